@@ -1,0 +1,1 @@
+"""Test metrics with their uncertainty, a verdict, and the plots: the only room that opens the test split."""

@@ -1,0 +1,93 @@
+"""How good predictions are, as single numbers: by torchmetrics, over the classes that occur."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchmetrics.functional import classification as tm
+
+from ratchet.evaluation.predictions import Predictions
+
+HEADLINE = (
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc", "log_loss", "calibration_error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """One class against the rest. All but `support` are None for a class without an example."""
+
+    name: str
+    support: int
+    precision: float | None  # 0 where the class was never predicted
+    recall: float | None
+    f1: float | None
+    auroc: float | None  # None too where every example is of this class
+
+
+def per_class(predictions: Predictions, *, classes: list[str]) -> list[ClassMetrics]:
+    """Precision, recall, F1, AUROC (one versus rest) and support of every class."""
+    probabilities, labels = torch.from_numpy(predictions.probabilities), torch.from_numpy(predictions.labels)
+    n = len(classes)
+    settings = {"num_classes": n, "average": "none"}
+    support = np.bincount(predictions.labels, minlength=n)
+    predicted = torch.from_numpy(predictions.predicted)
+    columns = [
+        tm.multiclass_precision(predicted, labels, **settings),
+        tm.multiclass_recall(predicted, labels, **settings),
+        tm.multiclass_f1_score(predicted, labels, **settings),
+    ]
+    result = []
+    for k, name in enumerate(classes):
+        if not support[k]:
+            result.append(ClassMetrics(name, 0, None, None, None, None))
+            continue
+        one_versus_rest = (
+            float(tm.binary_auroc(probabilities[:, k], (labels == k).int()))
+            if support[k] < len(labels)
+            else None
+        )
+        values = [float(column[k]) for column in columns]
+        result.append(ClassMetrics(name, int(support[k]), *values, one_versus_rest))
+    return result
+
+
+def headline(
+    predictions: Predictions, by_class: list[ClassMetrics], *, calibration_bins: int
+) -> dict[str, float | None]:
+    """The numbers of `HEADLINE`.
+
+    Macro means run over the classes with at least one example; balanced accuracy is the mean recall (Brodersen
+    et al. 2010), AUROC the mean of one versus rest (Fawcett 2006), log loss in nats, calibration error the expected
+    one (Guo et al. 2017, arXiv:1706.04599) of the most probable class. AUROC is None where only one class occurs.
+    """
+    present = [one for one in by_class if one.support]
+    recall = _mean([one.recall for one in present])
+    return {
+        "accuracy": float(predictions.correct.mean()),
+        "balanced_accuracy": recall,
+        "precision": _mean([one.precision for one in present]),
+        "recall": recall,
+        "f1": _mean([one.f1 for one in present]),
+        "auroc": _mean([one.auroc for one in present]),
+        "log_loss": float(predictions.losses.mean()),
+        "calibration_error": _calibration_error(
+            predictions.confidence, predictions.correct, bins=calibration_bins
+        ),
+    }
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int) -> float:
+    # torchmetrics puts a confidence of exactly 1 into a bin of its own: the largest number below 1 stays in the last.
+    below_one = torch.from_numpy(np.minimum(confidence, np.nextafter(1, 0)))
+    # As a binary task over "the predicted class is right", probabilities are confidences.
+    error = tm.binary_calibration_error(below_one, torch.from_numpy(correct).int(), n_bins=bins, norm="l1")
+    return float(error)
