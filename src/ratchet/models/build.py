@@ -1,0 +1,123 @@
+"""From conf/model and the data's shape to a network."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import json
+from typing import Any, get_type_hints
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from torch import nn
+
+from ratchet.config.schema import ModelConfig
+from ratchet.errors import ConfigError, RatchetError
+
+FROM_DATA = ("input_shape", "n_classes")  # what every network is told by the data
+
+
+def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
+    """The network that conf/model asks for, with fresh weights from torch's global generator.
+
+    `config.target` is the dotted path of any nn.Module class, Ratchet's or a user's own, whose constructor
+    takes `input_shape` (channels, length or height, width), `n_classes` and its settings by keyword.
+    Settings are checked against the constructor's annotations; what is not annotated is passed on as it is.
+    Raises ConfigError when the class cannot be imported, a setting is unknown or out of range, or the network
+    does not turn a batch of such examples into (batch, n_classes) logits.
+    """
+    network = model_class(config.target)
+    settings = checked_settings(network, config)
+    try:
+        model = network(input_shape=tuple(input_shape), n_classes=n_classes, **settings)
+        _check_output(model, input_shape=tuple(input_shape), n_classes=n_classes)
+    except RatchetError:
+        raise
+    except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"model {config.name} ({config.target}) cannot take {'x'.join(map(str, input_shape))} examples "
+            f"in {n_classes} classes: {type(error).__name__}: {reason}; change its settings in "
+            f"conf/model/{config.name}.yaml or see where it fails with HYDRA_FULL_ERROR=1"
+        ) from error
+    return model
+
+
+def parameter_count(model: nn.Module) -> int:
+    """How many numbers training adjusts."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def model_class(target: str) -> type[nn.Module]:
+    """The nn.Module class at a dotted path; ConfigError when there is none."""
+    module_name, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"model._target_={target} cannot be imported ({error}); allowed: the dotted path of a class, "
+            "for example ratchet.models.CNN; put a class of your own under src/"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise ConfigError(
+            f"model._target_={target} is no torch.nn.Module class; "
+            "type for example model._target_=ratchet.models.CNN"
+        )
+    return found
+
+
+def checked_settings(network: type[nn.Module], config: ModelConfig) -> dict[str, Any]:
+    """The settings of `config`, checked against the constructor of `network`, and its defaults."""
+    schema = _schema(network, config.target)
+    try:
+        # JSON is what a config can hold; in JSON's strict mode a list is also a tuple, but "3" is no number.
+        checked = schema.model_validate_json(json.dumps(config.arguments))
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, config, allowed=list(schema.model_fields))) from error
+    return dict(checked)
+
+
+def _schema(network: type[nn.Module], target: str) -> type[BaseModel]:
+    parameters = dict(inspect.signature(network).parameters)
+    extra = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    for name in FROM_DATA:
+        if parameters.pop(name, None) is None and not extra:
+            raise ConfigError(
+                f"{target} takes no {name}; allowed: a constructor like "
+                "__init__(self, *, input_shape, n_classes, <settings>)"
+            )
+    hints = get_type_hints(network.__init__, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in parameters.items()
+        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    }
+    rules = ConfigDict(
+        extra="allow" if extra else "forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+    return create_model(network.__name__, __config__=rules, **fields)
+
+
+def _one_line(error: ValidationError, config: ModelConfig, *, allowed: list[str]) -> str:
+    problem = error.errors()[0]
+    key = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, allowed, n=1)
+        hint = f"; type model.{near[0]}={config.arguments[key]}" if near else ""
+        return (
+            f"model.{key}: {config.target} has no such setting; allowed: {', '.join(allowed) or 'none'}{hint}"
+        )
+    if problem["type"] == "missing":
+        return f"model.{key} is missing: {config.target} has no default for it; type model.{key}=<value>"
+    return f"model.{key}={problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _check_output(model: nn.Module, *, input_shape: tuple[int, ...], n_classes: int) -> None:
+    training = model.training
+    with torch.no_grad():
+        logits = model.eval()(torch.zeros(2, *input_shape))
+    model.train(training)
+    if not isinstance(logits, torch.Tensor) or logits.shape != (2, n_classes):
+        got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise ValueError(f"its output for 2 examples is {got} instead of {(2, n_classes)}")

@@ -1,0 +1,55 @@
+"""A multilayer perceptron over all values: it knows nothing of neighbourhood."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import prod
+
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from ratchet.config.schema import Probability
+from ratchet.models.layers import Activation, Normalisation, activation, normalisation
+
+
+class MLP(nn.Module):
+    """`depth` hidden layers of `width` units: linear, normalisation, activation, dropout; then a classifier.
+
+    Hidden weights are drawn from He's normal distribution (arXiv:1502.01852), biases are zero.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_shape: tuple[int, ...],
+        n_classes: int,
+        depth: PositiveInt = 2,
+        width: PositiveInt = 100,
+        activation: Activation = "relu",
+        normalisation: Normalisation = "none",
+        dropout: Probability = 0.0,
+    ) -> None:
+        super().__init__()
+        sizes = [prod(input_shape), *[width] * depth]
+        self.hidden = nn.Sequential(
+            *[
+                _layer(n_in, n_out, act=activation, norm=normalisation, dropout=dropout)
+                for n_in, n_out in pairwise(sizes)
+            ]
+        )
+        self.classifier = nn.Linear(width, n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, *spatial) -> logits (batch, n_classes)."""
+        logits: Tensor = self.classifier(self.hidden(x.flatten(1)))
+        return logits
+
+
+def _layer(n_in: int, n_out: int, *, act: Activation, norm: Normalisation, dropout: float) -> nn.Sequential:
+    linear = nn.Linear(n_in, n_out, bias=norm != "batch")  # batch normalisation brings its own bias
+    nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+    if norm != "batch":
+        nn.init.zeros_(linear.bias)
+    return nn.Sequential(
+        linear, normalisation(norm, n_out, dimensions=0), activation(act), nn.Dropout(dropout)
+    )

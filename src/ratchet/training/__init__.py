@@ -1,0 +1,1 @@
+"""One training execution: batches, the Lightning module, its callbacks, and train()."""

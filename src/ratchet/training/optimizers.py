@@ -1,0 +1,88 @@
+"""Optimizers: torch's, by `_target_`."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from ratchet.config.schema import OptimizerConfig
+from ratchet.errors import ConfigError
+
+# Where torch 2.13 has one kernel that updates all parameters. Elsewhere torch refuses at the first step.
+_FUSED: dict[type[Optimizer], frozenset[str]] = {
+    torch.optim.SGD: frozenset({"cpu", "cuda"}),
+    torch.optim.Adam: frozenset({"cpu", "cuda"}),
+    torch.optim.AdamW: frozenset({"cpu", "cuda"}),
+    torch.optim.Adagrad: frozenset({"cpu"}),
+}
+
+
+def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """The optimizer that conf/optimizer asks for, fused where torch can, unless `fused` is set.
+
+    Raises ConfigError when `_target_` is no optimizer, or it does not know an argument or refuses its value.
+    """
+    kind = _optimizer_class(config.target)
+    arguments = config.arguments
+    _check_names(kind, arguments, target=config.target)
+    adjusted = [parameter for parameter in parameters if parameter.requires_grad]
+    if not adjusted:
+        raise ConfigError("the model has no parameters to train; choose another, for example model=logistic")
+    if _can_fuse(kind, adjusted):
+        arguments.setdefault("fused", True)
+    try:
+        return kind(adjusted, **{key: _tuple(value) for key, value in arguments.items()})
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ConfigError(
+            f"optimizer ({config.target}): {' '.join(str(error).split())}; got {_shown(config)}"
+        ) from error
+
+
+def _optimizer_class(target: str) -> type[Optimizer]:
+    module_name, _, name = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"optimizer._target_={target} cannot be imported ({error}); "
+            "allowed: the dotted path of an optimizer, for example torch.optim.AdamW"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Optimizer)):
+        raise ConfigError(
+            f"optimizer._target_={target} is no torch optimizer; type optimizer._target_=torch.optim.AdamW"
+        )
+    return found
+
+
+def _check_names(kind: type[Optimizer], arguments: dict[str, Any], *, target: str) -> None:
+    allowed = sorted(set(inspect.signature(kind).parameters) - {"params"})
+    for key, value in arguments.items():
+        if key in allowed:
+            continue
+        near = difflib.get_close_matches(key, allowed, n=1)
+        hint = f"; type optimizer.{near[0]}={value}" if near else ""
+        raise ConfigError(
+            f"optimizer.{key}: {target} has no such argument; allowed: {', '.join(allowed)}{hint}"
+        )
+
+
+def _can_fuse(kind: type[Optimizer], parameters: list[nn.Parameter]) -> bool:
+    devices = _FUSED.get(kind, frozenset())
+    return all(parameter.device.type in devices and parameter.is_floating_point() for parameter in parameters)
+
+
+def _tuple(value: Any) -> Any:
+    return (
+        tuple(value) if isinstance(value, list) else value
+    )  # yaml has no tuples, torch wants them for betas
+
+
+def _shown(config: OptimizerConfig) -> str:
+    return ", ".join(f"optimizer.{key}={value}" for key, value in config.arguments.items())
