@@ -179,3 +179,4 @@ class Plateau(ReduceLROnPlateau):
         factor = warmup_factor(self.steps_taken, self.warmup)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = factor * rate
+        self._last_lr = [factor * rate for rate in self.rates]

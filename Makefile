@@ -1,0 +1,51 @@
+# make help says what there is. PYTHON=python3.12 make repro chooses another interpreter.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# pip looks at the last update of what it installs from; touching the stamp says that it is installed
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test check bench table plots lock clean
+
+help:  ## what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(STAMP)  ## the virtual environment, with the versions of constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ratchet needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; type: PYTHON=python3.11 make setup")'
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/pip install -q -q --disable-pip-version-check -c constraints.txt -e '.[dev,dashboard]'
+	@touch $@
+
+repro: $(STAMP)  ## the main job: compose > fetch > prepare > train > evaluate
+	@PATH="$(abspath $(BIN)):$$PATH" dvc repro
+
+test: $(STAMP)  ## every test that a plain machine can run
+	@$(BIN)/pytest -n 2 -q
+
+check: $(STAMP)  ## lint, types and the fast tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -n 2 -q -m 'not slow'
+
+bench: $(STAMP)  ## speed and memory, as tables of ratios (minutes)
+	@$(BIN)/python bench/training.py
+	@$(BIN)/python bench/pipeline.py
+
+table: $(STAMP)  ## the README's table of accuracies (long: it trains everything)
+	@$(BIN)/python scripts/accuracy_table.py
+
+plots: $(STAMP)  ## the pipeline's plots as one page without network
+	@PATH="$(abspath $(BIN)):$$PATH" dvc plots show
+
+lock: $(STAMP)  ## write constraints.txt anew from what is installed
+	@$(BIN)/python scripts/write_constraints.py > constraints.txt
+
+clean:  ## remove caches; data, runs and the environment stay
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache

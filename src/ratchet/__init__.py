@@ -1,0 +1,3 @@
+"""Ratchet: an experiment workflow that only moves forward."""
+
+__version__ = "0.1.0"

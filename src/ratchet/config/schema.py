@@ -1,0 +1,290 @@
+"""What a composed config may say: every key, its type and its range.
+
+The classes mirror conf/: one class for one config group. Values are plain scalars, lists and dicts, so that a
+config fits into config.lock.yaml, run.json and a checkpoint alike.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Scalar = bool | int | float | str | None
+
+
+class Section(BaseModel):
+    """A part of the config. Unknown keys, wrong types, NaN and infinity are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        populate_by_name=True,
+        protected_namespaces=(),
+    )
+
+
+class RawFile(Section):
+    """One file of data/raw/<name>/ and the checksum that it must have."""
+
+    name: str
+    checksum: str = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
+    checksum_of: Literal["file", "content"] = "file"  # content: what is inside a .gz
+
+
+class GeneratedSource(Section):
+    """Files that a function writes: `function(directory: Path) -> None`, named by its dotted path."""
+
+    kind: Literal["generated"]
+    function: str
+
+
+class PackageSource(Section):
+    """Files that lie inside an installed Python package."""
+
+    kind: Literal["package"]
+    package: str  # its import name
+    path: str = "."  # folder inside the package
+    requirement: str | None = None  # what to `pip install` when it is absent
+
+
+class FolderSource(Section):
+    """Files in a folder of this machine, copied. A relative path is read from the project's root."""
+
+    kind: Literal["folder"]
+    path: str
+
+
+class DebianSource(Section):
+    """Files of a Debian package: read where it is installed, else downloaded by apt-get and unpacked (no root)."""
+
+    kind: Literal["debian"]
+    package: str
+    path: str  # folder of the files once installed, absolute
+
+
+class UrlSource(Section):
+    """Files under one of several base addresses, tried in order."""
+
+    kind: Literal["urls"]
+    mirrors: Annotated[list[str], Field(min_length=1)]
+    timeout: PositiveFloat = 30.0  # seconds without a byte
+
+
+Source = Annotated[
+    GeneratedSource | PackageSource | FolderSource | DebianSource | UrlSource, Field(discriminator="kind")
+]
+
+
+class PrepareConfig(Section):
+    """How raw examples become clean, split, normalised arrays."""
+
+    validation: PositiveInt | Fraction  # a count, or a share of what is not test
+    confirm: PositiveInt | Fraction  # likewise; for promotion alone
+    test: Literal["published"] | PositiveInt | Fraction  # published: as the data set's makers split it
+    seed: NonNegativeInt = 0
+    duplicates: Literal["drop", "keep"] = "drop"
+    constant_features: Literal["drop", "keep"] = "keep"
+    normalise: Literal["feature", "channel", "none"] = "channel"
+
+
+class DataConfig(Section):
+    """conf/data: all there is to say of a data set."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    layout: Literal["sequence", "image"]
+    shape: list[PositiveInt]  # one example: [channels, length] or [channels, height, width]
+    classes: Annotated[list[str], Field(min_length=2)]
+    files: Annotated[list[RawFile], Field(min_length=1)]
+    sources: Annotated[list[Source], Field(min_length=1)]  # tried in order
+    reader: str  # dotted path of `reader(directory: Path) -> RawExamples`
+    prepare: PrepareConfig
+
+
+class ModelConfig(Section):
+    """conf/model: a class by `_target_`, and the keyword arguments it takes (checked against its signature)."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    target: str = Field(alias="_target_")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the class."""
+        return dict(self.model_extra or {})
+
+
+class OptimizerConfig(Section):
+    """conf/optimizer: a torch optimizer by `_target_`, its learning rate, and its other arguments."""
+
+    model_config = ConfigDict(extra="allow")
+    target: str = Field(alias="_target_")
+    lr: PositiveFloat
+    weight_decay: NonNegativeFloat = 0.0
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the optimizer."""
+        return {"lr": self.lr, "weight_decay": self.weight_decay, **(self.model_extra or {})}
+
+
+class NoSchedule(Section):
+    """A constant learning rate."""
+
+    name: Literal["none"]
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of all steps, linear from 1 % of the rate
+
+
+class StepSchedule(Section):
+    """The rate is multiplied by `gamma` every `every` (share of all steps)."""
+
+    name: Literal["step"]
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    every: Fraction = 0.3
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+
+
+class CosineSchedule(Section):
+    """Half a cosine from the rate down to `floor` times the rate."""
+
+    name: Literal["cosine"]
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    floor: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class CosineRestartsSchedule(Section):
+    """SGDR: `cycles` cosines, each `growth` times as long as the one before."""
+
+    name: Literal["cosine_restarts"]
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    cycles: PositiveInt = 3
+    growth: PositiveInt = 2
+    floor: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class OneCycleSchedule(Section):
+    """1cycle: up to the rate over the `warmup` share of the steps, then down by a cosine."""
+
+    name: Literal["one_cycle"]
+    warmup: Fraction = 0.3
+    start_divisor: PositiveFloat = 25.0
+    final_divisor: PositiveFloat = 1e4
+
+
+class PlateauSchedule(Section):
+    """The rate is multiplied by `factor` when the objective has not improved for `patience` validations."""
+
+    name: Literal["plateau"]
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    patience: NonNegativeInt = 5
+    factor: Fraction = 0.5
+    floor: Annotated[float, Field(ge=0, lt=1)] = 0.0  # as a share of the rate
+
+
+SchedulerConfig = Annotated[
+    NoSchedule | StepSchedule | CosineSchedule | CosineRestartsSchedule | OneCycleSchedule | PlateauSchedule,
+    Field(discriminator="name"),
+]
+
+
+class AugmentationConfig(Section):
+    """conf/augmentation: random changes of a training batch. Zero is off."""
+
+    shift: Annotated[float, Field(ge=0, lt=1)] = 0.0  # at most this share of each spatial axis, either way
+    flip: Probability = 0.0  # probability of mirroring the last axis
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0  # degrees at most, either way; images only
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.0  # zoom by 1 - scale to 1 + scale
+    noise: NonNegativeFloat = 0.0  # sd of Gaussian noise, in units of the normalised data
+    cutout: Annotated[float, Field(ge=0, lt=1)] = (
+        0.0  # a patch of this share of each spatial axis set to zero
+    )
+    mixup: NonNegativeFloat = 0.0  # alpha of the Beta distribution of mixup
+
+
+class LossConfig(Section):
+    """Cross entropy and the penalties added to it."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    l1: NonNegativeFloat = 0.0  # times the sum of absolute weights
+    l2: NonNegativeFloat = 0.0  # times half the sum of squared weights
+
+
+class EarlyStoppingConfig(Section):
+    """Stop when the objective has not improved by `min_delta` for `patience` validations."""
+
+    patience: PositiveInt
+    min_delta: NonNegativeFloat = 0.0
+
+
+class TrainerConfig(Section):
+    """conf/trainer: how long, on what, and how exactly."""
+
+    accelerator: Literal["cpu", "gpu", "mps", "auto"] = "cpu"
+    devices: PositiveInt = 1
+    strategy: Literal["auto", "ddp", "ddp_spawn"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    threads: PositiveInt = 1  # CPU threads of one process; part of what makes a number come out again
+    batch_size: PositiveInt = 100
+    max_epochs: PositiveInt | None = None
+    max_steps: PositiveInt | None = None  # whichever comes first
+    validate_every: PositiveInt = 1  # epochs
+    gradient_clip: PositiveFloat | None = None  # norm of all gradients
+    early_stopping: EarlyStoppingConfig | None = None
+    train_on: Literal["train", "train+validation"] = "train"
+    deterministic: bool = True
+    progress: Literal["auto", "rich", "plain", "none"] = "auto"
+    overfit_one_batch: bool = False
+    one_batch: bool = False
+    profile: bool = False
+
+
+class LoggerConfig(Section):
+    """conf/logger: where curves go besides the run directory."""
+
+    name: Literal["wandb", "csv", "tensorboard", "none"]
+    mode: Literal["offline", "online", "disabled"] = "offline"  # wandb
+    project: str = "ratchet"
+    entity: str | None = None
+    tags: list[str] = []
+
+
+class ObjectiveConfig(Section):
+    """What makes one run better than another: a validation metric and its direction."""
+
+    metric: Literal["validation/accuracy", "validation/loss", "validation/balanced_accuracy", "validation/f1"]
+    direction: Literal["maximize", "minimize"]
+
+
+class EvaluationConfig(Section):
+    """How the test metrics are reported."""
+
+    bootstrap: NonNegativeInt = 1000  # resamples; 0: no intervals
+    confidence: Fraction = 0.95
+    calibration_bins: PositiveInt = 15
+    mistakes: NonNegativeInt = 16  # how many of the most confident mistakes are drawn
+
+
+class Config(Section):
+    """Everything a run is asked to do."""
+
+    seed: NonNegativeInt
+    objective: ObjectiveConfig
+    data: DataConfig
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    scheduler: SchedulerConfig
+    augmentation: AugmentationConfig
+    loss: LossConfig
+    trainer: TrainerConfig
+    logger: LoggerConfig
+    evaluation: EvaluationConfig
+
+    def plain(self) -> dict[str, Any]:
+        """The config as dicts, lists and scalars, keys as in conf/."""
+        return self.model_dump(by_alias=True)

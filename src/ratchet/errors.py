@@ -1,0 +1,25 @@
+"""The mistakes a person can mend. Each is printed as one line; a bug is any other exception."""
+
+
+class RatchetError(Exception):
+    """Something the user can put right. The message says what was got, what is allowed and what to type."""
+
+
+class ConfigError(RatchetError):
+    """The configuration cannot be composed, or asks for something that is not allowed."""
+
+
+class DataError(RatchetError):
+    """Raw or prepared data is missing, damaged, or belongs to another configuration."""
+
+
+class SplitGuardError(RatchetError):
+    """A reader asked for a split of the data that it may never see."""
+
+
+class CheckpointError(RatchetError):
+    """A checkpoint is missing, damaged, or belongs to another model."""
+
+
+class TrainingError(RatchetError):
+    """Training cannot go on: the loss is no longer finite, or memory or disk ran out."""

@@ -1,0 +1,61 @@
+"""Where the files of a project lie. Every path that two rooms share is named here, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratchet.errors import RatchetError
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout: the folder that holds conf/ and params.yaml."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Project:
+        """The nearest folder at or above `start` (the working directory), else the one this package lies in.
+
+        Raises RatchetError where neither holds conf/config.yaml.
+        """
+        here = (start or Path.cwd()).resolve()
+        package_checkout = Path(__file__).resolve().parents[2]
+        for folder in (here, *here.parents, package_checkout):
+            if (folder / "conf" / "config.yaml").is_file():
+                return cls(folder)
+        raise RatchetError(f"no conf/config.yaml in {here} or above it; type: cd <your Ratchet project>")
+
+    @property
+    def conf(self) -> Path:
+        """Every choice there is: Hydra's config groups."""
+        return self.root / "conf"
+
+    @property
+    def params(self) -> Path:
+        """What the pipeline runs."""
+        return self.root / "params.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """conf/ and params.yaml, composed and resolved."""
+        return self.root / "config.lock.yaml"
+
+    def raw(self, dataset: str) -> Path:
+        """Raw files of a data set, as they were fetched."""
+        return self.root / "data" / "raw" / dataset
+
+    def prepared(self, dataset: str) -> Path:
+        """Clean arrays of a data set, split and normalised."""
+        return self.root / "data" / "prepared" / dataset
+
+    @property
+    def champion(self) -> Path:
+        """What the pipeline made: champion/train is a run directory, champion/evaluate its evaluation."""
+        return self.root / "champion"
+
+    @property
+    def runs(self) -> Path:
+        """Every other run."""
+        return self.root / "runs"

@@ -1,0 +1,75 @@
+"""Every file of a run is a property of one class."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratchet.errors import RatchetError
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The directory of one training execution."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config, as YAML."""
+        return self.path / "config.yaml"
+
+    @property
+    def record(self) -> Path:
+        """run.json: what the run was and what came out."""
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Learning curves: one row for each validation."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of both checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """The weights with the best objective."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """The whole state at the end of an epoch: what `resume=` goes on from."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def log(self) -> Path:
+        """What the libraries logged, and the traceback of a failure."""
+        return self.path / "train.log"
+
+    @property
+    def profile(self) -> Path:
+        """Lightning's profile, with debug=profile."""
+        return self.path / "profile.txt"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files, with logger=tensorboard."""
+        return self.path / "tensorboard"
+
+    @property
+    def evaluation(self) -> Path:
+        """Where evaluate writes for a run that is not the champion's."""
+        return self.path / "evaluate"
+
+    def create(self) -> None:
+        """Make the directory. Raises RatchetError where that is not allowed."""
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+        except (NotADirectoryError, FileExistsError) as error:
+            raise RatchetError(f"{self.path} is a file; type: hydra.run.dir=<another directory>") from error
+        if not os.access(self.path, os.W_OK):
+            raise RatchetError(f"cannot write to {self.path}; type: hydra.run.dir=<a directory of yours>")

@@ -1,0 +1,1 @@
+"""What a person sees of a command: its line of error, its progress, its help."""

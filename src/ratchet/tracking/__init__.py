@@ -1,0 +1,1 @@
+"""Where learning curves go: metrics.csv, TensorBoard, Weights & Biases."""

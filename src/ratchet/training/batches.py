@@ -1,0 +1,86 @@
+"""Batches sliced from tensors that lie in memory (or in a memory map), never collated item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ratchet.data.prepared import Split
+from ratchet.errors import ConfigError
+
+EVALUATION_VALUES = 2**20  # input values in one evaluation batch: few large batches, bounded activations
+
+Batch = tuple[Tensor, Tensor]
+
+
+def as_tensors(split: Split) -> Batch:
+    """(x, y) of a split without a copy: float32 (n, *shape) and int64 (n,). Pages are read when they are used."""
+    return torch.from_numpy(split.x), torch.from_numpy(split.y)
+
+
+@dataclass
+class TrainingBatches:
+    """One pass over the training data in an order drawn from (seed, epoch) alone.
+
+    Under data parallelism every rank draws the same order and takes every `ranks`-th batch; a tail that not
+    every rank would get is left out. A last batch of one example is left out too: batch normalisation cannot
+    use it.
+    """
+
+    x: Tensor
+    y: Tensor
+    batch_size: int
+    seed: int
+    rank: int = 0
+    ranks: int = 1
+    epoch: int = 0
+    one_batch: bool = False  # the first batch of epoch 0, again and again
+
+    def __post_init__(self) -> None:
+        if self.batch_size * self.ranks > len(self.x):
+            raise ConfigError(
+                f"trainer.batch_size={self.batch_size} on {self.ranks} device(s) is more than the {len(self.x)} "
+                f"training examples; type: trainer.batch_size={max(1, len(self.x) // (10 * self.ranks))}"
+            )
+
+    def __len__(self) -> int:
+        if self.one_batch:
+            return 1
+        full, tail = divmod(len(self.x), self.batch_size)
+        batches = full + (tail > 1)
+        return batches // self.ranks
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch = 0 if self.one_batch else self.epoch
+        order = torch.randperm(
+            len(self.x), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        )
+        for number in range(len(self)):
+            start = (number * self.ranks + self.rank) * self.batch_size
+            chosen = order[start : start + self.batch_size]
+            yield self.x[chosen], self.y[chosen]
+
+
+@dataclass
+class EvaluationBatches:
+    """One pass in order, in batches as large as memory allows. Every rank sees all of it."""
+
+    x: Tensor
+    y: Tensor
+    limit: int | None = None  # at most so many batches
+
+    @property
+    def batch_size(self) -> int:
+        """Examples in one batch."""
+        return max(1, EVALUATION_VALUES // max(1, self.x[0].numel()))
+
+    def __len__(self) -> int:
+        batches = -(-len(self.x) // self.batch_size)
+        return min(batches, self.limit or batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield self.x[start : start + self.batch_size], self.y[start : start + self.batch_size]

@@ -1,0 +1,144 @@
+"""What happens around the steps: checkpoints and a progress display."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ratchet.config.schema import ObjectiveConfig
+from ratchet.runs.directory import RunDirectory
+from ratchet.runs.record import Best
+
+LAST_EVERY = 5.0  # seconds between two writes of last.ckpt: small models pass many epochs in one
+PLAIN_EVERY = 30.0  # seconds between two lines where there is no terminal
+
+
+class Checkpoints(pl.Callback):
+    """Keeps best.ckpt (weights at the best objective) and last.ckpt (the whole state at the end of an epoch).
+
+    Both are written beside their place and renamed into it: a kill or a full disk leaves the old one whole.
+    """
+
+    def __init__(self, run: RunDirectory, objective: ObjectiveConfig, *, validates: bool = True) -> None:
+        self.run = run
+        self.objective = objective
+        self.validates = validates
+        self.best: Best | None = None
+        self._written = time.monotonic()
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        value = float(trainer.callback_metrics[self.objective.metric])
+        if self.best is None or self._better(value, self.best.value):
+            self._keep_best(trainer, value)
+
+    def _better(self, value: float, than: float) -> bool:
+        return value > than if self.objective.direction == "maximize" else value < than
+
+    def _keep_best(self, trainer: pl.Trainer, value: float) -> None:
+        self.best = Best(
+            checkpoint=str(self.run.best_checkpoint.relative_to(self.run.path)),
+            epoch=trainer.current_epoch,
+            step=trainer.global_step,
+            metric=self.objective.metric,
+            value=value,
+        )
+        self._save(trainer, best=True)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.strategy.broadcast(time.monotonic() - self._written > LAST_EVERY):
+            self._save(trainer, best=False)
+            self._written = time.monotonic()
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._save(trainer, best=False)
+        if not self.validates:
+            self._save(trainer, best=True)
+
+    def _save(self, trainer: pl.Trainer, *, best: bool) -> None:
+        target = self.run.best_checkpoint if best else self.run.last_checkpoint
+        beside = target.with_name(f".{target.name}")
+        try:
+            trainer.save_checkpoint(beside, weights_only=best)
+            if trainer.is_global_zero:
+                beside.replace(target)
+        finally:
+            if trainer.is_global_zero:
+                beside.unlink(missing_ok=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best.model_dump() if self.best else None}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = Best.model_validate(state_dict["best"]) if state_dict["best"] else None
+
+
+class TerminalProgress(pl.Callback):
+    """A live bar in a terminal; elsewhere a line at the start, now and then, and at the end."""
+
+    def __init__(self, metric: str, *, style: str) -> None:
+        self.metric = metric
+        self.console = Console(stderr=True)
+        self.live = style == "rich" or (style == "auto" and sys.stderr.isatty())
+        self._bar: Progress | None = None
+        self._said = time.monotonic()
+        self._shown = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self.live:
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Progress(
+            *columns, TimeRemainingColumn(), TextColumn("{task.fields[metrics]}"), console=self.console
+        )
+        self._task = self._bar.add_task("step", total=trainer.estimated_stepping_batches, metrics="")
+        self._bar.start()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if self._bar is not None and time.monotonic() - self._shown > 0.2:
+            self._shown = time.monotonic()
+            self._bar.update(self._task, completed=trainer.global_step)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=trainer.global_step, metrics=self._metrics(trainer))
+        elif time.monotonic() - self._said > PLAIN_EVERY:
+            self._said = time.monotonic()
+            self.console.print(
+                f"step {trainer.global_step} of {trainer.estimated_stepping_batches:g}  {self._metrics(trainer)}"
+            )
+
+    def _metrics(self, trainer: pl.Trainer) -> str:
+        shown = [
+            name
+            for name in ("train/loss", "validation/loss", self.metric)
+            if name in trainer.callback_metrics
+        ]
+        values = {name: float(trainer.callback_metrics[name]) for name in dict.fromkeys(shown)}
+        return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._stop()
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,91 @@
+"""Checkpoints that load without executing anything, and know which model they belong to."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from ratchet.config.schema import Config
+from ratchet.config.validation import validate
+from ratchet.data.prepared import PreparedData
+from ratchet.errors import CheckpointError
+from ratchet.models import build_model
+from ratchet.runs.directory import RunDirectory
+
+KEY = "ratchet"  # the entry of a checkpoint that says what it is of
+
+
+def identity(config: Config, data: PreparedData) -> dict[str, Any]:
+    """What a checkpoint says of itself: the model's settings and the shape of its data."""
+    return {
+        "model": config.model.model_dump(by_alias=True),
+        "input_shape": list(data.shape),
+        "classes": list(data.classes),
+        "data": {"name": config.data.name, "hash": data.data_hash},
+    }
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's contents, on the CPU. Raises CheckpointError where it is missing, damaged or not ours."""
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}; type: ls {path.parent}")
+    try:
+        contents = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"{path} is damaged or no checkpoint ({reason}); train again, or dvc checkout it"
+        ) from error
+    if not isinstance(contents, dict) or KEY not in contents:
+        raise CheckpointError(f"{path} was not written by Ratchet; type: run=<a run directory>")
+    return contents
+
+
+def require_same_model(contents: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
+    """Raises CheckpointError naming the first setting in which a checkpoint and the wanted model differ."""
+    found = contents[KEY]
+    for part in ("model", "input_shape", "classes"):
+        if found[part] == wanted[part]:
+            continue
+        if part == "model":
+            keys = [k for k in {**found[part], **wanted[part]} if found[part].get(k) != wanted[part].get(k)]
+            key = keys[0]
+            raise CheckpointError(
+                f"{path} is of another model: model.{key}={found[part].get(key)} there, {wanted[part].get(key)} here; "
+                f"type: model.{key}={found[part].get(key)}"
+            )
+        raise CheckpointError(
+            f"{path} is of other data: {part} is {found[part]} there, {wanted[part]} here; type: data={found['data']['name']}"
+        )
+
+
+def read_config(run: RunDirectory) -> Config:
+    """The config that a run was trained with. Raises CheckpointError where the directory holds no run."""
+    if not run.config.is_file():
+        raise CheckpointError(f"{run.path} is no run directory: it has no config.yaml; type: ls -d runs/*/*")
+    return validate(yaml.safe_load(run.config.read_text(encoding="utf-8")))
+
+
+def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:
+    """The network of a run with its best weights, in evaluation mode on the CPU, and the run's config."""
+    config = read_config(run)
+    contents = read_checkpoint(run.best_checkpoint)
+    described = contents[KEY]
+    require_same_model(
+        contents, {**described, "model": config.model.model_dump(by_alias=True)}, run.best_checkpoint
+    )
+    network = build_model(
+        config.model, input_shape=tuple(described["input_shape"]), n_classes=len(described["classes"])
+    )
+    prefix = "network."
+    weights = {k.removeprefix(prefix): v for k, v in contents["state_dict"].items() if k.startswith(prefix)}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{run.best_checkpoint} does not fit {config.model.target}: {error}") from error
+    return network.eval(), config

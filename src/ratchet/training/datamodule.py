@@ -1,0 +1,58 @@
+"""The splits that training may see, as batches for Lightning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from ratchet.config.schema import Config
+from ratchet.data.prepared import PreparedData
+from ratchet.training.batches import EvaluationBatches, TrainingBatches, as_tensors
+
+
+class PreparedDataModule(pl.LightningDataModule):
+    """Train and validation, sliced from the prepared arrays."""
+
+    def __init__(self, config: Config, data: PreparedData) -> None:
+        super().__init__()
+        self.config = config
+        self.n_classes = len(data.classes)
+        self._x, self._y = as_tensors(data.split("train"))
+        self._validation = as_tensors(data.split("validation"))
+        if config.trainer.train_on == "train+validation":
+            more_x, more_y = self._validation
+            self._x, self._y = torch.cat([self._x, more_x]), torch.cat([self._y, more_y])
+        self._batches()  # a batch size that does not fit is said before anything is written
+
+    def class_weights(self) -> Tensor | None:
+        """Weights (n_classes,) inverse to the classes' frequencies, mean 1; None where they are not asked for."""
+        if self.config.loss.class_weights == "none":
+            return None
+        counts = torch.bincount(self._y, minlength=self.n_classes).clamp(min=1).float()
+        return counts.sum() / (self.n_classes * counts)
+
+    def _batches(self, *, rank: int = 0, ranks: int = 1) -> TrainingBatches:
+        settings = self.config.trainer
+        return TrainingBatches(
+            self._x,
+            self._y,
+            batch_size=settings.batch_size,
+            seed=self.config.seed,
+            rank=rank,
+            ranks=ranks,
+            one_batch=settings.overfit_one_batch or settings.one_batch,
+        )
+
+    def train_dataloader(self) -> Any:
+        assert self.trainer is not None
+        batches = self._batches(rank=self.trainer.global_rank, ranks=self.trainer.world_size)
+        batches.epoch = self.trainer.current_epoch
+        return batches
+
+    def val_dataloader(self) -> Any:
+        if self.config.trainer.train_on == "train+validation":
+            return []
+        return EvaluationBatches(*self._validation, limit=1 if self.config.trainer.one_batch else None)

@@ -1,0 +1,59 @@
+"""Data parallelism: the other ranks train the one resolved config, never the command line again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+
+from ratchet.runs.directory import RunDirectory
+
+
+class RankLauncher(_SubprocessScriptLauncher):
+    """Starts each other rank as `python -m ratchet.training.rank <run directory>`.
+
+    Lightning's own launcher repeats sys.argv, which under a multirun would start the whole multirun in every rank.
+    """
+
+    run: RunDirectory
+
+    def _call_children_scripts(self) -> None:
+        self._check_can_spawn_children()
+        environment = {
+            "MASTER_ADDR": self.cluster_environment.main_address,
+            "MASTER_PORT": str(self.cluster_environment.main_port),
+            "NODE_RANK": str(self.cluster_environment.node_rank()),
+            "LOCAL_RANK": str(self.cluster_environment.local_rank()),
+            "WORLD_SIZE": str(self.num_processes * self.num_nodes),
+        }
+        os.environ.update(environment)
+        source = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+        command = [sys.executable, "-m", "ratchet.training.rank", str(self.run.path.resolve())]
+        self.procs = [
+            subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, "LOCAL_RANK": str(rank)})
+            for rank in range(1, self.num_processes)
+        ]
+
+
+class RankedDDPStrategy(DDPStrategy):
+    """DDP whose ranks are started by RankLauncher."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        super().__init__()
+        self.run = run
+
+    def _configure_launcher(self) -> None:
+        assert self.cluster_environment is not None
+        launcher = RankLauncher(self.cluster_environment, self.num_processes, self.num_nodes)
+        launcher.run = self.run
+        self._launcher = launcher
+
+
+def ddp_strategy(run: RunDirectory) -> DDPStrategy:
+    """The strategy for `trainer.strategy=ddp`."""
+    return RankedDDPStrategy(run)

@@ -1,0 +1,58 @@
+"""conf/trainer becomes a Lightning Trainer with nothing on the path of a step that a run does not need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.profilers import SimpleProfiler
+
+from ratchet.config.schema import Config
+from ratchet.runs.directory import RunDirectory
+from ratchet.training.callbacks import Checkpoints, TerminalProgress
+from ratchet.training.ranks import ddp_strategy
+
+
+class SetEpoch(pl.Callback):
+    """Tells the batches which epoch's order to draw."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.train_dataloader.epoch = trainer.current_epoch
+
+
+def build_trainer(
+    config: Config, *, run: RunDirectory, loggers: list[Logger], checkpoints: Checkpoints
+) -> pl.Trainer:
+    """The Trainer for one run; every file it writes lies in the run directory."""
+    settings = config.trainer
+    validates = settings.train_on == "train"
+    callbacks: list[pl.Callback] = [SetEpoch(), checkpoints]
+    if settings.early_stopping is not None:
+        mode = {"maximize": "max", "minimize": "min"}[config.objective.direction]
+        stopping: dict[str, Any] = settings.early_stopping.model_dump()
+        callbacks.append(EarlyStopping(config.objective.metric, mode=mode, **stopping))
+    if settings.progress != "none":
+        callbacks.append(TerminalProgress(config.objective.metric, style=settings.progress))
+    return pl.Trainer(
+        accelerator=settings.accelerator,
+        devices=settings.devices,
+        strategy=ddp_strategy(run) if settings.strategy == "ddp" else settings.strategy,
+        precision=settings.precision,
+        max_epochs=settings.max_epochs if settings.max_epochs is not None else -1,
+        max_steps=settings.max_steps if settings.max_steps is not None else -1,
+        check_val_every_n_epoch=settings.validate_every,
+        limit_val_batches=None if validates else 0,
+        gradient_clip_val=settings.gradient_clip,
+        deterministic=settings.deterministic,
+        callbacks=callbacks,
+        logger=loggers or False,
+        profiler=SimpleProfiler(dirpath=run.path, filename="profile") if settings.profile else None,
+        default_root_dir=run.path,
+        enable_checkpointing=False,  # Checkpoints does it
+        enable_progress_bar=False,  # TerminalProgress does it
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1_000_000_000,  # nothing is logged on a step
+    )

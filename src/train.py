@@ -1,0 +1,14 @@
+"""Stage train: a run directory from the prepared arrays. `python src/train.py --help` says what can be chosen."""
+
+from ratchet.terminal.command import run_command
+
+
+def main(arguments: list[str]) -> int:
+    """Train what params.yaml and the command line name."""
+    from ratchet.training.application import main as application
+
+    return application(arguments)
+
+
+if __name__ == "__main__":
+    run_command(main, usage="")
