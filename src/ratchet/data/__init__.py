@@ -1,0 +1,1 @@
+"""Data: fetched, cleaned, split, normalised, described, and read through a guard. Imports no torch."""

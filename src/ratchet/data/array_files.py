@@ -1,0 +1,34 @@
+"""Arrays written piece by piece, so that neither memory nor a full disk is a surprise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.lib import format as npy
+
+
+class Digest(Protocol):
+    """What hashlib makes."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Take in more bytes."""
+
+
+def write_array(
+    path: Path, *, pieces: Iterable[np.ndarray], shape: tuple[int, ...], dtype: str, digest: Digest
+) -> None:
+    """Write `pieces`, which follow each other along the first axis, as one .npy file of `shape` and `dtype`.
+
+    digest takes in the array's bytes (without the header). Raises OSError where the disk is full: unlike
+    np.save and a writable memory map, which say nothing of the cause or end the process.
+    """
+    with path.open("wb") as file:
+        header = {"descr": npy.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+        npy.write_array_header_1_0(file, header)
+        for piece in pieces:
+            data = np.ascontiguousarray(piece, dtype).data.cast("B")
+            digest.update(data)
+            file.write(data)

@@ -1,0 +1,105 @@
+"""The data card: what a data set is after prepare, in numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import floor, log10
+from typing import Any
+
+import numpy as np
+
+from ratchet import __version__
+from ratchet.config.schema import DataConfig
+from ratchet.data.cleaning import Finding
+from ratchet.data.normalisation import Normalisation
+
+
+@dataclass
+class ValueSummary:
+    """Extremes and moments of values, gathered piece by piece."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0  # sum of squared distances to the mean
+    lowest: float = float("inf")
+    highest: float = float("-inf")
+
+    def add(self, values: np.ndarray) -> None:
+        """Take in more values, at least one (Chan, Golub & LeVeque 1979: moments of joined samples)."""
+        wide = values.astype(np.float64)
+        mean, count = float(wide.mean()), self.count + wide.size
+        shift = mean - self.mean
+        self.squares += float(((wide - mean) ** 2).sum()) + shift**2 * self.count * wide.size / count
+        self.mean += shift * wide.size / count
+        self.count = count
+        self.lowest = min(self.lowest, float(wide.min()))
+        self.highest = max(self.highest, float(wide.max()))
+
+    def as_dict(self) -> dict[str, float]:
+        """min, max, mean and standard deviation to six digits of the largest: more hangs on the processor."""
+        std = (self.squares / self.count) ** 0.5
+        values = {"min": self.lowest, "max": self.highest, "mean": self.mean, "std": std}
+        largest = max(abs(value) for value in values.values())
+        decimals = 5 - floor(log10(largest)) if largest > 0 else 0
+        return {name: round(value, decimals) + 0.0 for name, value in values.items()}
+
+
+def make_card(
+    config: DataConfig,
+    *,
+    n_raw: int,
+    findings: Sequence[Finding],
+    labels: Mapping[str, np.ndarray],
+    before: ValueSummary,
+    after: Mapping[str, ValueSummary],
+    shape: Sequence[int],
+    normalisation: Normalisation,
+    data_hash: str,
+) -> dict[str, Any]:
+    """The card as plain scalars, lists and dicts. It hangs on data and config alone: no dates, no paths.
+
+    labels: the class indices of each split. before, after: the values of the training split before
+    normalisation, and of each split after it.
+    """
+    return {
+        "name": config.name,
+        "layout": config.layout,
+        "shape": list(shape),
+        "classes": list(config.classes),
+        "counts": {name: _counts(y, config.classes) for name, y in labels.items()},
+        "raw_examples": n_raw,
+        "findings": [asdict(finding) for finding in findings],
+        "values": {
+            "train_before_normalisation": before.as_dict(),
+            "after_normalisation": {name: summary.as_dict() for name, summary in after.items()},
+        },
+        "normalisation": {
+            "kind": normalisation.kind,
+            "fitted_on": "train",
+            "mean": normalisation.mean.tolist(),
+            "std": normalisation.std.tolist(),
+        },
+        "data_hash": data_hash,
+        "config_hash": config_hash(config),
+        "config": plain(config),
+        "ratchet": __version__,
+    }
+
+
+def plain(config: DataConfig) -> dict[str, Any]:
+    """The config as JSON has it."""
+    return config.model_dump(mode="json", by_alias=True)
+
+
+def config_hash(config: DataConfig) -> str:
+    """sha256 of the config's canonical JSON: keys sorted, no spaces."""
+    text = json.dumps(plain(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _counts(y: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    per_class = np.bincount(y, minlength=len(classes)).tolist()
+    return {"total": len(y), "per_class": dict(zip(classes, per_class, strict=True))}

@@ -1,0 +1,36 @@
+"""Features that never vary in the training split: nothing can be learnt from them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ratchet.config.schema import DataConfig
+from ratchet.data.cleaning import Finding
+from ratchet.data.normalisation import constant_features
+from ratchet.errors import ConfigError, DataError
+
+
+def without_constants(x: np.ndarray, train: np.ndarray, *, config: DataConfig) -> tuple[np.ndarray, Finding]:
+    """x (n, *shape) and what was found; with constant_features=drop, x without its constant positions.
+
+    A position of a sequence goes when it is constant in every channel. Raises ConfigError where an image is
+    asked to lose pixels, DataError where nothing would be left.
+    """
+    constant = constant_features(x, train)
+    first = tuple(int(position) for position in np.flatnonzero(constant)[:10])
+    if config.prepare.constant_features == "keep":
+        why = "one value throughout the training split; kept"
+        return x, Finding("constant_feature", why, int(constant.sum()), 0, first)
+    if config.layout == "image":
+        raise ConfigError(
+            "data.prepare.constant_features=drop: an image without some of its pixels is no image; "
+            "type data.prepare.constant_features=keep"
+        )
+    varies = ~constant.all(axis=0)
+    if not varies.any():
+        raise DataError(
+            f"every feature of {config.name} is constant in the training split: nothing can be learnt"
+        )
+    why = "one value throughout the training split; a position goes when all its channels are constant"
+    removed = int((~varies).sum()) * x.shape[1]
+    return x[..., varies], Finding("constant_feature", why, int(constant.sum()), removed, first)

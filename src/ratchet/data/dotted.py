@@ -1,0 +1,33 @@
+"""Functions that a config names by their dotted path."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from ratchet.errors import ConfigError
+
+
+def import_function(path: str, *, setting: str) -> Callable[..., Any]:
+    """The function at `path`, such as `ratchet.data.readers.idx`, which the config names at `setting`.
+
+    Raises ConfigError when there is no such function. An ImportError of a package that the function's own
+    module needs is passed on.
+    """
+    module_name, _, name = path.rpartition(".")
+    if not module_name:
+        raise ConfigError(f"{setting}={path} is no dotted path; write it as module.function")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigError(f"{setting}={path}: there is no module {error.name} (is it under src/?)") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        near = get_close_matches(name, [key for key in vars(module) if not key.startswith("_")], n=3)
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        raise ConfigError(f"{setting}={path}: {module_name} has no function {name}{hint}")
+    return function  # type: ignore[no-any-return]

@@ -1,0 +1,106 @@
+"""The stage prepare: from raw files to clean, split, normalised arrays and a data card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ratchet.config.schema import DataConfig
+from ratchet.data.array_files import write_array
+from ratchet.data.card import ValueSummary, make_card
+from ratchet.data.cleaning import clean
+from ratchet.data.constants import without_constants
+from ratchet.data.fetch import verify_raw
+from ratchet.data.normalisation import Normalisation, fit
+from ratchet.data.readers import read
+from ratchet.data.splitting import SPLITS, SplitName, split
+from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
+from ratchet.project import Project
+
+_ROWS = 4096  # written at a time: a float32 copy of everything is never held
+
+
+def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
+    """Write data/prepared/<name>/ and return the data card.
+
+    The directory holds {train,validation,confirm,test}/{x,y}.npy (x float32 (n, *shape), y int64 (n,)),
+    card.json and card.png. The same raw files and config give the same bytes. What was there stays until all
+    is written, and is then replaced by a rename. Raises DataError for raw data that is missing, damaged or
+    unfit, and for a disk that is full or not writable.
+    """
+    target = project.prepared(config.name)
+    raw_directory = verify_raw(config, project=project)
+    command = f"python src/prepare.py data={config.name}"
+    with storage_errors(target, command=command), scratch_beside(target) as scratch:
+        new = scratch / "new"
+        new.mkdir()
+        card = _prepare_into(new, config, raw_directory)
+        replace_directory(new, target)
+    return card
+
+
+def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> dict[str, Any]:
+    raw = read(config, directory=raw_directory)
+    n_raw = len(raw.y)
+    examples = clean(raw, config=config)
+    del raw  # it may be as large as everything else together
+    splits = split(examples, config=config)
+    x, constants = without_constants(examples.x, splits["train"], config=config)
+    normalisation = fit(x, splits["train"], kind=config.prepare.normalise)
+    before = ValueSummary()
+    for rows in _pieces(splits["train"]):
+        before.add(x[rows])
+    after, data_hash = _write_splits(directory, x, examples.y, splits, normalisation)
+    card = make_card(
+        config,
+        n_raw=n_raw,
+        findings=(*examples.findings, constants),
+        labels={name: examples.y[positions] for name, positions in splits.items()},
+        before=before,
+        after=after,
+        shape=x.shape[1:],
+        normalisation=normalisation,
+        data_hash=data_hash,
+    )
+    text = json.dumps(card, indent=2, ensure_ascii=False)
+    (directory / "card.json").write_text(f"{text}\n", encoding="utf-8")
+    return card
+
+
+def _write_splits(
+    directory: Path,
+    x: np.ndarray,
+    y: np.ndarray,
+    splits: Mapping[SplitName, np.ndarray],
+    normalisation: Normalisation,
+) -> tuple[dict[SplitName, ValueSummary], str]:
+    """Write every split's arrays; a summary of each one's values, and the sha256 over all arrays in order."""
+    digest = hashlib.sha256()
+    after = {name: ValueSummary() for name in SPLITS}
+    for name in SPLITS:
+        positions, folder = splits[name], directory / name
+        folder.mkdir()
+        pieces = _normalised(x, positions, normalisation, summary=after[name])
+        shape = (len(positions), *x.shape[1:])
+        write_array(folder / "x.npy", pieces=pieces, shape=shape, dtype="<f4", digest=digest)
+        write_array(folder / "y.npy", pieces=[y[positions]], shape=shape[:1], dtype="<i8", digest=digest)
+    return after, digest.hexdigest()
+
+
+def _normalised(
+    x: np.ndarray, positions: np.ndarray, normalisation: Normalisation, *, summary: ValueSummary
+) -> Iterator[np.ndarray]:
+    for rows in _pieces(positions):
+        piece = normalisation.apply(x[rows])
+        summary.add(piece)
+        yield piece
+
+
+def _pieces(positions: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(positions), _ROWS):
+        yield positions[start : start + _ROWS]

@@ -1,0 +1,152 @@
+"""Prepared data, behind a guard: every reader sees the splits that it may see, and no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ratchet.config.schema import DataConfig
+from ratchet.data.card import plain
+from ratchet.data.splitting import SPLITS
+from ratchet.errors import DataError, SplitGuardError
+
+Reader = Literal["train", "evaluate", "promote"]
+
+READABLE: Mapping[Reader, tuple[str, ...]] = {
+    "train": ("train", "validation"),
+    "evaluate": ("train", "validation", "test"),
+    "promote": ("train", "validation", "confirm"),
+}
+
+
+class Split(NamedTuple):
+    """Examples of one split, memory-mapped and read-only."""
+
+    x: np.ndarray  # float32 (n, *shape), normalised
+    y: np.ndarray  # int64 (n,)
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A directory that prepare made, as one reader may see it."""
+
+    directory: Path
+    reader: Reader
+    card: dict[str, Any]
+
+    @classmethod
+    def open(cls, directory: Path, *, reader: Reader, config: DataConfig | None = None) -> PreparedData:
+        """Open the prepared data in `directory`, and check that it is whole; no array is loaded.
+
+        config: what the data must have been prepared from (its sources may differ: checksums fix the files).
+        Raises DataError when the data is missing, damaged, or prepared from another config.
+        """
+        name = config.name if config else directory.name
+        card = _read_card(directory, name=name)
+        if config is not None:
+            _check_config(card, config, directory)
+        data = cls(directory, reader, card)
+        for split in SPLITS:
+            data._load(split)
+        return data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """One example: (channels, length) or (channels, height, width)."""
+        return tuple(self.card["shape"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their indices."""
+        return tuple(self.card["classes"])
+
+    @property
+    def layout(self) -> Literal["sequence", "image"]:
+        """What an example is."""
+        return self.card["layout"]  # type: ignore[no-any-return]
+
+    @property
+    def data_hash(self) -> str:
+        """sha256 over the bytes of all arrays."""
+        return str(self.card["data_hash"])
+
+    def split(self, name: str) -> Split:
+        """The examples of a split. Raises SplitGuardError when this reader may not see it."""
+        if name not in READABLE[self.reader]:
+            allowed = ", ".join(READABLE[self.reader])
+            readers = ", ".join(reader for reader, splits in READABLE.items() if name in splits)
+            by_whom = f"{name} is read by {readers} alone" if readers else "there is no such split"
+            raise SplitGuardError(
+                f"{self.reader} may not read the split {name}: {by_whom}; it may read {allowed}"
+            )
+        return self._load(name)
+
+    def _load(self, name: str) -> Split:
+        n = self.card["counts"][name]["total"]
+        folder = self.directory / name
+        return Split(
+            _map(folder / "x.npy", shape=(n, *self.shape), dtype="float32", dataset=self.card["name"]),
+            _map(folder / "y.npy", shape=(n,), dtype="int64", dataset=self.card["name"]),
+        )
+
+
+def _type_again(name: str) -> str:
+    return f"type: python src/fetch.py data={name} && python src/prepare.py data={name}"
+
+
+def _read_card(directory: Path, *, name: str) -> dict[str, Any]:
+    path = directory / "card.json"
+    if not path.is_file():
+        raise DataError(f"there is no prepared data in {directory}; {_type_again(name)}")
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        _ = card["name"], card["layout"], card["shape"], card["classes"], card["data_hash"], card["config"]
+        _ = [card["counts"][split]["total"] for split in SPLITS]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is damaged ({type(error).__name__}: {error}); {_type_again(name)}"
+        ) from error
+    return card  # type: ignore[no-any-return]
+
+
+def _map(path: Path, *, shape: tuple[int, ...], dtype: str, dataset: str) -> np.ndarray:
+    """The array at `path`, memory-mapped. Raises DataError where it is not what the card says."""
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is missing or damaged ({error}); {_type_again(dataset)}") from error
+    if array.shape != shape or array.dtype != dtype:
+        raise DataError(
+            f"{path} holds {array.dtype} {array.shape}, but its card says {dtype} {shape}; "
+            f"{_type_again(dataset)}"
+        )
+    return array
+
+
+def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> None:
+    """DataError that names the settings in which `config` differs from the one the data was prepared from."""
+    was, now = dict(_flat(card["config"])), dict(_flat(plain(config)))
+    differing = [
+        f"data.{key} was {was.get(key, 'absent')}, is now {now.get(key, 'absent')}"
+        for key in sorted(was.keys() | now.keys())
+        if was.get(key) != now.get(key) and not key.startswith("sources")
+    ]
+    if differing:
+        more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
+        raise DataError(
+            f"{directory} was prepared from another configuration: {'; '.join(differing[:3])}{more}; "
+            f"type: python src/prepare.py data={config.name} (with the same data settings)"
+        )
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{prefix}.{key}" if prefix else key)
+    else:
+        yield prefix, value

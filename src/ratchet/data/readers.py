@@ -1,0 +1,141 @@
+"""Readers: from the raw files of a data set to its examples.
+
+A reader is any function `reader(directory: Path) -> RawExamples`; conf/data names it by its dotted path.
+None of them unpickles: a raw file cannot run code.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ratchet.config.schema import DataConfig
+from ratchet.data.dotted import import_function
+from ratchet.data.examples import RawExamples
+from ratchet.errors import DataError
+
+Reader = Callable[[Path], RawExamples]
+
+# The types of the idx format: http://yann.lecun.com/exdb/mnist/
+_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+
+
+def read(config: DataConfig, *, directory: Path) -> RawExamples:
+    """The examples in `directory`, by the reader that the config names.
+
+    Raises ConfigError where there is no such reader, DataError where it cannot read what is there.
+    """
+    reader: Reader = import_function(config.reader, setting="data.reader")
+    try:
+        return reader(directory)
+    except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error) as error:
+        raise DataError(
+            f"{config.reader} cannot read {directory}: {type(error).__name__}: {error}; "
+            f"type: python src/fetch.py data={config.name}, or mend the reader"
+        ) from error
+
+
+def arrays(directory: Path) -> RawExamples:
+    """x.npy (n, *shape) and y.npy (n,); with x_test.npy and y_test.npy where a test split was published."""
+    x, y = (_load(directory / f"{name}.npy") for name in ("x", "y"))
+    if not (directory / "x_test.npy").exists():
+        return RawExamples(x, y)
+    return _with_test(x, y, *(_load(directory / f"{name}.npy") for name in ("x_test", "y_test")))
+
+
+def idx(directory: Path) -> RawExamples:
+    """MNIST's files: {train,t10k}-images-idx3-ubyte and {train,t10k}-labels-idx1-ubyte, each plain or .gz."""
+    names = [
+        f"{part}-{content}"
+        for part in ("train", "t10k")
+        for content in ("images-idx3-ubyte", "labels-idx1-ubyte")
+    ]
+    return _with_test(*(_load_idx(directory / name) for name in names))
+
+
+def table(directory: Path) -> RawExamples:
+    """Comma-separated files, plain or .gz: a row is an example, its last cell the label (index or name).
+
+    All *.csv files are read, in the order of their names; one named test.csv is the published test split. A
+    first row without a single number in front of the label is a header. A cell that is no number is read as
+    NaN. Rows may differ in length: cleaning removes those that do not fit.
+    """
+    files = sorted([*directory.glob("*.csv"), *directory.glob("*.csv.gz")])
+    if not files:
+        raise DataError(f"there is no .csv file in {directory}")
+    x: list[np.ndarray] = []
+    y: list[str] = []
+    from_test: list[bool] = []
+    for file in files:
+        rows = _rows(file)
+        x.extend(np.array([_number(cell) for cell in row[:-1]], np.float32) for row in rows)
+        y.extend(row[-1].strip() for row in rows)
+        from_test.extend([file.name.startswith("test.csv")] * len(rows))
+    published = np.array(from_test, bool)
+    return RawExamples(x, np.array(y, np.str_), published if published.any() else None)
+
+
+def _with_test(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> RawExamples:
+    for part, xs, ys in (("training", x, y), ("test", x_test, y_test)):
+        if len(xs) != len(ys):
+            raise DataError(
+                f"the {part} part has {len(xs):,} examples and {len(ys):,} labels; it needs one each"
+            )
+    return RawExamples(
+        np.concatenate([x, x_test]),
+        np.concatenate([y, y_test]),
+        np.repeat([False, True], [len(x), len(x_test)]),
+    )
+
+
+def _load(path: Path) -> np.ndarray:
+    with path.open("rb") as file:
+        array: np.ndarray = np.load(file, allow_pickle=False)
+    if array.ndim == 0:
+        raise DataError(f"{path} holds a single number; it must hold one entry for each example")
+    return array
+
+
+def _open(path: Path) -> IO[bytes]:
+    """The file at `path`, or its .gz unpacked."""
+    packed = path if path.suffix == ".gz" else path.with_name(f"{path.name}.gz")
+    if path.suffix != ".gz" and path.exists():
+        return path.open("rb")
+    return gzip.open(packed)  # type: ignore[return-value]
+
+
+def _load_idx(path: Path) -> np.ndarray:
+    """The array in an idx file. Raises DataError where it is no idx file, or a part of one."""
+    with _open(path) as file:
+        content = file.read()
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES:
+        raise DataError(f"{path} is no idx file: it begins with 0x{content[:4].hex()}")
+    start = 4 + 4 * content[3]
+    shape = np.frombuffer(content[4:start], ">u4").astype(int)
+    dtype = np.dtype(_IDX_TYPES[content[2]])
+    expected = start + int(shape.prod()) * dtype.itemsize
+    if len(content) != expected or len(shape) != content[3]:
+        raise DataError(f"{path} holds {len(content):,} bytes, but by its header {expected:,}")
+    return np.frombuffer(content, dtype, offset=start).reshape(shape)
+
+
+def _rows(path: Path) -> list[list[str]]:
+    """The rows of a table, without empty ones and without the header."""
+    text = _open(path).read().decode("utf-8-sig")
+    rows = [row for row in csv.reader(text.splitlines()) if row]
+    if rows and all(np.isnan(_number(cell)) for cell in rows[0][:-1]):
+        return rows[1:]
+    return rows
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")

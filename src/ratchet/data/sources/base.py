@@ -1,0 +1,35 @@
+"""What a source of raw files is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ratchet.config.schema import RawFile
+
+
+class SourceUnavailableError(Exception):
+    """A source cannot serve here. The message says why, in a few words; the next source may do."""
+
+
+class Source(Protocol):
+    """Where raw files come from."""
+
+    def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
+        """Put every one of `files` into the folder `into`, under its name.
+
+        Raises SourceUnavailableError when it cannot. An OSError means that `into` could not be written.
+        """
+
+
+def copy_files(files: Sequence[RawFile], *, origin: Path, into: Path) -> None:
+    """Copy `files` from the folder `origin`; SourceUnavailableError where one is not there."""
+    absent = [file.name for file in files if not (origin / file.name).is_file()]
+    if absent:
+        raise SourceUnavailableError(f"{origin} has no {', '.join(absent)}")
+    for file in files:
+        target = into / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin / file.name, target)

@@ -1,0 +1,65 @@
+"""Raw files of a Debian package."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ratchet.config.schema import DebianSource, RawFile
+from ratchet.data.sources.base import SourceUnavailableError, copy_files
+
+_TIMEOUT = 600.0  # seconds for the whole of one command
+
+
+class Debian:
+    """Reads the package where it is installed; else downloads and unpacks it, which needs no root."""
+
+    def __init__(self, config: DebianSource) -> None:
+        self._package = config.package
+        self._path = Path(config.path)
+
+    def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
+        """See Source."""
+        if all((self._path / file.name).is_file() for file in files):
+            copy_files(files, origin=self._path, into=into)
+            return
+        absent = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
+        if absent:
+            raise SourceUnavailableError(f"{self._package} is not installed and there is no {absent[0]} here")
+        with TemporaryDirectory(dir=into, prefix="debian-") as folder:
+            unpacked = self._unpack(Path(folder))
+            copy_files(files, origin=unpacked / self._path.relative_to("/"), into=into)
+
+    def _unpack(self, folder: Path) -> Path:
+        _command("apt-get", "--quiet", "download", self._package, folder=folder)
+        archives = list(folder.glob("*.deb"))
+        if len(archives) != 1:
+            raise SourceUnavailableError(f"apt-get download {self._package} brought {len(archives)} archives")
+        _command("dpkg-deb", "--extract", archives[0].name, "unpacked", folder=folder)
+        return folder / "unpacked"
+
+
+def _command(*words: str, folder: Path) -> None:
+    """Run a command in `folder`; SourceUnavailableError with the command's own last words when it fails."""
+    shown = " ".join(words)
+    try:
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceUnavailableError(f"{shown} took longer than {_TIMEOUT:.0f} s") from error
+    if done.returncode != 0:
+        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise SourceUnavailableError(f"{shown}: {said[-1] if said else f'exit status {done.returncode}'}")

@@ -1,0 +1,23 @@
+"""Raw files that lie in a folder of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ratchet.config.schema import FolderSource, RawFile
+from ratchet.data.sources.base import SourceUnavailableError, copy_files
+from ratchet.project import Project
+
+
+class Folder:
+    """Copies files; a relative path starts at the project's root."""
+
+    def __init__(self, config: FolderSource, *, project: Project) -> None:
+        self._folder = project.root / Path(config.path).expanduser()
+
+    def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
+        """See Source."""
+        if not self._folder.is_dir():
+            raise SourceUnavailableError(f"there is no folder {self._folder}")
+        copy_files(files, origin=self._folder, into=into)

@@ -1,0 +1,28 @@
+"""Raw files that a function writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ratchet.config.schema import GeneratedSource, RawFile
+from ratchet.data.dotted import import_function
+from ratchet.data.sources.base import SourceUnavailableError
+
+
+class Generated:
+    """Calls `function(directory)`, which writes the files."""
+
+    def __init__(self, config: GeneratedSource) -> None:
+        self._path = config.function
+
+    def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
+        """See Source."""
+        try:
+            function = import_function(self._path, setting="data.sources.function")
+            function(into)
+        except ImportError as error:
+            raise SourceUnavailableError(f"{self._path} needs a package: {error}") from error
+        unwritten = [file.name for file in files if not (into / file.name).is_file()]
+        if unwritten:
+            raise SourceUnavailableError(f"{self._path} did not write {', '.join(unwritten)}")

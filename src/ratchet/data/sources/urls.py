@@ -1,0 +1,57 @@
+"""Raw files on the internet, under one of several mirrors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ratchet.config.schema import RawFile, UrlSource
+from ratchet.data.checksums import complaint
+from ratchet.data.sources.base import SourceUnavailableError
+from ratchet.data.sources.download import DownloadError, download, download_progress
+
+_ROUNDS = 3  # how often a mirror that broke off is asked to go on
+
+
+class Urls:
+    """Downloads files: mirrors in order, each going on where the one before broke off."""
+
+    def __init__(self, config: UrlSource) -> None:
+        self._config = config
+
+    def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
+        """See Source."""
+        for file in files:
+            self._deliver_one(file, target=into / file.name)
+
+    def _deliver_one(self, file: RawFile, *, target: Path) -> None:
+        """Ask every mirror in turn; those that broke off are asked again, those that refused are not."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.part")
+        mirrors, said = list(self._config.mirrors), dict[str, str]()
+        for _ in range(_ROUNDS):
+            for mirror in list(mirrors):
+                try:
+                    self._ask(mirror, file, part)
+                except DownloadError as error:
+                    said[mirror] = str(error)
+                    if not error.worth_another_try:
+                        mirrors.remove(mirror)
+                else:
+                    part.rename(target)
+                    return
+        answers = "; ".join(f"{mirror} said: {answer}" for mirror, answer in said.items())
+        raise SourceUnavailableError(f"no mirror served {file.name} ({answers})")
+
+    def _ask(self, mirror: str, file: RawFile, part: Path) -> None:
+        """Bring the whole of `file` into `part`, or raise DownloadError. A wrong file is not kept."""
+        resumed = part.exists() and part.stat().st_size > 0
+        url = f"{mirror.rstrip('/')}/{file.name}"
+        with download_progress(file.name) as progress:
+            download(url, part=part, timeout=self._config.timeout, progress=progress)
+        wrong = complaint(part, like=file)
+        if wrong is None:
+            return
+        part.unlink()
+        # The first half may have come from a mirror with another file: this one deserves a clean start.
+        raise DownloadError(f"the file {wrong}", worth_another_try=resumed)

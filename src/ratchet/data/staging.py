@@ -1,0 +1,80 @@
+"""Work that lands whole or not at all: a scratch folder beside the target, and a rename at the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ratchet.errors import DataError
+
+
+@contextmanager
+def scratch_beside(target: Path) -> Iterator[Path]:
+    """An empty folder on the same disk as `target`, gone when the block ends, however it ends."""
+    target = target.resolve()  # a target may be a link to another disk: a rename must not cross disks
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_over(target)
+    folder = target.parent / f".{target.name}.{os.getpid()}.partial"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_left_over(target: Path) -> None:
+    """Remove scratch folders of processes that were killed: they could not do it themselves."""
+    for folder in target.parent.glob(f".{target.name}.*.partial"):
+        pid = folder.name.split(".")[-2]
+        if pid.isdigit() and (int(pid) == os.getpid() or not _is_running(int(pid))):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # it runs and belongs to somebody else
+    return True
+
+
+def replace_directory(new: Path, target: Path) -> None:
+    """Rename `new` to `target`. A directory already there is replaced, and stays if the rename fails."""
+    target = target.resolve()
+    if not target.exists():
+        new.rename(target)
+        return
+    old = new.with_name(f"{new.name}.old.partial")
+    target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def storage_errors(path: Path, *, command: str) -> Iterator[None]:
+    """Turn the operating system's refusals to write below `path` into one line that ends in what to type."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{_refusal(error, path)}, then type: {command}") from error
+
+
+def _refusal(error: OSError, path: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full: nothing of {path} was kept; free some space"
+    where = error.filename or path
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"cannot write {where}: {error.strerror}; make {path} writable"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"cannot write {where}: a file stands where a folder must be; move it away"
+    return f"cannot read or write {where}: {error.strerror or error}; see to it"
