@@ -1,7 +1,7 @@
-"""Random changes of a training batch that keep its labels: a new draw for every example, on the batch's device.
+"""Random changes of a training batch that keep its labels, drawn anew for every example, on the batch's device.
 
-What moves past the edge is filled with the value at the edge: after normalisation a zero would be a grey frame
-around a picture, and an edge value continues what the sensor saw.
+What moves in from beyond the edge has the value at the edge: after normalisation a zero would frame a picture
+in grey, and an edge value continues what the sensor saw.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ratchet.errors import ConfigError
 
 
 class Augmentation(nn.Module):
-    """What conf/augmentation asks for, in this order: move (shift, flip, rotate, scale), noise, cutout, mixup.
+    """What conf/augmentation asks for, in this order: shift, flip, rotate and scale; noise; cutout; mixup.
 
-    `active` says whether it changes anything; where it does not, and in eval mode, inputs come back as they are.
-    Draws come from torch's global generator of the batch's device.
-    Raises ConfigError for settings that do not suit the layout, and at the first batch for a shift or a cutout of
-    less than one position.
+    `active` says whether it changes anything; where it does not, and in eval mode, inputs come back as they
+    are. Draws come from torch's global generator of the batch's device.
+    Raises ConfigError for settings that do not suit the layout, and at the first batch for a shift or a cutout
+    of less than one position.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ def move(x: Tensor, *, shift: float, flip: float) -> Tensor:
 
 
 def resample(x: Tensor, *, shift: float, flip: float, rotate: float, scale: float) -> Tensor:
-    """Zoom by 1 - scale to 1 + scale, rotate and mirror about the centre, shift; values between are linear."""
+    """Mirror, rotate and zoom by 1 - scale to 1 + scale about the centre, then shift; linear in between."""
     offsets = [offset.to(torch.float32) for offset in _offsets(x, shift)]
     zoom = 1 + scale * _symmetric(x)
     mirror = 1 - 2 * (torch.rand(len(x), device=x.device) < flip).to(torch.float32) if flip else 1.0
@@ -114,7 +114,7 @@ def _resample_sequence(x: Tensor, *, offset: Tensor, stretch: Tensor) -> Tensor:
 
 
 def cut_out(x: Tensor, *, share: float) -> Tensor:
-    """Zero, the mean of normalised data, in a patch that takes `share` of each axis and lies within the example."""
+    """Zero, the mean of normalised data, in a patch within the example of `share` of each axis."""
     spatial = x.shape[2:]
     inside = torch.ones(1, dtype=torch.bool, device=x.device)
     for axis, size in enumerate(spatial):
@@ -129,7 +129,7 @@ def cut_out(x: Tensor, *, share: float) -> Tensor:
 
 
 def mix_up(x: Tensor, y: Tensor, *, alpha: float, n_classes: int) -> tuple[Tensor, Tensor]:
-    """Every example mixed with another of the batch by a share from Beta(alpha, alpha), and its target likewise.
+    """Every example and its target mixed with another's of the batch by a share from Beta(alpha, alpha).
 
     Zhang et al. 2017 (arXiv:1710.09412).
     """
