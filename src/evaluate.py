@@ -1,7 +1,7 @@
 """Stage evaluate: the test split, opened here alone: metrics with intervals, predictions, plots.
 
-    python src/evaluate.py                  the champion
-    python src/evaluate.py run=runs/<run>   another run; its report goes into its directory
+python src/evaluate.py                  the champion
+python src/evaluate.py run=runs/<run>   another run; its report goes into its directory
 """
 
 from ratchet.terminal.command import run_command

@@ -59,24 +59,21 @@ def _missing_option(error: MissingConfigException) -> ConfigError:
         return ConfigError(f"there is no config {missing!r}; allowed: a group of conf/ and one of its files")
     close = nearest(option, options)
     return ConfigError(
-        f"{group}={option}: there is no such option; {suggestion(option, options)}; type: {group}={(close or options)[0]}"
+        f"{group}={option}: there is no such option; {suggestion(option, options)}; "
+        f"type: {group}={(close or options)[0]}"
     )
 
 
 def _unknown_key(error: BaseException, known: dict[str, Any]) -> ConfigError:
     texts = [str(error), str(error.__cause__ or "")]
     key = next(filter(None, (_search(r"full_key: (\S+)", text) for text in texts)), None)
-    key = key or next(
-        filter(None, (_search(r"[Cc]ould not override '([^']+)'", text) for text in texts)), None
-    )
+    key = key or next(filter(None, (_search(r"[Cc]ould not override '([^']+)'", text) for text in texts)), None)
     if key is None:
         return ConfigError(f"{_first_line(error)}; type: python src/train.py --help")
     parent, _, leaf = key.rpartition(".")
     siblings = _children(known, parent)
     if not siblings or leaf in siblings:
-        return ConfigError(
-            f"{key}: {_first_line(error.__cause__ or error)}; type: python src/train.py --cfg job"
-        )
+        return ConfigError(f"{key}: {_first_line(error.__cause__ or error)}; type: python src/train.py --cfg job")
     prefix = f"{parent}." if parent else ""
     close = nearest(leaf, siblings)
     to_type = (

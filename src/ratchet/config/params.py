@@ -48,9 +48,7 @@ def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[lis
         if key in typed:
             continue
         if "." in key and group in typed and typed[group] != params.get(group):
-            notices.append(
-                f"params.yaml's {key} is left out: it belongs to {group}={params.get(group, 'the default')}"
-            )
+            notices.append(f"params.yaml's {key} is left out: it belongs to {group}={params.get(group, 'the default')}")
             continue
         kept.append(f"{key}={to_override_value(value)}")
     return kept, notices
@@ -70,7 +68,7 @@ def _flatten(project: Project, extra: dict[str, Any]) -> Iterator[tuple[str, Any
             yield str(key), value
 
 
-def to_override_value(value: Any) -> str:
+def to_override_value(value: Any) -> str:  # noqa: PLR0911 - one line for each kind of value
     """A YAML value written in Hydra's override grammar, quoted so that it is read back as the same value."""
     if value is None:
         return "null"
@@ -90,11 +88,7 @@ def to_override_value(value: Any) -> str:
 
 
 def _reads_as_other(text: str) -> bool:
-    return (
-        not isinstance(yaml.safe_load(text), str)
-        or text.lower() in {"inf", "nan", "-inf"}
-        or _is_number(text)
-    )
+    return not isinstance(yaml.safe_load(text), str) or text.lower() in {"inf", "nan", "-inf"} or _is_number(text)
 
 
 def _is_number(text: str) -> bool:

@@ -200,9 +200,7 @@ class AugmentationConfig(Section):
     rotate: Annotated[float, Field(ge=0, le=180)] = 0.0  # degrees at most, either way; images only
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.0  # zoom by 1 - scale to 1 + scale
     noise: NonNegativeFloat = 0.0  # sd of Gaussian noise, in units of the normalised data
-    cutout: Annotated[float, Field(ge=0, lt=1)] = (
-        0.0  # a patch of this share of each spatial axis set to zero
-    )
+    cutout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # a patch of this share of each spatial axis set to zero
     mixup: NonNegativeFloat = 0.0  # alpha of the Beta distribution of mixup
 
 

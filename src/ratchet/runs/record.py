@@ -58,9 +58,7 @@ class RunRecord(BaseModel):
     def read(cls, run: RunDirectory) -> RunRecord:
         """The record of a run. Raises RatchetError where there is none or it is no run.json of ours."""
         if not run.record.is_file():
-            raise RatchetError(
-                f"{run.path} is no run directory: it has no {run.record.name}; type: ls runs/*/"
-            )
+            raise RatchetError(f"{run.path} is no run directory: it has no {run.record.name}; type: ls runs/*/")
         try:
             return cls.model_validate_json(run.record.read_text(encoding="utf-8"))
         except ValueError as error:

@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from ratchet.config.schema import Config
 from ratchet.project import Project
@@ -24,7 +23,7 @@ def build_loggers(
     resumed_at_step: int | None = None,
 ) -> list[Logger]:
     """The loggers of one run. A W&B that cannot start costs a line of warning, never the training."""
-    if config.logger.name == "none" or rank_zero_only.rank != 0:
+    if config.logger.name == "none":
         return []
     loggers: list[Logger] = [MetricsFile(run, resumed_at_step=resumed_at_step)]
     if config.logger.name == "tensorboard":

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +22,9 @@ from ratchet.config.validation import validate
 from ratchet.errors import ConfigError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
+from ratchet.runs.record import RunRecord
 from ratchet.terminal.command import one_line
+from ratchet.terminal.quiet import quiet_libraries
 
 
 @dataclass
@@ -49,9 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
     with _command_line(["train.py", *command_line.argv]):
         try:
-            hydra.main(version_base="1.3", config_path=str(command_line.config_dir), config_name="config")(
-                task
-            )()
+            hydra.main(version_base="1.3", config_path=str(command_line.config_dir), config_name="config")(task)()
         except Exception as error:
             explained = explain_composition_error(error, known_config(project))
             if explained is None:
@@ -79,9 +77,7 @@ class CommandLine:
         resumes = [item.removeprefix("resume=") for item in parsed.overrides if item.startswith("resume=")]
         flags = [item for item in arguments if item not in parsed.overrides]
         if resumes:
-            return cls._resuming(
-                project, Path(resumes[-1]), flags=flags, typed=typed, multirun=parsed.multirun
-            )
+            return cls._resuming(project, Path(resumes[-1]), flags=flags, typed=typed, multirun=parsed.multirun)
         chosen, notices = params_overrides(project, typed)
         return cls([*flags, *chosen, *typed], typed, notices, project.conf.resolve(), None, parsed.multirun)
 
@@ -100,21 +96,23 @@ class CommandLine:
         return cls([*flags, *settings, *typed], typed, [], run.path, run, False)
 
 
-def _job(
-    composed: DictConfig, *, project: Project, command_line: CommandLine, outcome: _Outcome
-) -> float | None:
+def _job(composed: DictConfig, *, project: Project, command_line: CommandLine, outcome: _Outcome) -> float | None:
     """One job of the command line. Never raises an Exception: Hydra would end the other jobs with it."""
     label = _label(command_line)
+    run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
     try:
         config = validate(plain_config(composed))
-        run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
         if command_line.multirun:
             print(f"-- {label}", file=sys.stderr)
-        return _train(
-            config, run=run, project=project, command_line=command_line, outcome=outcome, label=label
-        )
+        return _train(config, run=run, project=project, command_line=command_line, outcome=outcome, label=label)
+    except KeyboardInterrupt:
+        if run.last_checkpoint.is_file():
+            print(f"to go on, type: python src/train.py resume={os.path.relpath(run.path)}", file=sys.stderr)
+        raise
     except Exception as error:  # noqa: BLE001 - reported after the last job
         outcome.failed.append((label, error))
+        if not any(run.path.iterdir()):
+            run.path.rmdir()
         if command_line.multirun:
             print(f"error: {one_line(error) or repr(error)}", file=sys.stderr)
         return None
@@ -129,18 +127,25 @@ def _train(
     outcome: _Outcome,
     label: str,
 ) -> float | None:
-    from ratchet.training.train import report, train
+    from ratchet.training.train import train
 
-    with quiet_libraries(run):
+    with quiet_libraries(run.log):
         command = [Path(sys.argv[0]).name, *command_line.typed]
-        record = train(
-            config, run=run, project=project, command=command, resume=command_line.resume is not None
-        )
-    report(record, run)
+        record = train(config, run=run, project=project, command=command, resume=command_line.resume is not None)
+    _report(record, run)
     if record.best is None:
         return None
     outcome.objective.append((label, record.best.value))
     return record.best.value
+
+
+def _report(record: RunRecord, run: RunDirectory) -> None:
+    where = os.path.relpath(run.path)
+    if record.best is not None:
+        best = record.best
+        took = f"{record.timings['fit']:.1f} s, {record.parameters:,} parameters"
+        print(f"{best.metric} {best.value:.4f} at step {best.step} (epoch {best.epoch}); {took}")
+    print(f"run {record.id} in {where}")
 
 
 def _label(command_line: CommandLine) -> str:
@@ -175,25 +180,3 @@ def _command_line(argv: list[str]) -> Iterator[None]:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = full_error
-
-
-@contextmanager
-def quiet_libraries(run: RunDirectory) -> Iterator[None]:
-    """What the libraries log and warn of goes to the run's train.log, not to the person."""
-    run.path.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(run.log, delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning", "py.warnings", "torch")]
-    before = [(logger, logger.propagate, list(logger.handlers)) for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        logging.captureWarnings(True)
-        for logger in loggers:
-            logger.handlers, logger.propagate = [handler], False
-        try:
-            yield
-        finally:
-            logging.captureWarnings(False)
-            for logger, propagate, handlers in before:
-                logger.handlers, logger.propagate = handlers, propagate
-            handler.close()

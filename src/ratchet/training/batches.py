@@ -55,9 +55,7 @@ class TrainingBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         epoch = 0 if self.one_batch else self.epoch
-        order = torch.randperm(
-            len(self.x), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        )
+        order = torch.randperm(len(self.x), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))
         for number in range(len(self)):
             start = (number * self.ranks + self.rank) * self.batch_size
             chosen = order[start : start + self.batch_size]

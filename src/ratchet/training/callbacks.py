@@ -38,6 +38,9 @@ class Checkpoints(pl.Callback):
         self.best: Best | None = None
         self._written = time.monotonic()
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._save(trainer, best=False)  # whenever Ctrl-C comes, there is something to go on from
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
@@ -122,20 +125,14 @@ class TerminalProgress(pl.Callback):
             )
 
     def _metrics(self, trainer: pl.Trainer) -> str:
-        shown = [
-            name
-            for name in ("train/loss", "validation/loss", self.metric)
-            if name in trainer.callback_metrics
-        ]
+        shown = [name for name in ("train/loss", "validation/loss", self.metric) if name in trainer.callback_metrics]
         values = {name: float(trainer.callback_metrics[name]) for name in dict.fromkeys(shown)}
         return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self._stop()
 
-    def on_exception(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self._stop()
 
     def _stop(self) -> None:

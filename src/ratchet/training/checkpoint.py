@@ -60,7 +60,8 @@ def require_same_model(contents: dict[str, Any], wanted: dict[str, Any], path: P
                 f"type: model.{key}={found[part].get(key)}"
             )
         raise CheckpointError(
-            f"{path} is of other data: {part} is {found[part]} there, {wanted[part]} here; type: data={found['data']['name']}"
+            f"{path} is of other data: {part} is {found[part]} there, {wanted[part]} here; "
+            f"type: data={found['data']['name']}"
         )
 
 
@@ -76,9 +77,7 @@ def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:
     config = read_config(run)
     contents = read_checkpoint(run.best_checkpoint)
     described = contents[KEY]
-    require_same_model(
-        contents, {**described, "model": config.model.model_dump(by_alias=True)}, run.best_checkpoint
-    )
+    require_same_model(contents, {**described, "model": config.model.model_dump(by_alias=True)}, run.best_checkpoint)
     network = build_model(
         config.model, input_shape=tuple(described["input_shape"]), n_classes=len(described["classes"])
     )

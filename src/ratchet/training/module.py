@@ -25,6 +25,8 @@ FINITE_CHECK_EVERY = 50  # steps; reading a loss back stalls an accelerator
 class ClassificationTask(pl.LightningModule):
     """Cross entropy on one of `n_classes`. Metrics gather in tensors and are read once an epoch."""
 
+    class_weights: Tensor | None
+
     def __init__(
         self,
         network: nn.Module,
@@ -92,8 +94,8 @@ class ClassificationTask(pl.LightningModule):
         step = self._first_step + len(self._losses) - len(recent) + first + 1
         rates = [group["lr"] for group in self.trainer.optimizers[0].param_groups]
         raise TrainingError(
-            f"the loss is {float(recent[first])} at step {step} (epoch {self.current_epoch}, learning rate {rates[0]:.2g}): "
-            "the rate may be too high or a value of the data too large; "
+            f"the loss is {float(recent[first])} at step {step} (epoch {self.current_epoch}, "
+            f"learning rate {rates[0]:.2g}): the rate may be too high or a value of the data too large; "
             f"type: optimizer.lr={self.config.optimizer.lr / 10:g}, or trainer.gradient_clip=1.0"
         )
 
@@ -154,4 +156,4 @@ class ClassificationTask(pl.LightningModule):
                 "monitor": self.config.objective.metric,
                 "frequency": self.config.trainer.validate_every,
             }
-        return {"optimizer": optimizer, "lr_scheduler": entry}  # type: ignore[return-value,typeddict-item]
+        return {"optimizer": optimizer, "lr_scheduler": entry}  # type: ignore[return-value]

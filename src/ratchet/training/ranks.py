@@ -20,6 +20,7 @@ class RankLauncher(_SubprocessScriptLauncher):
     """
 
     run: RunDirectory
+    resume: bool = False
 
     def _call_children_scripts(self) -> None:
         self._check_can_spawn_children()
@@ -34,6 +35,7 @@ class RankLauncher(_SubprocessScriptLauncher):
         source = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", "ratchet.training.rank", str(self.run.path.resolve())]
+        command += ["--resume"] if self.resume else []
         self.procs = [
             subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, "LOCAL_RANK": str(rank)})
             for rank in range(1, self.num_processes)

@@ -19,12 +19,11 @@ class SetEpoch(pl.Callback):
     """Tells the batches which epoch's order to draw."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        trainer.train_dataloader.epoch = trainer.current_epoch
+        batches: Any = trainer.train_dataloader
+        batches.epoch = trainer.current_epoch
 
 
-def build_trainer(
-    config: Config, *, run: RunDirectory, loggers: list[Logger], checkpoints: Checkpoints
-) -> pl.Trainer:
+def build_trainer(config: Config, *, run: RunDirectory, loggers: list[Logger], checkpoints: Checkpoints) -> pl.Trainer:
     """The Trainer for one run; every file it writes lies in the run directory."""
     settings = config.trainer
     validates = settings.train_on == "train"

@@ -1,0 +1,67 @@
+"""What Lightning's fit needs, assembled from a config: the same in rank 0 and in every other rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers.logger import Logger
+
+from ratchet.config.schema import Config
+from ratchet.data.prepared import PreparedData
+from ratchet.models import build_model
+from ratchet.project import Project
+from ratchet.runs.directory import RunDirectory
+from ratchet.training.callbacks import Checkpoints
+from ratchet.training.checkpoint import identity
+from ratchet.training.datamodule import PreparedDataModule
+from ratchet.training.module import ClassificationTask
+from ratchet.training.ranks import RankLauncher
+from ratchet.training.trainer import build_trainer
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Data, task and checkpoints of one run."""
+
+    config: Config
+    run: RunDirectory
+    data: PreparedData
+    datamodule: PreparedDataModule
+    task: ClassificationTask
+    checkpoints: Checkpoints
+
+    @classmethod
+    def assemble(cls, config: Config, *, project: Project, run: RunDirectory) -> Fit:
+        """Open the prepared data, seed, build the network. Raises a RatchetError for what does not fit together."""
+        torch.set_num_threads(config.trainer.threads)
+        data = PreparedData.open(project.prepared(config.data.name), reader="train", config=config.data)
+        datamodule = PreparedDataModule(config, data)
+        pl.seed_everything(config.seed, verbose=False)
+        network = build_model(config.model, input_shape=tuple(data.shape), n_classes=len(data.classes))
+        task = ClassificationTask(
+            network,
+            config,
+            n_classes=len(data.classes),
+            class_weights=datamodule.class_weights(),
+            identity=identity(config, data),
+        )
+        checkpoints = Checkpoints(run, config.objective, validates=config.trainer.train_on == "train")
+        return cls(config, run, data, datamodule, task, checkpoints)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network learns."""
+        return sum(parameter.numel() for parameter in self.task.network.parameters() if parameter.requires_grad)
+
+    def trainer(self, loggers: list[Logger]) -> pl.Trainer:
+        """A Trainer that knows the run's checkpoints and loggers."""
+        return build_trainer(self.config, run=self.run, loggers=loggers, checkpoints=self.checkpoints)
+
+    def go(self, trainer: pl.Trainer, *, resume: bool) -> None:
+        """Train, from the last checkpoint with `resume`."""
+        path = str(self.run.last_checkpoint) if resume else None
+        if isinstance(trainer.strategy.launcher, RankLauncher):
+            trainer.strategy.launcher.resume = resume
+        trainer.fit(self.task, self.datamodule, ckpt_path=path, weights_only=True)
