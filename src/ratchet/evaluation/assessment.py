@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -19,28 +19,30 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 def assess(
-    predictions: Mapping[SplitName, Predictions], *, classes: list[str], config: EvaluationConfig, seed: int
+    predictions: Mapping[SplitName, Predictions],
+    *,
+    classes: Sequence[str],
+    config: EvaluationConfig,
+    seed: int,
+    notes: Sequence[str] = (),
 ) -> Evaluation:
-    """Measure predictions on train, validation and test. Intervals are drawn from `seed` alone."""
+    """Measure predictions on train, validation and test. Intervals are drawn from `seed` alone.
+
+    notes: what else the reader should know; they come before those found here.
+    """
     bootstrap = Bootstrap(resamples=config.bootstrap, confidence=config.confidence, seed=seed)
     test = predictions["test"]
     by_class = per_class(test, classes=classes)
     scores = {name: score(name, predictions[name], bootstrap=bootstrap) for name in SPLITS}
-    notes = _notes(by_class, bootstrap)
-    if optimistic(validation=scores["validation"], test=scores["test"]):
-        notes.append(
-            "validation accuracy lies above test accuracy by more than chance: choices were fitted to it"
-        )
+    bins = config.calibration_bins
     return Evaluation(
-        metrics=headline(test, by_class, calibration_bins=config.calibration_bins),
-        intervals=bootstrap_metrics(
-            test, n_classes=len(classes), calibration_bins=config.calibration_bins, bootstrap=bootstrap
-        ),
+        metrics=headline(test, by_class, calibration_bins=bins),
+        intervals=bootstrap_metrics(test, n_classes=len(classes), calibration_bins=bins, bootstrap=bootstrap),
         confidence=config.confidence,
         classes=by_class,
         splits=list(scores.values()),
         verdict=judge(train=scores["train"], test=scores["test"]),
-        notes=notes,
+        notes=[*notes, *_notes(by_class, scores, bootstrap)],
     )
 
 
@@ -58,13 +60,18 @@ def score(name: SplitName, predictions: Predictions, *, bootstrap: Bootstrap) ->
     )
 
 
-def _notes(by_class: list[ClassMetrics], bootstrap: Bootstrap) -> list[str]:
+def _notes(by_class: list[ClassMetrics], scores: Mapping[SplitName, SplitScore], bootstrap: Bootstrap) -> list[str]:
     notes = []
-    if not bootstrap.resamples:
-        notes.append("no intervals: evaluation.bootstrap is 0")
+    test = scores["test"]
+    if test.accuracy == 1:
+        # Resampling examples without a mistake shows none: the rule of three (Hanley & Lippman-Hand 1983).
+        floor = 1 - min(1.0, 3 / test.examples)
+        notes.append(f"no mistake among {test.examples:,} test examples: an accuracy of {floor:.4f} may show none")
     absent = [one.name for one in by_class if not one.support]
     if absent:
-        notes.append(
-            f"no test example of class {', '.join(absent)}: undefined, and left out of the macro averages"
-        )
+        notes.append(f"no test example of class {', '.join(absent)}: left out of the averages over classes")
+    if not bootstrap.resamples:
+        notes.append("no intervals (evaluation.bootstrap=0): the verdict rests on plain differences")
+    elif optimistic(validation=scores["validation"], test=test):
+        notes.append("validation accuracy is above test accuracy by more than chance: choices fitted it")
     return notes

@@ -25,9 +25,7 @@ def bin_of(confidence: NDArray[np.float64], *, bins: int) -> NDArray[np.intp]:
     return np.digitize(confidence, edges)
 
 
-def reliability(
-    confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int
-) -> list[CalibrationBin]:
+def reliability(confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int) -> list[CalibrationBin]:
     """The bins that hold an example, by rising confidence; the table behind a reliability diagram."""
     where = bin_of(confidence, bins=bins)
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,17 +29,16 @@ class ClassMetrics:
     auroc: float | None  # None too where every example is of this class
 
 
-def per_class(predictions: Predictions, *, classes: list[str]) -> list[ClassMetrics]:
+def per_class(predictions: Predictions, *, classes: Sequence[str]) -> list[ClassMetrics]:
     """Precision, recall, F1, AUROC (one versus rest) and support of every class."""
     probabilities, labels = torch.from_numpy(predictions.probabilities), torch.from_numpy(predictions.labels)
     n = len(classes)
-    settings = {"num_classes": n, "average": "none"}
     support = np.bincount(predictions.labels, minlength=n)
     predicted = torch.from_numpy(predictions.predicted)
     columns = [
-        tm.multiclass_precision(predicted, labels, **settings),
-        tm.multiclass_recall(predicted, labels, **settings),
-        tm.multiclass_f1_score(predicted, labels, **settings),
+        tm.multiclass_precision(predicted, labels, n, average="none"),
+        tm.multiclass_recall(predicted, labels, n, average="none"),
+        tm.multiclass_f1_score(predicted, labels, n, average="none"),
     ]
     result = []
     for k, name in enumerate(classes):
@@ -46,12 +46,10 @@ def per_class(predictions: Predictions, *, classes: list[str]) -> list[ClassMetr
             result.append(ClassMetrics(name, 0, None, None, None, None))
             continue
         one_versus_rest = (
-            float(tm.binary_auroc(probabilities[:, k], (labels == k).int()))
-            if support[k] < len(labels)
-            else None
+            float(tm.binary_auroc(probabilities[:, k], (labels == k).int())) if support[k] < len(labels) else None
         )
-        values = [float(column[k]) for column in columns]
-        result.append(ClassMetrics(name, int(support[k]), *values, one_versus_rest))
+        precision, recall, f1 = (float(column[k]) for column in columns)
+        result.append(ClassMetrics(name, int(support[k]), precision, recall, f1, one_versus_rest))
     return result
 
 
@@ -60,9 +58,10 @@ def headline(
 ) -> dict[str, float | None]:
     """The numbers of `HEADLINE`.
 
-    Macro means run over the classes with at least one example; balanced accuracy is the mean recall (Brodersen
-    et al. 2010), AUROC the mean of one versus rest (Fawcett 2006), log loss in nats, calibration error the expected
-    one (Guo et al. 2017, arXiv:1706.04599) of the most probable class. AUROC is None where only one class occurs.
+    Macro means run over the classes with at least one example. Balanced accuracy is the mean recall
+    (Brodersen et al. 2010), AUROC the mean of one versus rest (Fawcett 2006; None where only one class
+    occurs), log loss is in nats, and the calibration error is the expected one of the most probable class
+    (Guo et al. 2017, arXiv:1706.04599).
     """
     present = [one for one in by_class if one.support]
     recall = _mean([one.recall for one in present])
@@ -74,9 +73,7 @@ def headline(
         "f1": _mean([one.f1 for one in present]),
         "auroc": _mean([one.auroc for one in present]),
         "log_loss": float(predictions.losses.mean()),
-        "calibration_error": _calibration_error(
-            predictions.confidence, predictions.correct, bins=calibration_bins
-        ),
+        "calibration_error": _calibration_error(predictions.confidence, predictions.correct, bins=calibration_bins),
     }
 
 
@@ -86,7 +83,7 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def _calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int) -> float:
-    # torchmetrics puts a confidence of exactly 1 into a bin of its own: the largest number below 1 stays in the last.
+    # torchmetrics puts a confidence of exactly 1 into a bin of its own; a hair below 1 stays in the last.
     below_one = torch.from_numpy(np.minimum(confidence, np.nextafter(1, 0)))
     # As a binary task over "the predicted class is right", probabilities are confidences.
     error = tm.binary_calibration_error(below_one, torch.from_numpy(correct).int(), n_bins=bins, norm="l1")

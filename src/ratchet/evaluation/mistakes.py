@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ def most_confident_mistakes(predictions: Predictions, *, count: int) -> NDArray[
 
 
 def draw_mistakes(
-    predictions: Predictions, x: NDArray[np.float32], path: Path, *, classes: list[str], count: int
+    predictions: Predictions, x: NDArray[np.float32], path: Path, *, classes: Sequence[str], count: int
 ) -> None:
     """Write a PNG with one panel for each mistake: a picture, or lines, with what it is and was taken for.
 
@@ -44,7 +44,7 @@ def draw_mistakes(
             draw_example(panel, np.array(x[index]))
             label, predicted = predictions.labels[index], predictions.predicted[index]
             panel.set_title(
-                f"#{index}  is {classes[label]}\ntaken for {classes[predicted]}, {predictions.confidence[index]:.1%}",
+                f"#{index} is {classes[label]}\ntaken for {classes[predicted]}, {predictions.confidence[index]:.1%}",
                 fontsize=9,
             )
         for panel in drawing.axes:
@@ -66,8 +66,8 @@ def draw_example(panel: Axes, example: NDArray[np.float32]) -> None:
 @contextmanager
 def figure(path: Path, *, width: float, height: float) -> Iterator[Any]:
     """A matplotlib figure (inches), written to `path` when the block ends; no global state is touched."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  (matplotlib takes a second)
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     drawing = Figure(figsize=(width, height), dpi=100, layout="constrained")
     FigureCanvasAgg(drawing)

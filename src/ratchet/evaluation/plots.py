@@ -13,7 +13,10 @@ from ratchet.evaluation.predictions import Predictions
 
 
 def write_learning_curves(metrics: Path, directory: Path) -> list[Path]:
-    """Write loss.csv and accuracy.csv (epoch, train, validation) from a run's metrics.csv; [] where it has none."""
+    """Write loss.csv and accuracy.csv (epoch, train, validation) from a run's metrics.csv.
+
+    Returns the files; none where the run kept no curves.
+    """
     if not metrics.is_file():
         return []
     with metrics.open(newline="", encoding="utf-8") as file:
@@ -21,15 +24,13 @@ def write_learning_curves(metrics: Path, directory: Path) -> list[Path]:
     written = []
     for name in ("loss", "accuracy"):
         path = directory / f"{name}.csv"
-        values = (
-            [row["epoch"], row.get(f"train/{name}", ""), row.get(f"validation/{name}", "")] for row in rows
-        )
+        values = ([row["epoch"], row.get(f"train/{name}", ""), row.get(f"validation/{name}", "")] for row in rows)
         _write(path, header=["epoch", "train", "validation"], rows=values)
         written.append(path)
     return written
 
 
-def write_confusion(predictions: Predictions, path: Path, *, classes: list[str]) -> None:
+def write_confusion(predictions: Predictions, path: Path, *, classes: Sequence[str]) -> None:
     """Write actual, predicted, count, share (of the actual class) for every pair of classes."""
     n = len(classes)
     counts = np.bincount(predictions.labels * n + predictions.predicted, minlength=n * n).reshape(n, n)
@@ -45,9 +46,7 @@ def write_confusion(predictions: Predictions, path: Path, *, classes: list[str])
 def write_reliability(predictions: Predictions, path: Path, *, bins: int) -> None:
     """Write confidence, accuracy, count, low and high of every bin of confidence that holds an example."""
     table = reliability(predictions.confidence, predictions.correct, bins=bins)
-    rows = (
-        [f"{b.confidence:.6f}", f"{b.accuracy:.6f}", b.count, f"{b.low:.6f}", f"{b.high:.6f}"] for b in table
-    )
+    rows = ([f"{b.confidence:.6f}", f"{b.accuracy:.6f}", b.count, f"{b.low:.6f}", f"{b.high:.6f}"] for b in table)
     _write(path, header=["confidence", "accuracy", "count", "low", "high"], rows=rows)
 
 

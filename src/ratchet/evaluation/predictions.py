@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ratchet.data.prepared import Split
 from ratchet.errors import CheckpointError
 
-BATCH = 1000  # examples at a time: bounds the memory, and never changes, so that the numbers never do
+BATCH_VALUES = 2**18  # input values of one batch: bounds the memory; fixed, so that the numbers are too
 
 
 @dataclass(frozen=True)
@@ -23,39 +26,46 @@ class Predictions:
     labels: NDArray[np.int64]
     log_probabilities: NDArray[np.float64]
 
-    @property
+    @cached_property
     def probabilities(self) -> NDArray[np.float64]:
         """(n, n_classes); each row sums to 1."""
-        return np.exp(self.log_probabilities)
+        probabilities: NDArray[np.float64] = np.exp(self.log_probabilities)
+        return probabilities
 
-    @property
+    @cached_property
     def predicted(self) -> NDArray[np.int64]:
         """The most probable class (n,); the first of equals."""
-        return self.log_probabilities.argmax(axis=1)
+        predicted: NDArray[np.int64] = self.log_probabilities.argmax(axis=1)
+        return predicted
 
-    @property
+    @cached_property
     def correct(self) -> NDArray[np.bool_]:
         """Whether the most probable class is the label (n,)."""
-        return self.predicted == self.labels
+        correct: NDArray[np.bool_] = self.predicted == self.labels
+        return correct
 
-    @property
+    @cached_property
     def confidence(self) -> NDArray[np.float64]:
         """The probability of the most probable class (n,)."""
-        return np.exp(self.log_probabilities.max(axis=1))
+        confidence: NDArray[np.float64] = np.exp(self.log_probabilities.max(axis=1))
+        return confidence
 
-    @property
+    @cached_property
     def losses(self) -> NDArray[np.float64]:
         """Negative log probability of the label (n,), in nats."""
-        return -self.log_probabilities[np.arange(len(self.labels)), self.labels]
+        losses: NDArray[np.float64] = -self.log_probabilities[np.arange(len(self.labels)), self.labels]
+        return losses
 
 
-def predict(model: nn.Module, *, x: NDArray[np.float32], y: NDArray[np.int64]) -> Predictions:
-    """Run a model in evaluation mode over un-augmented examples x (n, *shape) with labels y (n,).
+def predict(model: nn.Module, split: Split) -> Predictions:
+    """Run a model, in evaluation mode, over the un-augmented examples of a split.
 
     The softmax is taken in double precision. Raises CheckpointError when an output is not finite.
     """
+    x = split.x
+    size = max(1, BATCH_VALUES // x[0].size)
     with torch.inference_mode():
-        batches = [_log_softmax(model, x[start : start + BATCH]) for start in range(0, len(x), BATCH)]
+        batches = [_log_softmax(model, x[start : start + size]) for start in range(0, len(x), size)]
     log_probabilities = np.concatenate(batches)
     broken = int((~np.isfinite(log_probabilities)).any(axis=1).sum())
     if broken:
@@ -63,7 +73,7 @@ def predict(model: nn.Module, *, x: NDArray[np.float32], y: NDArray[np.int64]) -
             f"the model's output is not finite for {broken} of {len(x)} examples; "
             "train it again with a lower optimizer.lr or with trainer.gradient_clip=1.0"
         )
-    return Predictions(labels=np.array(y), log_probabilities=log_probabilities)
+    return Predictions(labels=np.array(split.y), log_probabilities=log_probabilities)
 
 
 def _log_softmax(model: nn.Module, x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -73,7 +83,7 @@ def _log_softmax(model: nn.Module, x: NDArray[np.float32]) -> NDArray[np.float64
     return result
 
 
-def write_predictions(predictions: Predictions, path: Path, *, classes: list[str]) -> None:
+def write_predictions(predictions: Predictions, path: Path, *, classes: Sequence[str]) -> None:
     """Write a CSV file: index in the split, label, predicted, then the probability of each class.
 
     Classes are written by name. Probabilities have six digits after the point.
@@ -82,9 +92,5 @@ def write_predictions(predictions: Predictions, path: Path, *, classes: list[str
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["index", "label", "predicted", *(f"probability_{name}" for name in classes)])
         probabilities = predictions.probabilities
-        for index, (label, predicted) in enumerate(
-            zip(predictions.labels, predictions.predicted, strict=True)
-        ):
-            rows.writerow(
-                [index, classes[label], classes[predicted], *(f"{p:.6f}" for p in probabilities[index])]
-            )
+        for index, (label, predicted) in enumerate(zip(predictions.labels, predictions.predicted, strict=True)):
+            rows.writerow([index, classes[label], classes[predicted], *(f"{p:.6f}" for p in probabilities[index])])

@@ -31,57 +31,59 @@ class Evaluation:
     files: list[Path] = field(default_factory=list)
 
     def as_json(self) -> str:
-        """The text of metrics.json: no path, no date, no duration, so that it is the same for the same model.
+        """The text of metrics.json: no path, date or duration, so that it is the same for the same model.
 
-        DVC shows numbers and words that lie in nested mappings and passes over lists. So the headline is a flat top
-        and all else is in lists.
+        DVC shows numbers and words in nested mappings and passes over lists. So the headline is a flat top,
+        and all else lies in lists.
         """
+        gap = {
+            "reason": self.verdict.reason,
+            "train_minus_test": self.verdict.gap,
+            "interval": self.verdict.gap_interval,
+        }
         content: dict[str, Any] = {
             **self.metrics,
             "verdict": self.verdict.fit,
             "intervals": self.intervals,
-            "gap": [{"reason": self.verdict.reason, "train_minus_test": self.verdict.gap,
-                     "interval": self.verdict.gap_interval}],
+            "gap": [gap],
             "splits": [asdict(score) for score in self.splits],
             "classes": [asdict(one) for one in self.classes],
             "notes": self.notes,
-        }  # fmt: skip
+        }
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def render(evaluation: Evaluation) -> RenderableType:
-    """The headline metrics with intervals, the splits, the verdict and the files, for a terminal of 80 columns."""
+    """Headline metrics with intervals, splits, verdict, notes and files: readable at 80 columns."""
     verdict = evaluation.verdict
-    return Group(
-        _headline(evaluation),
-        _splits(evaluation),
-        Text(f"verdict: {verdict.fit} ({verdict.reason})", style="bold"),
-        *(Text(f"note: {note}") for note in evaluation.notes),
-        *(Text(str(path), no_wrap=True, overflow="ignore") for path in evaluation.files),
-    )
+    lines = [
+        Text.assemble(("verdict  ", "dim"), (verdict.fit, "bold"), f": {verdict.reason}"),
+        *(Text.assemble(("note     ", "dim"), note) for note in evaluation.notes),
+        *(Text.assemble(("wrote    ", "dim"), _shown(path), overflow="fold") for path in evaluation.files),
+    ]
+    return Group(_headline(evaluation), _splits(evaluation), *lines)
 
 
 def _headline(evaluation: Evaluation) -> Table:
-    table = Table("test metric", box=box.SIMPLE_HEAD)
-    table.add_column("value", justify="right")
+    table = Table("test", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", justify="right")
     table.add_column(f"{evaluation.confidence:.0%} interval", justify="right")
     for name, value in evaluation.metrics.items():
-        table.add_row(name.replace("_", " "), _number(value), _interval(evaluation.intervals.get(name)))
+        interval = evaluation.intervals.get(name)
+        table.add_row(name.replace("_", " "), _number(value), _interval(interval))
     return table
 
 
 def _splits(evaluation: Evaluation) -> Table:
-    table = Table("split", box=box.SIMPLE_HEAD)
-    for heading in ("examples", "accuracy", "interval", "log loss", "interval"):
+    table = Table("split", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("examples", "accuracy", "log loss"):
         table.add_column(heading, justify="right")
     for score in evaluation.splits:
         table.add_row(
             score.split,
             f"{score.examples:,}",
-            _number(score.accuracy),
-            _interval(score.accuracy_interval),
-            _number(score.log_loss),
-            _interval(score.log_loss_interval),
+            f"{_number(score.accuracy)} {_interval(score.accuracy_interval, brackets=True)}",
+            f"{_number(score.log_loss)} {_interval(score.log_loss_interval, brackets=True)}",
         )
     return table
 
@@ -90,5 +92,14 @@ def _number(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.4f}"
 
 
-def _interval(interval: Interval | None) -> str:
-    return "" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+def _interval(interval: Interval | None, *, brackets: bool = False) -> str:
+    if interval is None:
+        return ""
+    low, high = interval
+    return f"[{low:.4f}, {high:.4f}]" if brackets else f"{low:.4f} to {high:.4f}"
+
+
+def _shown(path: Path) -> str:
+    """Relative to the working directory where it lies below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

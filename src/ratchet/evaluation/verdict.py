@@ -36,13 +36,14 @@ class Verdict:
 
 
 def judge(*, train: SplitScore, test: SplitScore) -> Verdict:
-    """Which part of the test error is too large: the training error, or what is added to it on unseen data?
+    """Which part of the test error is too large: the training error, or what unseen data adds to it?
 
     overfit: train accuracy is surely more than 2 points above test accuracy. underfit: the error on the very
-    examples it was trained on is surely more than 10 points. "Surely" is the lower end of the interval. Where both
-    hold, the larger part names the verdict; where neither does, the model fits. The split of the error into the two
-    parts is Goodfellow, Bengio & Courville 2016, section 5.2; the limits of 2 and 10 points are rules of thumb: a hard
-    task may have no better model than one that is called underfit here.
+    examples that it was trained on is surely more than 10 points. "Surely" means the lower end of the
+    interval. Where both hold, the larger part names the verdict; where neither does, the model fits.
+
+    The two parts are those of Goodfellow, Bengio & Courville 2016, Deep Learning, section 5.2. The limits of
+    2 and 10 points are rules of thumb; a hard task may allow no model that escapes "underfit".
     """
     gap, interval = _difference(train, test)
     error = 1 - train.accuracy
@@ -64,7 +65,7 @@ def optimistic(*, validation: SplitScore, test: SplitScore) -> bool:
 
 
 def _difference(first: SplitScore, second: SplitScore) -> tuple[float, Interval]:
-    """Difference in accuracy; its interval from those of two independent shares (Newcombe 1998, method 10)."""
+    """Difference in accuracy; the interval is that of two independent shares (Newcombe 1998, method 10)."""
     gap = first.accuracy - second.accuracy
     low1, high1 = first.accuracy_interval or (first.accuracy, first.accuracy)
     low2, high2 = second.accuracy_interval or (second.accuracy, second.accuracy)
