@@ -15,6 +15,7 @@ from ratchet import __version__
 from ratchet.config.schema import DataConfig
 from ratchet.data.cleaning import Finding
 from ratchet.data.normalisation import Normalisation
+from ratchet.data.splitting import SplitName
 
 
 @dataclass
@@ -52,9 +53,9 @@ def make_card(
     *,
     n_raw: int,
     findings: Sequence[Finding],
-    labels: Mapping[str, np.ndarray],
+    labels: Mapping[SplitName, np.ndarray],
     before: ValueSummary,
-    after: Mapping[str, ValueSummary],
+    after: Mapping[SplitName, ValueSummary],
     shape: Sequence[int],
     normalisation: Normalisation,
     data_hash: str,

@@ -17,6 +17,7 @@ from ratchet.data.cleaning import clean
 from ratchet.data.constants import without_constants
 from ratchet.data.fetch import verify_raw
 from ratchet.data.normalisation import Normalisation, fit
+from ratchet.data.picture import EXAMPLES_SHOWN, draw_card
 from ratchet.data.readers import read
 from ratchet.data.splitting import SPLITS, SplitName, split
 from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
@@ -69,7 +70,24 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
     )
     text = json.dumps(card, indent=2, ensure_ascii=False)
     (directory / "card.json").write_text(f"{text}\n", encoding="utf-8")
+    _draw(directory, card, x, examples.y, splits)
     return card
+
+
+def _draw(
+    directory: Path,
+    card: dict[str, Any],
+    x: np.ndarray,
+    y: np.ndarray,
+    splits: Mapping[SplitName, np.ndarray],
+) -> None:
+    train = splits["train"]
+    shown = np.concatenate([train[y[train] == label][:EXAMPLES_SHOWN] for label in range(y.max() + 1)])
+    values: dict[str, np.ndarray] = {}
+    for name in SPLITS:
+        written = np.load(directory / name / "x.npy", mmap_mode="r")
+        values[name] = written[:: -(-len(written) // _ROWS)]  # evenly: raw data may be sorted by class
+    draw_card(directory / "card.png", card, x=x[shown], y=y[shown], values=values)
 
 
 def _write_splits(

@@ -57,8 +57,8 @@ def _check_classes(y: np.ndarray, config: DataConfig, *, n_splits: int) -> None:
     rarest = int(counts.argmin())
     if counts[rarest] < n_splits:
         raise DataError(
-            f"class {config.classes[rarest]} of {config.name} has {counts[rarest]} examples to split, and each "
-            f"of {n_splits} splits needs one; give it more, or take it out in conf/data/{config.name}.yaml"
+            f"class {config.classes[rarest]} of {config.name} has {counts[rarest]} examples to split, and "
+            f"each of {n_splits} splits needs one; add some, or take it out in conf/data/{config.name}.yaml"
         )
 
 
