@@ -61,8 +61,7 @@ def model_class(target: str) -> type[nn.Module]:
         ) from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ConfigError(
-            f"model._target_={target} is no torch.nn.Module class; "
-            "type for example model._target_=ratchet.models.CNN"
+            f"model._target_={target} is no torch.nn.Module class; type for example model._target_=ratchet.models.CNN"
         )
     return found
 
@@ -93,9 +92,7 @@ def _schema(network: type[nn.Module], target: str) -> type[BaseModel]:
         for name, parameter in parameters.items()
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     }
-    rules = ConfigDict(
-        extra="allow" if extra else "forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
-    )
+    rules = ConfigDict(extra="allow" if extra else "forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
     return create_model(network.__name__, __config__=rules, **fields)
 
 
@@ -105,9 +102,7 @@ def _one_line(error: ValidationError, config: ModelConfig, *, allowed: list[str]
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, allowed, n=1)
         hint = f"; type model.{near[0]}={config.arguments[key]}" if near else ""
-        return (
-            f"model.{key}: {config.target} has no such setting; allowed: {', '.join(allowed) or 'none'}{hint}"
-        )
+        return f"model.{key}: {config.target} has no such setting; allowed: {', '.join(allowed) or 'none'}{hint}"
     if problem["type"] == "missing":
         return f"model.{key} is missing: {config.target} has no default for it; type model.{key}=<value>"
     return f"model.{key}={problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}"

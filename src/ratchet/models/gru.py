@@ -28,7 +28,7 @@ class GRU(nn.Module):
         depth: PositiveInt = 1,
         width: PositiveInt = 64,
         bidirectional: bool = True,
-        readout: Readout = "mean",
+        readout: Readout = "max",
         dropout: Probability = 0.0,
     ) -> None:
         super().__init__()

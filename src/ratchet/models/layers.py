@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import torch
 from pydantic import AfterValidator, PositiveInt
 from torch import Tensor, nn
 
@@ -35,9 +36,7 @@ def activation(name: Activation) -> nn.Module:
     return _ACTIVATIONS[name]()
 
 
-def convolution(
-    dimensions: int, channels: tuple[int, int], *, kernel: int, stride: int, bias: bool
-) -> nn.Module:
+def convolution(dimensions: int, channels: tuple[int, int], *, kernel: int, stride: int, bias: bool) -> nn.Module:
     """A convolution (in, out) of odd kernel that divides the size by `stride`, rounding up.
 
     Weights are drawn from He's normal distribution over the inputs (arXiv:1502.01852), biases are zero.
@@ -47,6 +46,10 @@ def convolution(
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
+    if dimensions == 2:
+        # Its output then keeps a pixel's channels together in memory, and so does all that follows: on CPU a
+        # third to a half faster.
+        layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
     return layer
 
 

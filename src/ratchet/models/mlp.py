@@ -50,6 +50,4 @@ def _layer(n_in: int, n_out: int, *, act: Activation, norm: Normalisation, dropo
     nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
     if norm != "batch":
         nn.init.zeros_(linear.bias)
-    return nn.Sequential(
-        linear, normalisation(norm, n_out, dimensions=0), activation(act), nn.Dropout(dropout)
-    )
+    return nn.Sequential(linear, normalisation(norm, n_out, dimensions=0), activation(act), nn.Dropout(dropout))

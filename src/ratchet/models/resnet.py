@@ -53,9 +53,7 @@ class ResNet(nn.Module):
         super().__init__()
         channels, *spatial = input_shape
         _check_fit(spatial, stages=stages, kernel=kernel, stem_kernel=stem_kernel, stem_stride=stem_stride)
-        parts = _Parts(
-            dimensions=len(spatial), kernel=kernel, order=order, act=activation, norm=normalisation
-        )
+        parts = _Parts(dimensions=len(spatial), kernel=kernel, order=order, act=activation, norm=normalisation)
         widths = [max(1, round(width * growth**stage)) for stage in range(stages)]
         stem = parts.convolution(channels, width, kernel=stem_kernel, stride=stem_stride)
         self.stem = nn.Sequential(stem, *(parts.finish(width) if order == "post" else []))
@@ -92,9 +90,7 @@ class _Parts:
 
     def convolution(self, n_in: int, n_out: int, *, kernel: int | None = None, stride: int = 1) -> nn.Module:
         bias = self.norm != "batch"  # batch normalisation brings its own
-        return convolution(
-            self.dimensions, (n_in, n_out), kernel=kernel or self.kernel, stride=stride, bias=bias
-        )
+        return convolution(self.dimensions, (n_in, n_out), kernel=kernel or self.kernel, stride=stride, bias=bias)
 
     def stage(self, n_in: int, n_out: int, *, blocks: int, stride: int) -> nn.Sequential:
         first = Residual(self, n_in, n_out, stride=stride)

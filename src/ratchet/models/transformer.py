@@ -50,10 +50,7 @@ class Transformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         hidden = max(1, round(width * mlp_ratio))
         self.layers = nn.Sequential(
-            *[
-                EncoderLayer(width, heads=heads, hidden=hidden, act=activation, dropout=dropout)
-                for _ in range(depth)
-            ]
+            *[EncoderLayer(width, heads=heads, hidden=hidden, act=activation, dropout=dropout) for _ in range(depth)]
         )
         self.norm = nn.LayerNorm(width)
         self.classifier = nn.Linear(width, n_classes)

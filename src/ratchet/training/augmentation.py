@@ -1,4 +1,4 @@
-"""Random changes of a training batch that keep its labels, drawn anew for every example, on the batch's device.
+"""Random changes of a training batch that keep its labels: drawn for every example, on the batch's device.
 
 What moves in from beyond the edge has the value at the edge: after normalisation a zero would frame a picture
 in grey, and an edge value continues what the sensor saw.
@@ -23,13 +23,11 @@ class Augmentation(nn.Module):
 
     `active` says whether it changes anything; where it does not, and in eval mode, inputs come back as they
     are. Draws come from torch's global generator of the batch's device.
-    Raises ConfigError for settings that do not suit the layout, and at the first batch for a shift or a cutout
-    of less than one position.
+    Raises ConfigError for settings that do not suit the layout, and at the first batch for a shift or
+    a cutout of less than one position.
     """
 
-    def __init__(
-        self, config: AugmentationConfig, *, layout: Literal["sequence", "image"], n_classes: int
-    ) -> None:
+    def __init__(self, config: AugmentationConfig, *, layout: Literal["sequence", "image"], n_classes: int) -> None:
         super().__init__()
         if layout == "sequence" and config.rotate:
             raise ConfigError(
@@ -70,15 +68,12 @@ def move(x: Tensor, *, shift: float, flip: float) -> Tensor:
     sizes = x.shape[2:]
     offsets = _offsets(x, shift)
     index = [
-        (_positions(x, size) - offset[:, None]).clamp_(0, size - 1)
-        for size, offset in zip(sizes, offsets, strict=True)
+        (_positions(x, size) - offset[:, None]).clamp_(0, size - 1) for size, offset in zip(sizes, offsets, strict=True)
     ]
     if flip:
         mirrored = torch.rand(len(x), 1, device=x.device) < flip
         index[-1] = torch.where(mirrored, sizes[-1] - 1 - index[-1], index[-1])
-    flat = (
-        index[0] if len(sizes) == 1 else (index[0][:, :, None] * sizes[1] + index[1][:, None, :]).flatten(1)
-    )
+    flat = index[0] if len(sizes) == 1 else (index[0][:, :, None] * sizes[1] + index[1][:, None, :]).flatten(1)
     return x.flatten(2).gather(2, flat[:, None, :].expand(-1, x.shape[1], -1)).view_as(x)
 
 
@@ -122,9 +117,7 @@ def cut_out(x: Tensor, *, share: float) -> Tensor:
         start = torch.randint(size - length + 1, (len(x), 1), device=x.device)
         position = _positions(x, size)
         within = (position >= start) & (position < start + length)
-        inside = inside & within.view(
-            len(x), 1, *[size if other == axis else 1 for other in range(len(spatial))]
-        )
+        inside = inside & within.view(len(x), 1, *[size if other == axis else 1 for other in range(len(spatial))])
     return x.masked_fill(inside, 0)
 
 

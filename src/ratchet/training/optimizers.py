@@ -68,9 +68,7 @@ def _check_names(kind: type[Optimizer], arguments: dict[str, Any], *, target: st
             continue
         near = difflib.get_close_matches(key, allowed, n=1)
         hint = f"; type optimizer.{near[0]}={value}" if near else ""
-        raise ConfigError(
-            f"optimizer.{key}: {target} has no such argument; allowed: {', '.join(allowed)}{hint}"
-        )
+        raise ConfigError(f"optimizer.{key}: {target} has no such argument; allowed: {', '.join(allowed)}{hint}")
 
 
 def _can_fuse(kind: type[Optimizer], parameters: list[nn.Parameter]) -> bool:
@@ -79,9 +77,7 @@ def _can_fuse(kind: type[Optimizer], parameters: list[nn.Parameter]) -> bool:
 
 
 def _tuple(value: Any) -> Any:
-    return (
-        tuple(value) if isinstance(value, list) else value
-    )  # yaml has no tuples, torch wants them for betas
+    return tuple(value) if isinstance(value, list) else value  # yaml has no tuples, torch wants them for betas
 
 
 def _shown(config: OptimizerConfig) -> str:

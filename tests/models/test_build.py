@@ -1,0 +1,154 @@
+"""Building a network from a config: what is passed on, what is refused, and the one line it is refused with."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+import torch
+
+from ratchet.config.schema import ModelConfig
+from ratchet.errors import ConfigError
+from ratchet.models import CNN, build_model
+
+SEQUENCE, IMAGE, SMALL = (1, 40), (1, 28, 28), (1, 8, 8)
+
+
+def build(target: str, shape: tuple[int, ...] = SEQUENCE, **settings: object) -> torch.nn.Module:
+    config = ModelConfig(name="mine", _target_=target, **settings)
+    return build_model(config, input_shape=shape, n_classes=10)
+
+
+@pytest.mark.parametrize(
+    ("target", "shape", "settings", "said"),
+    [
+        # what was got, what is allowed, what to type
+        ("ratchet.models.CNN", SEQUENCE, {"kernal": 3}, ["model.kernal", "kernel", "type model.kernel=3"]),
+        ("ratchet.models.Logistic", SEQUENCE, {"depth": 3}, ["model.depth", "allowed: none"]),
+        ("ratchet.models.CNN", SEQUENCE, {"input_shape": [1, 40]}, ["model.input_shape", "no such setting"]),
+        ("ratchet.models.CNN", SEQUENCE, {"depth": "3"}, ["model.depth=3", "valid integer"]),
+        ("ratchet.models.CNN", SEQUENCE, {"depth": True}, ["model.depth=True", "valid integer"]),
+        ("ratchet.models.CNN", SEQUENCE, {"depth": 0}, ["model.depth=0", "greater than 0"]),
+        ("ratchet.models.CNN", SEQUENCE, {"depth": None}, ["model.depth=None", "valid integer"]),
+        ("ratchet.models.CNN", SEQUENCE, {"dropout": 1.5}, ["model.dropout=1.5", "less than or equal to 1"]),
+        ("ratchet.models.CNN", SEQUENCE, {"dropout": float("nan")}, ["model.dropout=nan"]),
+        ("ratchet.models.CNN", SEQUENCE, {"activation": "rleu"}, ["model.activation=rleu", "'relu'", "'gelu'"]),
+        ("ratchet.models.CNN", SEQUENCE, {"kernel": 4}, ["model.kernel=4", "odd"]),
+        ("ratchet.models.CNN", SMALL, {"kernel": 9}, ["model.kernel=9", "8x8", "at most 7", "model.kernel=3"]),
+        ("ratchet.models.CNN", SMALL, {"depth": 4}, ["model.depth=4", "8x8", "at most 3", "type model.depth=3"]),
+        (
+            "ratchet.models.CNN",
+            IMAGE,
+            {"depth": 5, "pool": "max"},
+            ["model.depth=5", "28x28", "at most 4", "type model.depth=4 or model.pool=none"],
+        ),
+        ("ratchet.models.CNN", (1, 1), {"kernel": 1, "pool": "max"}, ["at most 0", "type model.pool=none"]),
+        ("ratchet.models.ResNet", SMALL, {"stages": 4}, ["model.stages=4", "at most 3", "type model.stages=3"]),
+        ("ratchet.models.ResNet", SMALL, {"stem_kernel": 9}, ["model.stem_kernel=9", "at most 7"]),
+        ("ratchet.models.Transformer", (3, 17), {"patch": 4}, ["model.patch=4", "1, 17", "type model.patch=1"]),
+        ("ratchet.models.Transformer", (1, 28, 20), {"patch": 7}, ["28x20", "1, 2, 4", "model.patch=4"]),
+        (
+            "ratchet.models.Transformer",
+            IMAGE,
+            {"width": 64, "heads": 5},
+            ["model.heads=5", "model.width=64", "1, 2, 4, 8", "type model.heads=4"],
+        ),
+        ("ratchet.models.Transformer", SMALL, {"overlap": 8}, ["model.overlap=8", "0 to 7", "model.overlap=0"]),
+        ("ratchet.models.Cnn", SEQUENCE, {}, ["ratchet.models.Cnn", "ratchet.models.CNN"]),
+        ("nowhere.Net", SEQUENCE, {}, ["nowhere.Net", "cannot be imported", "src/"]),
+        ("Net", SEQUENCE, {}, ["model._target_=Net", "dotted path"]),
+        ("math.sqrt", SEQUENCE, {}, ["math.sqrt", "no torch.nn.Module"]),
+        ("builtins.dict", SEQUENCE, {}, ["builtins.dict", "no torch.nn.Module"]),
+        ("torch.nn.Linear", SEQUENCE, {}, ["torch.nn.Linear", "takes no input_shape"]),
+    ],
+)
+def test_what_cannot_be_built_is_refused_in_one_line(target, shape, settings, said):
+    with pytest.raises(ConfigError) as caught:
+        build(target, shape, **settings)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert [part for part in said if part not in message] == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "worst"),
+    [({"depth": 3}, SMALL), ({"depth": 4, "pool": "max"}, IMAGE), ({"depth": 9, "pool": "none"}, SMALL)],
+)
+def test_the_most_that_the_message_allows_can_be_built(setting, worst):
+    assert build("ratchet.models.CNN", worst, width=2, **setting)(torch.zeros(2, *worst)).shape == (2, 10)
+
+
+def test_what_the_yaml_leaves_out_has_the_constructors_default():
+    torch.manual_seed(0)
+    short = build("ratchet.models.CNN")
+    torch.manual_seed(0)
+    spelled_out = CNN(input_shape=SEQUENCE, n_classes=10)
+    assert str(short) == str(spelled_out)
+
+
+def test_building_draws_nothing_beyond_the_weights_and_leaves_the_network_in_training_mode():
+    torch.manual_seed(0)
+    model = build("ratchet.models.CNN", dropout=0.5)
+    after = torch.rand(3)
+    torch.manual_seed(0)
+    CNN(input_shape=SEQUENCE, n_classes=10, dropout=0.5)
+    assert torch.equal(after, torch.rand(3))
+    assert model.training
+    assert not model.stages[0][1].num_batches_tracked
+
+
+OWN = """
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self, *, input_shape, n_classes, scale, sizes: tuple[int, ...] = (8, 8), **rest):
+            super().__init__()
+            self.given = (input_shape, n_classes, scale, sizes, rest)
+            self.linear = nn.LazyLinear(n_classes)
+
+        def forward(self, x):
+            return self.linear(x.flatten(1))
+
+    class Wrong(nn.Module):
+        def __init__(self, *, input_shape, n_classes, mistake="shape"):
+            super().__init__()
+            self.mistake = mistake
+            self.linear = nn.Linear(7 if mistake == "linear" else input_shape[-1], n_classes)
+
+        def forward(self, x):
+            return x[:, 0] if self.mistake == "shape" else self.linear(x) if self.mistake == "rank" else (
+                [1] if self.mistake == "list" else self.linear(x.flatten(1)))
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch) -> str:
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(textwrap.dedent(OWN))
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+def test_a_users_own_class_gets_what_the_yaml_says_annotated_or_not(own):
+    model = build(f"{own}.Net", scale={"any": ["thing"]}, sizes=[4, 2], more=1)
+    assert model.given == ((1, 40), 10, {"any": ["thing"]}, (4, 2), {"more": 1})
+    assert model.linear.in_features == 40  # lazy layers know their shape once built
+
+
+def test_a_users_own_class_is_held_to_its_annotations(own):
+    with pytest.raises(ConfigError, match=r"model\.scale is missing.*type model\.scale=<value>"):
+        build(f"{own}.Net")
+    with pytest.raises(ConfigError, match=r"model\.sizes"):
+        build(f"{own}.Net", scale=1, sizes=["a"])
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [("shape", r"\(2, 40\) instead of \(2, 10\)"), ("rank", r"\(2, 1, 10\)"), ("list", "list"), ("linear", "shapes")],
+)
+def test_a_network_that_does_not_make_logits_of_the_data_is_refused(own, mistake, said):
+    with pytest.raises(ConfigError, match=said) as caught:
+        build(f"{own}.Wrong", mistake=mistake)
+    assert "1x40 examples in 10 classes" in str(caught.value)
+    assert "\n" not in str(caught.value)
