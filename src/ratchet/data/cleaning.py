@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ratchet.config.schema import DataConfig
 from ratchet.data.duplicates import digest_rows, find_duplicates
 from ratchet.data.examples import RawExamples
+from ratchet.data.requirements import class_indices, has_shape, is_finite, stack
 from ratchet.errors import DataError
 
-_EXACT_IN_FLOAT32 = 2  # bytes: every integer of this size is a float32 of the same value
 _SHOWN = 10
 
 
@@ -22,7 +21,7 @@ class Finding:
     """Something that cleaning looked for."""
 
     reason: str  # one of the words that the card lists
-    why: str  # what becomes of such examples, for a person
+    why: str  # what is wrong with such examples, and what becomes of them, for a person
     found: int
     removed: int
     first: tuple[int, ...]  # positions of the first ten in the raw data, from 0
@@ -48,120 +47,82 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
     """
     published = raw.published_test if config.prepare.test == "published" else None
     test = np.zeros(len(raw.y), bool) if published is None else np.asarray(published, bool)
-    fits = _has_shape(raw.x, tuple(config.shape))
-    y = _class_indices(np.asarray(raw.y), config.classes)
-    x, index = _stack(raw.x, fits, tuple(config.shape)), np.flatnonzero(fits)
-    findings = [
-        _finding("wrong_shape", np.flatnonzero(~fits), f"an example must have the shape {config.shape}")
-    ]
+    labels = np.asarray(raw.y)
+    y = class_indices(labels, config.classes)
 
-    known = y[index] >= 0
-    findings.append(
-        _finding("unknown_label", index[~known], f"a label must be one of {len(config.classes)} classes")
-    )
-    x, index = _select(x, index, known)
-    finite = _is_finite(x)
-    findings.append(_finding("not_finite", index[~finite], "NaN, infinity, or too large for float32"))
-    x, index = _select(x, index, finite)
-
+    sieve = _Sieve(np.arange(len(y)))
+    misfit = ~has_shape(raw.x, tuple(config.shape))
+    sieve.take_out(misfit, "wrong_shape", f"not of the shape {config.shape}", show=lambda i: np.shape(raw.x[i]))
+    unknown = y[sieve.left] < 0
+    classes = f"not one of the {len(config.classes)} classes"
+    sieve.take_out(unknown, "unknown_label", classes, show=lambda i: repr(labels[i].item()))
+    x = stack(raw.x, sieve.left, tuple(config.shape))
+    x = _only(x, sieve.take_out(~is_finite(x), "not_finite", "NaN, infinity, or too large for float32"))
     digests = digest_rows(x)
-    unique, duplicate_findings = _without_duplicates(digests, y[index], test[index], index, config)
-    findings += duplicate_findings
-    if not unique.any():
-        raise DataError(_nothing_left(findings, config))
-    x, index = _select(x, index, unique)
-    return CleanExamples(
-        x, y[index], None if published is None else test[index], digests[unique], tuple(findings)
-    )
+    kept = _take_out_duplicates(sieve, digests, y, test, drop=config.prepare.duplicates == "drop")
+    if not kept.any():
+        raise DataError(_nothing_left(sieve.findings, config))
+    left = sieve.left
+    published = None if published is None else test[left]
+    return CleanExamples(_only(x, kept), y[left], published, digests[kept], tuple(sieve.findings))
 
 
-def _select(x: np.ndarray, index: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return (x, index) if mask.all() else (x[mask], index[mask])
+@dataclass
+class _Sieve:
+    """Positions in the raw data: those still in, and a finding for each reason to be out."""
+
+    left: np.ndarray
+    findings: list[Finding] = field(default_factory=list)
+
+    def note(self, found: np.ndarray, reason: str, why: str, *, removed: bool) -> None:
+        """found: bool, one for each that is left. Takes nothing out."""
+        positions = self.left[found]
+        first = tuple(int(position) for position in positions[:_SHOWN])
+        self.findings.append(Finding(reason, why, len(positions), len(positions) if removed else 0, first))
+
+    def take_out(
+        self, found: np.ndarray, reason: str, why: str, *, show: Callable[[int], object] | None = None
+    ) -> np.ndarray:
+        """Note and take out what was found; the opposite of `found`. show: what an example has instead."""
+        if show is not None and found.any():
+            first = int(self.left[found][0])
+            why += f" (example {first} has {show(first)})"
+        self.note(found, reason, why, removed=True)
+        self.left = self.left[~found]
+        kept: np.ndarray = ~found
+        return kept
 
 
-def _finding(reason: str, positions: np.ndarray, why: str, *, removed: bool = True) -> Finding:
-    first = tuple(int(position) for position in positions[:_SHOWN])
-    return Finding(reason, why, len(positions), len(positions) if removed else 0, first)
+def _only(x: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    if kept.all():
+        return x  # no second copy of clean data
+    only: np.ndarray = x[kept]
+    return only
 
 
-def _has_shape(x: np.ndarray | Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    """(n,) bool. A flat example, or one without its axes of length 1, has the shape if it can be given it."""
-    accepted = {shape, (prod(shape),), tuple(length for length in shape if length > 1)}
-    if isinstance(x, np.ndarray):
-        return np.full(len(x), x.shape[1:] in accepted)
-    return np.array([np.shape(example) in accepted for example in x], bool)
-
-
-def _stack(x: np.ndarray | Sequence[np.ndarray], fits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """(m, *shape): the examples that fit, in float32 unless they are small integers, which take less room."""
-    if isinstance(x, np.ndarray):
-        stacked = x if fits.all() else x[fits]
-    else:
-        rows = [np.reshape(example, shape) for example, fit in zip(x, fits, strict=True) if fit]
-        stacked = np.stack(rows) if rows else np.empty((0, *shape), np.float32)
-    if stacked.dtype.kind not in "biuf":
-        raise DataError(f"the raw examples are of type {stacked.dtype}; they must be numbers")
-    if stacked.dtype.kind not in "iu" or stacked.dtype.itemsize > _EXACT_IN_FLOAT32:
-        with np.errstate(over="ignore"):  # what overflows is infinite, and found as such
-            stacked = stacked.astype(np.float32)
-        stacked += 0.0  # -0.0 becomes 0.0: equal values must have equal bytes
-    return stacked.reshape(len(stacked), *shape)
-
-
-def _class_indices(y: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """(n,) int64: the index of each label's class, -1 where there is none. Names come before numbers."""
-    if y.dtype.kind in "US":
-        known = {name: index for index, name in enumerate(classes)}
-        labels, inverse = np.unique(y.astype(np.str_), return_inverse=True)
-        indices = [known[label] if label in known else _number(label) for label in labels]
-        y = np.array(indices, float)[inverse]
-    elif y.dtype.kind not in "biuf" or y.ndim != 1:
-        raise DataError(
-            f"the labels are {y.dtype} of shape {y.shape}; they must be one index or name an example"
-        )
-    with np.errstate(invalid="ignore"):
-        known_index = (y >= 0) & (y < len(classes)) & (y == np.floor(y))
-    return np.where(known_index, y, -1).astype(np.int64)
-
-
-def _number(label: str) -> float:
-    try:
-        return float(label)
-    except ValueError:
-        return -1.0
-
-
-def _is_finite(x: np.ndarray) -> np.ndarray:
-    """(n,) bool."""
-    if x.dtype.kind != "f":
-        return np.ones(len(x), bool)
-    return np.array([bool(np.isfinite(example).all()) for example in x], bool)
-
-
-def _without_duplicates(
-    digests: np.ndarray, y: np.ndarray, test: np.ndarray, index: np.ndarray, config: DataConfig
-) -> tuple[np.ndarray, list[Finding]]:
-    """Which examples stay, (n,) bool, and what was found."""
-    found = find_duplicates(digests, y, test=test)
-    drop = config.prepare.duplicates == "drop"
+def _take_out_duplicates(
+    sieve: _Sieve, digests: np.ndarray, y: np.ndarray, test: np.ndarray, *, drop: bool
+) -> np.ndarray:
+    """Which examples stay: bool, one for each that was left."""
+    found = find_duplicates(digests, y[sieve.left], test=test[sieve.left])
     kept = "" if drop else "; kept, as duplicates=keep asks"
-    reasons = {
-        "also_in_test": (found.also_in_test, "the same input is in the published test split"),
-        "conflicting_labels": (found.conflicting, "identical inputs with different labels; all of them go"),
-        "duplicate": (found.repeated, "an identical example came before; one stays"),
-    }
-    findings = [
-        _finding(reason, index[mask], why + kept, removed=drop) for reason, (mask, why) in reasons.items()
-    ]
-    why = "repeats within the published test split; kept as published"
-    findings.append(_finding("duplicate_in_test", index[found.repeated_in_test], why, removed=False))
-    gone = found.also_in_test | found.conflicting | found.repeated
-    return (~gone if drop else np.ones(len(index), bool)), findings
+    in_test = "repeated within the published test split; kept as published"
+    sieve.note(found.repeated_in_test, "duplicate_in_test", in_test, removed=False)
+    also_in_test = f"the same input is in the published test split{kept}"
+    sieve.note(found.also_in_test, "also_in_test", also_in_test, removed=drop)
+    conflicting = f"the same input has different labels: nobody knows which is right{kept}"
+    sieve.note(found.conflicting, "conflicting_labels", conflicting, removed=drop)
+    sieve.note(found.repeated, "duplicate", f"an identical example came before{kept}", removed=drop)
+    if not drop:
+        return np.ones(len(sieve.left), bool)
+    stays: np.ndarray = ~(found.also_in_test | found.conflicting | found.repeated)
+    sieve.left = sieve.left[stays]
+    return stays
 
 
 def _nothing_left(findings: Sequence[Finding], config: DataConfig) -> str:
-    reasons = ", ".join(f"{item.removed:,} {item.reason} ({item.why})" for item in findings if item.removed)
+    reasons = ", ".join(f"{item.removed:,} {item.reason}: {item.why}" for item in findings if item.removed)
     return (
-        f"no example of {config.name} is left after cleaning: {reasons or 'the raw data is empty'}; "
+        f"no example of {config.name} is left after cleaning ({reasons or 'the raw data is empty'}); "
         f"look at shape, classes and reader in conf/data/{config.name}.yaml"
     )

@@ -28,9 +28,7 @@ def without_constants(x: np.ndarray, train: np.ndarray, *, config: DataConfig) -
         )
     varies = ~constant.all(axis=0)
     if not varies.any():
-        raise DataError(
-            f"every feature of {config.name} is constant in the training split: nothing can be learnt"
-        )
+        raise DataError(f"every feature of {config.name} is constant in the training split: nothing can be learnt")
     why = "one value throughout the training split; a position goes when all its channels are constant"
     removed = int((~varies).sum()) * x.shape[1]
     return x[..., varies], Finding("constant_feature", why, int(constant.sum()), removed, first)

@@ -77,13 +77,21 @@ def _verify(files: Sequence[RawFile], folder: Path) -> None:
 
 
 def verify_raw(config: DataConfig, *, project: Project) -> Path:
-    """The folder of the raw files, once every one is found there with the right checksum.
+    """The folder of the raw files, once every one is found there with the right checksum, and no other.
 
-    Raises DataError that names the first file which is missing or damaged.
+    Raises DataError that names the first file which is missing, damaged, or a stranger: a reader may read
+    whatever it finds.
     """
     directory = project.raw(config.name)
+    again = f"type: python src/fetch.py data={config.name}"
     for file in config.files:
         wrong = complaint(directory / file.name, like=file)
         if wrong is not None:
-            raise DataError(f"{directory / file.name} {wrong}; type: python src/fetch.py data={config.name}")
+            raise DataError(f"{directory / file.name} {wrong}; {again}")
+    known = {directory / file.name for file in config.files}
+    for path in sorted(directory.rglob("*")):
+        if path.is_file() and path not in known and not path.name.startswith("."):
+            raise DataError(
+                f"{path} is not among the files of conf/data/{config.name}.yaml; list it there, or type: rm {path}"
+            )
     return directory

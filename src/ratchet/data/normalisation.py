@@ -57,9 +57,7 @@ def constant_features(x: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return constant
 
 
-def _sum(
-    x: np.ndarray, positions: np.ndarray, shape: tuple[int, ...], *, centre: np.ndarray | None
-) -> np.ndarray:
+def _sum(x: np.ndarray, positions: np.ndarray, shape: tuple[int, ...], *, centre: np.ndarray | None) -> np.ndarray:
     """Sums in float64 down to `shape`: of the values, or of their squared distance to `centre`."""
     axes = (0, *(axis + 1 for axis, length in enumerate(shape) if length != x.shape[axis + 1]))
     total = np.zeros(shape)

@@ -78,14 +78,10 @@ def _draw_balance(axes: Axes, card: Mapping[str, Any]) -> None:
     rows, left = np.arange(n_classes), np.zeros(n_classes)
     for name, counts in card["counts"].items():
         per_class = np.array([counts["per_class"][label] for label in card["classes"]])
-        axes.barh(
-            rows, per_class, left=left, height=0.72, color=_COLOURS[name], label=f"{name} {counts['total']:,}"
-        )
+        axes.barh(rows, per_class, left=left, height=0.72, color=_COLOURS[name], label=f"{name} {counts['total']:,}")
         left += per_class
     axes.set_title("Examples of each class", pad=24)
-    axes.legend(
-        ncols=4, loc="lower left", bbox_to_anchor=(-0.01, 1.0), frameon=False, borderpad=0, handlelength=1
-    )
+    axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(-0.01, 1.0), frameon=False, borderpad=0, handlelength=1)
     axes.set_xlim(0, left.max() * 1.1)
     axes.set_ylim(n_classes - 0.5, -0.5)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -140,9 +136,7 @@ def _draw_findings(axes: Axes, card: Mapping[str, Any]) -> None:
 def _draw_examples(axes: Axes, card: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> None:
     """A row of cells, each one unit wide and high, for each class."""
     classes = card["classes"][:_CLASSES_SHOWN]
-    more = (
-        f" (the first {len(classes)} of {len(card['classes'])} classes)" if classes != card["classes"] else ""
-    )
+    more = f" (the first {len(classes)} of {len(card['classes'])} classes)" if classes != card["classes"] else ""
     axes.set_title(f"Training examples, before normalisation{more}")
     draw = _draw_sequence if card["layout"] == "sequence" else _draw_image
     for row in range(len(classes)):

@@ -27,8 +27,8 @@ READABLE: Mapping[Reader, tuple[str, ...]] = {
 class Split(NamedTuple):
     """Examples of one split, memory-mapped and read-only."""
 
-    x: np.ndarray  # float32 (n, *shape), normalised
-    y: np.ndarray  # int64 (n,)
+    x: np.memmap  # float32 (n, *shape), normalised
+    y: np.memmap  # int64 (n,)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class PreparedData:
 
     @classmethod
     def open(cls, directory: Path, *, reader: Reader, config: DataConfig | None = None) -> PreparedData:
-        """Open the prepared data in `directory`, and check that it is whole; no array is loaded.
+        """Open the prepared data in `directory`, and check that what the reader may see is whole.
+
+        No array is loaded.
 
         config: what the data must have been prepared from (its sources may differ: checksums fix the files).
         Raises DataError when the data is missing, damaged, or prepared from another config.
@@ -51,7 +53,7 @@ class PreparedData:
         if config is not None:
             _check_config(card, config, directory)
         data = cls(directory, reader, card)
-        for split in SPLITS:
+        for split in READABLE[reader]:
             data._load(split)
         return data
 
@@ -81,9 +83,7 @@ class PreparedData:
             allowed = ", ".join(READABLE[self.reader])
             readers = ", ".join(reader for reader, splits in READABLE.items() if name in splits)
             by_whom = f"{name} is read by {readers} alone" if readers else "there is no such split"
-            raise SplitGuardError(
-                f"{self.reader} may not read the split {name}: {by_whom}; it may read {allowed}"
-            )
+            raise SplitGuardError(f"{self.reader} may not read the split {name}: {by_whom}; it may read {allowed}")
         return self._load(name)
 
     def _load(self, name: str) -> Split:
@@ -108,21 +108,20 @@ def _read_card(directory: Path, *, name: str) -> dict[str, Any]:
         _ = card["name"], card["layout"], card["shape"], card["classes"], card["data_hash"], card["config"]
         _ = [card["counts"][split]["total"] for split in SPLITS]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} is damaged ({type(error).__name__}: {error}); {_type_again(name)}"
-        ) from error
+        raise DataError(f"{path} is damaged ({type(error).__name__}: {error}); {_type_again(name)}") from error
     return card  # type: ignore[no-any-return]
 
 
-def _map(path: Path, *, shape: tuple[int, ...], dtype: str, dataset: str) -> np.ndarray:
+def _map(path: Path, *, shape: tuple[int, ...], dtype: str, dataset: str) -> np.memmap:
     """The array at `path`, memory-mapped. Raises DataError where it is not what the card says."""
     try:
-        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.memmap = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is missing or damaged ({error}); {_type_again(dataset)}") from error
-    if array.shape != shape or array.dtype != dtype:
+    size = path.stat().st_size
+    if array.shape != shape or array.dtype != dtype or size != array.offset + array.nbytes:
         raise DataError(
-            f"{path} holds {array.dtype} {array.shape}, but its card says {dtype} {shape}; "
+            f"{path} holds {array.dtype} {array.shape} in {size:,} bytes, but its card says {dtype} {shape}; "
             f"{_type_again(dataset)}"
         )
     return array
@@ -132,7 +131,7 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
     """DataError that names the settings in which `config` differs from the one the data was prepared from."""
     was, now = dict(_flat(card["config"])), dict(_flat(plain(config)))
     differing = [
-        f"data.{key} was {was.get(key, 'absent')}, is now {now.get(key, 'absent')}"
+        f"data.{key} was {_short(was.get(key))}, is now {_short(now.get(key))}"
         for key in sorted(was.keys() | now.keys())
         if was.get(key) != now.get(key) and not key.startswith("sources")
     ]
@@ -142,6 +141,11 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
             f"{directory} was prepared from another configuration: {'; '.join(differing[:3])}{more}; "
             f"type: python src/prepare.py data={config.name} (with the same data settings)"
         )
+
+
+def _short(value: object) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -18,7 +18,7 @@ import numpy as np
 from ratchet.config.schema import DataConfig
 from ratchet.data.dotted import import_function
 from ratchet.data.examples import RawExamples
-from ratchet.errors import DataError
+from ratchet.errors import ConfigError, DataError
 
 Reader = Callable[[Path], RawExamples]
 
@@ -31,9 +31,13 @@ def read(config: DataConfig, *, directory: Path) -> RawExamples:
 
     Raises ConfigError where there is no such reader, DataError where it cannot read what is there.
     """
-    reader: Reader = import_function(config.reader, setting="data.reader")
     try:
+        reader: Reader = import_function(config.reader, setting="data.reader")
         return reader(directory)
+    except ImportError as error:
+        raise ConfigError(
+            f"data.reader={config.reader} needs a package: {error}; type: pip install {error.name}"
+        ) from error
     except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error) as error:
         raise DataError(
             f"{config.reader} cannot read {directory}: {type(error).__name__}: {error}; "
@@ -52,9 +56,7 @@ def arrays(directory: Path) -> RawExamples:
 def idx(directory: Path) -> RawExamples:
     """MNIST's files: {train,t10k}-images-idx3-ubyte and {train,t10k}-labels-idx1-ubyte, each plain or .gz."""
     names = [
-        f"{part}-{content}"
-        for part in ("train", "t10k")
-        for content in ("images-idx3-ubyte", "labels-idx1-ubyte")
+        f"{part}-{content}" for part in ("train", "t10k") for content in ("images-idx3-ubyte", "labels-idx1-ubyte")
     ]
     return _with_test(*(_load_idx(directory / name) for name in names))
 
@@ -66,7 +68,7 @@ def table(directory: Path) -> RawExamples:
     first row without a single number in front of the label is a header. A cell that is no number is read as
     NaN. Rows may differ in length: cleaning removes those that do not fit.
     """
-    files = sorted([*directory.glob("*.csv"), *directory.glob("*.csv.gz")])
+    files = sorted(file for file in directory.iterdir() if file.name.endswith((".csv", ".csv.gz")))
     if not files:
         raise DataError(f"there is no .csv file in {directory}")
     x: list[np.ndarray] = []
@@ -84,9 +86,7 @@ def table(directory: Path) -> RawExamples:
 def _with_test(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> RawExamples:
     for part, xs, ys in (("training", x, y), ("test", x_test, y_test)):
         if len(xs) != len(ys):
-            raise DataError(
-                f"the {part} part has {len(xs):,} examples and {len(ys):,} labels; it needs one each"
-            )
+            raise DataError(f"the {part} part has {len(xs):,} examples and {len(ys):,} labels; it needs one each")
     return RawExamples(
         np.concatenate([x, x_test]),
         np.concatenate([y, y_test]),

@@ -70,7 +70,9 @@ def storage_errors(path: Path, *, command: str) -> Iterator[None]:
 
 
 def _refusal(error: OSError, path: Path) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    # np.save does not pass on the reason, only how much it could write.
+    short_write = error.errno is None and "requested and" in str(error)
+    if short_write or error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full: nothing of {path} was kept; free some space"
     where = error.filename or path
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

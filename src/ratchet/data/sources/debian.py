@@ -32,7 +32,7 @@ class Debian:
             raise SourceUnavailableError(f"{self._package} is not installed and there is no {absent[0]} here")
         with TemporaryDirectory(dir=into, prefix="debian-") as folder:
             unpacked = self._unpack(Path(folder))
-            copy_files(files, origin=unpacked / self._path.relative_to("/"), into=into)
+            copy_files(files, origin=unpacked / str(self._path).lstrip("/"), into=into)
 
     def _unpack(self, folder: Path) -> Path:
         _command("apt-get", "--quiet", "download", self._package, folder=folder)

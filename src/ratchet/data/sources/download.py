@@ -32,7 +32,7 @@ def download(url: str, *, part: Path, timeout: float, progress: ProgressUpdate) 
     timeout: seconds to wait for the next byte. Raises DownloadError; `part` then holds what came so far.
     """
     import requests  # slow to import, and most sources need no network
-    from urllib3.exceptions import HTTPError
+    from urllib3.exceptions import HTTPError, ProtocolError
 
     have = part.stat().st_size if part.exists() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
@@ -42,10 +42,11 @@ def download(url: str, *, part: Path, timeout: float, progress: ProgressUpdate) 
             if have and response.status_code == 416:
                 return  # nothing after the bytes here: the checksum will tell
             _receive(response, part=part, have=have, progress=progress)
-    except (requests.Timeout, requests.ConnectionError) as error:
-        raise DownloadError(_in_words(error, timeout=timeout), worth_another_try=False) from error
     except requests.RequestException as error:
-        raise DownloadError(_in_words(error, timeout=timeout), worth_another_try=False) from error
+        # A connection that was made and lost may hold the next time; one that cannot be made stays so.
+        lost = bool(error.args) and isinstance(error.args[0], ProtocolError)
+        words = "it closed the connection" if lost else _in_words(error, timeout=timeout)
+        raise DownloadError(words, worth_another_try=lost) from error
     except HTTPError as error:  # from the body, read past requests
         raise DownloadError(_broken_off(error, part=part, timeout=timeout), worth_another_try=True) from error
 

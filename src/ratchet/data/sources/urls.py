@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from time import sleep
 
 from ratchet.config.schema import RawFile, UrlSource
 from ratchet.data.checksums import complaint
@@ -11,6 +12,7 @@ from ratchet.data.sources.base import SourceUnavailableError
 from ratchet.data.sources.download import DownloadError, download, download_progress
 
 _ROUNDS = 3  # how often a mirror that broke off is asked to go on
+_PAUSE = 1.0  # seconds before it is asked again
 
 
 class Urls:
@@ -29,7 +31,9 @@ class Urls:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{target.name}.part")
         mirrors, said = list(self._config.mirrors), dict[str, str]()
-        for _ in range(_ROUNDS):
+        for attempt in range(_ROUNDS):
+            if attempt and mirrors:
+                sleep(_PAUSE)
             for mirror in list(mirrors):
                 try:
                     self._ask(mirror, file, part)
@@ -45,13 +49,19 @@ class Urls:
 
     def _ask(self, mirror: str, file: RawFile, part: Path) -> None:
         """Bring the whole of `file` into `part`, or raise DownloadError. A wrong file is not kept."""
-        resumed = part.exists() and part.stat().st_size > 0
-        url = f"{mirror.rstrip('/')}/{file.name}"
+        resumed = part.exists()
+        wrong = self._download(mirror, file, part)
+        if wrong is not None and resumed:
+            # What was there may be the beginning of another file, from another mirror: a clean start.
+            part.unlink()
+            wrong = self._download(mirror, file, part)
+        if wrong is not None:
+            part.unlink()
+            raise DownloadError(f"the file {wrong}", worth_another_try=False)
+
+    def _download(self, mirror: str, file: RawFile, part: Path) -> str | None:
+        """What is wrong with the file that came, if it came."""
         with download_progress(file.name) as progress:
+            url = f"{mirror.rstrip('/')}/{file.name}"
             download(url, part=part, timeout=self._config.timeout, progress=progress)
-        wrong = complaint(part, like=file)
-        if wrong is None:
-            return
-        part.unlink()
-        # The first half may have come from a mirror with another file: this one deserves a clean start.
-        raise DownloadError(f"the file {wrong}", worth_another_try=resumed)
+        return complaint(part, like=file)

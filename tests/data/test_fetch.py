@@ -1,0 +1,254 @@
+"""The stage fetch: sources in order, checksums, and nothing half-written left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data.conftest import Dataset, sha256, shipped_config
+from ratchet.config.schema import DataConfig, RawFile
+from ratchet.data.fetch import fetch, verify_raw
+from ratchet.data.generators import mnist1d
+from ratchet.errors import ConfigError, DataError
+from ratchet.project import Project
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.fixture
+def elsewhere(toy: Dataset) -> Path:
+    """The folder that the toy's config names as its source; data/raw is empty."""
+    folder = toy.project.root / "elsewhere"
+    shutil.move(toy.raw, folder)
+    return folder
+
+
+@pytest.fixture
+def config(toy: Dataset) -> DataConfig:
+    return toy.config()
+
+
+def partial_files(project: Project) -> list[Path]:
+    return [path for path in project.root.rglob("*") if "part" in path.name]
+
+
+def with_sources(config: DataConfig, *sources: dict[str, Any]) -> DataConfig:
+    return DataConfig.model_validate(config.model_dump() | {"sources": list(sources)})
+
+
+def test_files_are_brought_and_then_left_alone(config: DataConfig, elsewhere: Path, project: Project) -> None:
+    report = fetch(config, project=project)
+    assert (report.fetched, report.kept, report.source) == (("x.npy", "y.npy"), (), "folder")
+    shutil.rmtree(elsewhere)
+    report = fetch(config, project=project)
+    assert (report.fetched, report.kept, report.source) == ((), ("x.npy", "y.npy"), None)
+    assert verify_raw(config, project=project) == project.raw("toy")
+    assert partial_files(project) == []
+
+
+def test_only_what_is_missing_or_damaged_is_fetched(config: DataConfig, elsewhere: Path, project: Project) -> None:
+    fetch(config, project=project)
+    project.raw("toy").joinpath("y.npy").write_bytes(b"damaged")
+    before = project.raw("toy").joinpath("x.npy").stat().st_mtime_ns
+    report = fetch(config, project=project)
+    assert (report.fetched, report.kept) == (("y.npy",), ("x.npy",))
+    assert project.raw("toy").joinpath("x.npy").stat().st_mtime_ns == before
+    verify_raw(config, project=project)
+
+
+def test_sources_are_tried_in_order(
+    config: DataConfig, elsewhere: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(elsewhere))  # no apt-get there
+    config = with_sources(
+        config,
+        {"kind": "package", "package": "no_such_package"},
+        {"kind": "debian", "package": "no-such-package", "path": "/nowhere"},
+        {"kind": "folder", "path": "elsewhere"},
+        {"kind": "generated", "function": "ratchet.data.generators.no_such_function"},
+    )
+    assert fetch(config, project=project).source == "folder"
+
+
+def test_a_source_with_a_damaged_file_gives_way_to_the_next(
+    config: DataConfig, elsewhere: Path, project: Project
+) -> None:
+    damaged = project.root / "damaged"
+    shutil.copytree(elsewhere, damaged)
+    with (damaged / "x.npy").open("r+b") as file:
+        file.truncate(100)
+    config = with_sources(config, {"kind": "folder", "path": "damaged"}, {"kind": "folder", "path": str(elsewhere)})
+    fetch(config, project=project)
+    verify_raw(config, project=project)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"kind": "folder", "path": "nowhere"}, "folder: there is no folder"),
+        ({"kind": "folder", "path": "."}, "has no x.npy, y.npy"),
+        (
+            {"kind": "package", "package": "no_such_package", "requirement": "some-name>=2"},
+            "the package no_such_package is not installed .type: pip install some-name>=2.",
+        ),
+        ({"kind": "package", "package": "no_such.package"}, "the package no_such.package is not installed"),
+        ({"kind": "package", "package": "ratchet", "path": "data"}, "has no x.npy"),
+        ({"kind": "generated", "function": "os.path.exists"}, "os.path.exists did not write x.npy, y.npy"),
+    ],
+)
+def test_when_all_sources_fail_one_line_says_why_and_what_to_type(
+    config: DataConfig, elsewhere: Path, project: Project, source: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DataError, match=said) as caught:
+        fetch(with_sources(config, source), project=project)
+    assert str(caught.value).endswith("type: python src/fetch.py data=toy")
+    assert "\n" not in str(caught.value)
+    assert not project.raw("toy").exists()
+    assert partial_files(project) == []
+
+
+def test_a_wrong_checksum_is_told_in_full_so_that_it_can_be_corrected(
+    config: DataConfig, elsewhere: Path, project: Project
+) -> None:
+    right = sha256(elsewhere / "x.npy")
+    wrong = "sha256:" + "0" * 64
+    config = config.model_copy(update={"files": [RawFile(name="x.npy", checksum=wrong)]})
+    with pytest.raises(DataError, match=f"x.npy has the checksum {right} .*, expected {wrong}"):
+        fetch(config, project=project)
+    assert not project.raw("toy").exists()
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("ratchet.data.generators.mnist1", "no function mnist1; nearest: mnist1d"),
+        ("ratchet.data.generatorz.mnist1d", "there is no module ratchet.data.generatorz"),
+        ("mnist1d", "is no dotted path; write it as module.function"),
+        ("ratchet.data.generators.np", "has no function np"),
+    ],
+)
+def test_a_function_that_is_not_there_is_told_with_the_nearest(
+    config: DataConfig, elsewhere: Path, project: Project, function: str, message: str
+) -> None:
+    config = with_sources(config, {"kind": "generated", "function": function})
+    with pytest.raises(ConfigError, match=message):
+        fetch(config, project=project)
+
+
+def test_a_generator_whose_package_is_absent_gives_way_to_the_next_source(
+    config: DataConfig, elsewhere: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mnist1d.data", None)
+    config = with_sources(
+        config,
+        {"kind": "generated", "function": "ratchet.data.generators.mnist1d"},
+        {"kind": "folder", "path": "elsewhere"},
+    )
+    assert fetch(config, project=project).source == "folder"
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "the disk is full: nothing of .* was kept; free some space, then type: python src/fetch.py"),
+        (errno.EACCES, "cannot write .*Permission denied; make .* writable, then type"),
+        (errno.EROFS, "cannot write .*Read-only file system"),
+        (errno.EIO, "cannot read or write"),
+    ],
+)
+def test_a_disk_that_refuses_is_told_and_keeps_nothing(
+    config: DataConfig, elsewhere: Path, project: Project, *, number: int, message: str
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(number, os.strerror(number), str(target))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "copyfile", refuse)
+        with pytest.raises(DataError, match=message):
+            fetch(config, project=project)
+    assert not project.raw("toy").exists()
+    assert partial_files(project) == []
+
+
+def test_a_file_where_a_folder_must_be_is_told(config: DataConfig, elsewhere: Path, project: Project) -> None:
+    shutil.rmtree(project.root / "data")
+    (project.root / "data").write_text("in the way")
+    with pytest.raises(DataError, match="a file stands where a folder must be; move it away"):
+        fetch(config, project=project)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "x.npy").unlink(), "x.npy is missing; type: python src/fetch.py data=toy"),
+        (lambda folder: (folder / "y.npy").write_bytes(b""), "y.npy has the checksum .* .0 bytes., expected"),
+        (lambda folder: (folder / "z.npy").write_bytes(b""), "z.npy is not among the files .* type: rm"),
+        (lambda folder: (folder / ".gitignore").write_bytes(b""), None),
+    ],
+)
+def test_raw_files_are_those_of_the_config_and_no_other(toy: Dataset, spoil: Any, message: str | None) -> None:
+    config = toy.config()
+    spoil(toy.raw)
+    if message is None:
+        verify_raw(config, project=toy.project)
+        return
+    with pytest.raises(DataError, match=message):
+        verify_raw(config, project=toy.project)
+
+
+def test_a_scratch_folder_of_a_killed_process_is_cleared_away(
+    config: DataConfig, elsewhere: Path, project: Project
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left_over = project.root / "data" / "raw" / f".toy.{gone.pid}.partial"
+    of_another = project.root / "data" / "raw" / f".toy.{os.getppid()}.partial"
+    for folder in (left_over, of_another):
+        folder.mkdir(parents=True)
+    fetch(config, project=project)
+    assert not left_over.exists()
+    assert of_another.exists()
+
+
+def test_ctrl_c_leaves_nothing(
+    config: DataConfig, elsewhere: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfile", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(config, project=project)
+    assert not project.raw("toy").exists()
+    assert partial_files(project) == []
+
+
+def test_mnist1d_is_made_to_the_byte_and_leaves_the_random_generators_alone(tmp_path: Path) -> None:
+    import random
+
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    states = random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index]  # noqa: NPY002
+    mnist1d(tmp_path)
+    assert states == (random.getstate(), np.random.get_state()[1].tolist())  # type: ignore[index]  # noqa: NPY002
+    for file in shipped_config("mnist1d").files:
+        assert sha256(tmp_path / file.name) == file.checksum
+
+
+def test_digits_come_out_of_the_package(project: Project) -> None:
+    assert fetch(shipped_config("digits"), project=project).source == "package"
+
+
+@pytest.mark.skipif(not FASHION.is_dir(), reason="the Debian package dataset-fashion-mnist is not installed")
+def test_fashion_mnist_comes_out_of_the_installed_debian_package(project: Project) -> None:
+    assert fetch(shipped_config("fashion_mnist"), project=project).source == "debian"
