@@ -110,6 +110,19 @@ OWN = """
         def forward(self, x):
             return self.linear(x.flatten(1))
 
+    class Odd(nn.Module):
+        def __init__(self, *, input_shape, n_classes, copy: int = 1, _hidden: int = 2, part: nn.Module = None):
+            super().__init__()
+            self.given = (copy, _hidden, part)
+            self.linear = nn.Linear(input_shape[-1], n_classes)
+
+        def forward(self, x):
+            return self.linear(x.flatten(1))
+
+    class Unreadable(nn.Module):
+        def __init__(self, *, input_shape, n_classes, depth: "Nowhere" = 1):
+            super().__init__()
+
     class Wrong(nn.Module):
         def __init__(self, *, input_shape, n_classes, mistake="shape"):
             super().__init__()
@@ -141,6 +154,16 @@ def test_a_users_own_class_is_held_to_its_annotations(own):
         build(f"{own}.Net")
     with pytest.raises(ConfigError, match=r"model\.sizes"):
         build(f"{own}.Net", scale=1, sizes=["a"])
+
+
+def test_a_users_own_class_may_name_its_settings_as_it_likes(own):
+    assert build(f"{own}.Odd").given == (1, 2, None)
+    assert build(f"{own}.Odd", copy=5, _hidden=6).given == (5, 6, None)
+
+
+def test_annotations_that_cannot_be_read_are_refused(own):
+    with pytest.raises(ConfigError, match=r"Unreadable cannot be read: name 'Nowhere'"):
+        build(f"{own}.Unreadable")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import difflib
 import importlib
 import inspect
 import json
-from typing import Any, get_type_hints
+from typing import Any, NotRequired, get_type_hints
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from torch import nn
+from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on
 
 from ratchet.config.schema import ModelConfig
 from ratchet.errors import ConfigError, RatchetError
@@ -56,8 +57,8 @@ def model_class(target: str) -> type[nn.Module]:
         found = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"model._target_={target} cannot be imported ({error}); allowed: the dotted path of a class, "
-            "for example ratchet.models.CNN; put a class of your own under src/"
+            f"model._target_={target} cannot be imported ({' '.join(str(error).split())}); allowed: the dotted path "
+            "of a class, for example ratchet.models.CNN; put a class of your own under src/"
         ) from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ConfigError(
@@ -67,33 +68,54 @@ def model_class(target: str) -> type[nn.Module]:
 
 
 def checked_settings(network: type[nn.Module], config: ModelConfig) -> dict[str, Any]:
-    """The settings of `config`, checked against the constructor of `network`, and its defaults."""
-    schema = _schema(network, config.target)
+    """The settings of `config`, as the annotations of the constructor of `network` would have them."""
+    hints = _annotations(network, config.target)
     try:
         # JSON is what a config can hold; in JSON's strict mode a list is also a tuple, but "3" is no number.
-        checked = schema.model_validate_json(json.dumps(config.arguments))
+        checked = _schema(network, hints).validate_json(json.dumps(config.arguments))
     except ValidationError as error:
-        raise ConfigError(_one_line(error, config, allowed=list(schema.model_fields))) from error
+        allowed = [name for name in hints if name not in FROM_DATA]
+        raise ConfigError(_one_line(error, config, allowed=allowed)) from error
     return dict(checked)
 
 
-def _schema(network: type[nn.Module], target: str) -> type[BaseModel]:
-    parameters = dict(inspect.signature(network).parameters)
-    extra = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    for name in FROM_DATA:
-        if parameters.pop(name, None) is None and not extra:
-            raise ConfigError(
-                f"{target} takes no {name}; allowed: a constructor like "
-                "__init__(self, *, input_shape, n_classes, <settings>)"
-            )
-    hints = get_type_hints(network.__init__, include_extras=True)
-    fields: dict[str, Any] = {
-        name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in parameters.items()
-        if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+def _annotations(network: type[nn.Module], target: str) -> dict[str, Any]:
+    """The type of every keyword of the constructor; Any where it has none."""
+    parameters = inspect.signature(network).parameters.values()
+    named = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    missing = [name for name in FROM_DATA if name not in named]
+    if missing and not _takes_any(network):
+        raise ConfigError(
+            f"{target} takes no {missing[0]}; allowed: a constructor like "
+            "__init__(self, *, input_shape, n_classes, <settings>)"
+        )
+    try:
+        hints = get_type_hints(network.__init__, include_extras=True)
+    except NameError as error:
+        raise ConfigError(f"the annotations of {target} cannot be read: {error}; import it where it runs") from error
+    return {name: hints.get(name, Any) for name in named}
+
+
+def _schema(network: type[nn.Module], hints: dict[str, Any]) -> TypeAdapter[Any]:
+    parameters = inspect.signature(network).parameters
+    fields = {
+        name: hint if parameters[name].default is inspect.Parameter.empty else NotRequired[hint]
+        for name, hint in hints.items()
+        if name not in FROM_DATA
     }
-    rules = ConfigDict(extra="allow" if extra else "forbid", strict=True, allow_inf_nan=False, protected_namespaces=())
-    return create_model(network.__name__, __config__=rules, **fields)
+    settings: Any = TypedDict("settings", fields)  # type: ignore[misc] # its fields are those of the class at hand
+    rules = ConfigDict(
+        extra="allow" if _takes_any(network) else "forbid",
+        strict=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+    )
+    return TypeAdapter(with_config(rules)(settings))
+
+
+def _takes_any(network: type[nn.Module]) -> bool:
+    """Whether the constructor has **keywords."""
+    return any(each.kind is each.VAR_KEYWORD for each in inspect.signature(network).parameters.values())
 
 
 def _one_line(error: ValidationError, config: ModelConfig, *, allowed: list[str]) -> str:
