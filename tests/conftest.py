@@ -1,0 +1,134 @@
+"""What every room's tests share: a small project in a temporary folder, and a process left as it was found."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.singleton import Singleton
+
+from ratchet.project import Project
+
+REPOSITORY = Path(__file__).parents[1]
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests share the cores, and a number hangs on the threads
+PARAMS = "data: digits\nmodel: cnn\nlogger: csv\nseed: 0\noverrides: {}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A copy of conf/ with digits prepared, and the working directory; params.yaml chooses digits, cnn, csv."""
+    root = tmp_path / "project"
+    shutil.copytree(REPOSITORY / "conf", root / "conf")
+    shutil.copytree(digits, root / "data")
+    (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    monkeypatch.chdir(root)
+    monkeypatch.delenv("RATCHET_RUNS", raising=False)
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data/ folder of a project in which digits is fetched and prepared. Copy it, do not write into it."""
+    from ratchet.config.composition import load_config
+    from ratchet.data.fetch import fetch
+    from ratchet.data.prepare import prepare
+
+    project = Project(tmp_path_factory.mktemp("digits"))
+    shutil.copytree(REPOSITORY / "conf", project.conf)
+    config = load_config(project, ["data=digits"]).data
+    fetch(config, project=project)
+    prepare(config, project=project)
+    return project.root / "data"
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """Hydra's singletons, sys.argv, working directory, environment, logging, signals, threads and generators."""
+    restores = [_argv(), _surroundings(), _logging(), _generators(), _torch()]
+    hydra_state = Singleton.get_state()
+    yield
+    GlobalHydra.instance().clear()
+    Singleton.set_state(hydra_state)
+    for restore in restores:
+        restore()
+
+
+def _argv() -> Callable[[], None]:
+    argv, path = list(sys.argv), list(sys.path)
+
+    def restore() -> None:
+        sys.argv, sys.path[:] = argv, path
+
+    return restore
+
+
+def _surroundings() -> Callable[[], None]:
+    folder, environment, on_interrupt = Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGINT)
+
+    def restore() -> None:
+        os.chdir(folder)
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update({name: value for name, value in environment.items() if os.environ.get(name) != value})
+        signal.signal(signal.SIGINT, on_interrupt)
+
+    return restore
+
+
+def _logging() -> Callable[[], None]:
+    root, disabled = logging.getLogger(), logging.root.manager.disable
+    named = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    before = [(each, each.level, list(each.handlers), each.propagate, each.disabled) for each in [root, *named]]
+
+    def restore() -> None:
+        logging.captureWarnings(capture=False)
+        logging.disable(disabled)
+        for logger, level, handlers, propagate, off in before:
+            logger.setLevel(level)
+            logger.handlers, logger.propagate, logger.disabled = handlers, propagate, off
+
+    return restore
+
+
+def _generators() -> Callable[[], None]:
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 - libraries draw from it
+
+    def restore() -> None:
+        random.setstate(python)
+        np.random.set_state(legacy)  # noqa: NPY002
+
+    return restore
+
+
+def _torch() -> Callable[[], None]:
+    threads, deterministic, warn_only, benchmark, cudnn = int(os.environ["OMP_NUM_THREADS"]), False, False, False, False
+    generator = None
+    if "torch" in sys.modules:
+        import torch
+
+        threads, generator = torch.get_num_threads(), torch.get_rng_state()
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+        benchmark, cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+
+    def restore() -> None:
+        if "torch" not in sys.modules:
+            return
+        import torch
+
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = benchmark, cudnn
+        if generator is not None:
+            torch.set_rng_state(generator)
+
+    return restore
