@@ -78,23 +78,25 @@ class WeightedMetrics:
 class _WeightedAuroc:
     """One class against the rest: the share of (positive, negative) pairs in the right order, ties half.
 
-    The Mann-Whitney form (Hanley & McNeil 1982). The order is found once; each weighting costs a running sum.
+    The Mann-Whitney form (Hanley & McNeil 1982). The m distinct scores of the positives cut the line into 2 m + 1
+    places: below the first, on it, between it and the second, and so on. Which place each negative takes is found
+    once; each weighting then costs one sum for every place.
     """
 
     def __init__(self, scores: Floats, positive: NDArray[np.bool_]) -> None:
-        self._positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
-        self._negatives = negatives[np.argsort(scores[negatives], kind="stable")]
-        ordered = scores[self._negatives]
-        self._below = np.searchsorted(ordered, scores[self._positives], side="left")
-        self._not_above = np.searchsorted(ordered, scores[self._positives], side="right")
+        cuts, rank = np.unique(scores[positive], return_inverse=True)
+        place = np.searchsorted(cuts, scores, side="left") + np.searchsorted(cuts, scores, side="right")
+        self._negatives = _groups(np.where(positive, -1, place), 2 * len(cuts) + 1).astype(np.float32)
+        at = np.full(len(scores), -1)
+        at[positive] = rank
+        self._positives = _groups(at, len(cuts)).astype(np.float32)
 
     def __call__(self, weights: NDArray[np.float32]) -> Floats:
-        running = np.zeros((len(self._negatives) + 1, weights.shape[1]), np.float32)
-        np.cumsum(weights[self._negatives], axis=0, out=running[1:])
-        positives = weights[self._positives].astype(np.float64)
-        won = running[self._below] / 2 + running[self._not_above] / 2
-        pairs = positives.sum(axis=0) * running[-1]
-        ordered = np.einsum("ij,ij->j", positives, won)
+        negatives = (self._negatives @ weights).astype(np.float64)
+        positives = (self._positives @ weights).astype(np.float64)
+        beaten = np.cumsum(negatives, axis=0)[:-1:2] + negatives[1::2] / 2
+        ordered = (positives * beaten).sum(axis=0)
+        pairs = positives.sum(axis=0) * negatives.sum(axis=0)
         share: Floats = np.divide(ordered, pairs, out=np.full_like(ordered, np.nan), where=pairs > 0)
         return share
 

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ratchet.evaluation import bootstrap as module
+from ratchet.evaluation.bootstrap import Bootstrap, bootstrap_means, bootstrap_metrics
+from ratchet.evaluation.metrics import HEADLINE, headline, per_class
+from ratchet.evaluation.predictions import Predictions
+
+
+def test_weights_are_drawn_with_replacement_and_sum_to_n():
+    weights = np.hstack(list(Bootstrap(resamples=400, confidence=0.95, seed=0).weights(50)))
+    assert weights.shape == (50, 400)
+    assert (weights.sum(axis=0) == 50).all()
+    assert weights.mean() == 1
+    assert weights.var() == pytest.approx(1, abs=0.05)  # binomial(50, 1/50): 0.98
+    assert (np.abs(weights.mean(axis=1) - 1) < 0.25).all()  # every example alike: sd 0.05
+
+
+def test_the_size_of_a_chunk_changes_nothing(monkeypatch):
+    bootstrap = Bootstrap(resamples=23, confidence=0.95, seed=3)
+    whole = np.hstack(list(bootstrap.weights(40)))
+    monkeypatch.setattr(module, "CELLS", 40 * 4)
+    chunks = list(bootstrap.weights(40))
+    assert len(chunks) == 6
+    assert (np.hstack(chunks) == whole).all()
+
+
+@pytest.mark.parametrize(("confidence", "want"), [(0.9, (5, 95)), (0.5, (25, 75))])
+def test_the_interval_is_made_of_percentiles(confidence, want):
+    bootstrap = Bootstrap(resamples=101, confidence=confidence, seed=0)
+    assert bootstrap.interval(np.arange(101.0)) == pytest.approx(want)
+
+
+def test_undefined_resamples_are_left_out():
+    bootstrap = Bootstrap(resamples=4, confidence=0.5, seed=0)
+    assert bootstrap.interval(np.array([np.nan, 1, 1, np.nan])) == (1, 1)
+    assert bootstrap.interval(np.array([np.nan, np.nan])) is None
+
+
+def test_every_headline_metric_lies_in_its_interval(draw):
+    predictions = draw(800, skill=2)
+    intervals = bootstrap_metrics(
+        predictions,
+        n_classes=4,
+        calibration_bins=15,
+        bootstrap=Bootstrap(resamples=300, confidence=0.95, seed=0),
+    )
+    values = headline(predictions, per_class(predictions, classes=list("abcd")), calibration_bins=15)
+    assert tuple(intervals) == HEADLINE
+    for name, (low, high) in intervals.items():
+        assert low < values[name] < high, name
+
+
+def test_the_same_seed_gives_the_same_intervals_and_another_seed_others(draw):
+    def intervals(seed: int) -> object:
+        bootstrap = Bootstrap(resamples=50, confidence=0.95, seed=seed)
+        return bootstrap_metrics(draw(100), n_classes=4, calibration_bins=15, bootstrap=bootstrap)
+
+    assert intervals(0) == intervals(0)
+    assert intervals(0) != intervals(1)
+
+
+def test_no_resamples_no_intervals(draw):
+    bootstrap = Bootstrap(resamples=0, confidence=0.95, seed=0)
+    got = bootstrap_metrics(draw(100), n_classes=4, calibration_bins=15, bootstrap=bootstrap)
+    assert set(got.values()) == {None}
+    assert bootstrap_means(np.ones((2, 5)), bootstrap=bootstrap) == [None, None]
+
+
+def test_the_interval_of_a_mean_has_the_width_of_its_standard_error():
+    values = np.random.default_rng(0).normal(size=(1, 400))
+    [(low, high)] = bootstrap_means(values, bootstrap=Bootstrap(resamples=4000, confidence=0.95, seed=0))
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.05)
+
+
+def test_coverage_of_accuracy():
+    """Of 300 models of true accuracy 0.85, measured on 500 examples, about 95 % lie in their 95 % intervals."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for replication in range(300):
+        hits = (rng.random((1, 500)) < 0.85).astype(float)
+        [(low, high)] = bootstrap_means(hits, bootstrap=Bootstrap(resamples=300, confidence=0.95, seed=replication))
+        covered += low <= 0.85 <= high
+    assert 0.90 <= covered / 300 <= 0.99
+
+
+def test_coverage_of_calibration_error():
+    """Over-confident by 0.1 on 1,000 examples. Resampling the plain absolute values would do worse the smaller n."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for replication in range(100):
+        confidence = rng.uniform(0.65, 0.95, 1000)
+        labels = (rng.random(1000) > confidence - 0.1).astype(int)  # class 0 is right with confidence - 0.1
+        predictions = Predictions(labels, np.log(np.stack([confidence, 1 - confidence], axis=1)))
+        bootstrap = Bootstrap(resamples=200, confidence=0.95, seed=replication)
+        low, high = bootstrap_metrics(predictions, n_classes=2, calibration_bins=10, bootstrap=bootstrap)[
+            "calibration_error"
+        ]
+        covered += low <= 0.1 <= high
+    assert covered >= 88

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from ratchet.config.schema import EvaluationConfig
+from ratchet.evaluation.assessment import assess
+from ratchet.evaluation.metrics import HEADLINE
+from ratchet.evaluation.report import Evaluation, render
+
+
+@pytest.fixture
+def evaluation(draw) -> Evaluation:
+    predictions = {
+        "train": draw(500, skill=4, seed=1),
+        "validation": draw(200, seed=2),
+        "test": draw(300, seed=3),
+    }
+    return assess(predictions, classes=list("abcd"), config=EvaluationConfig(bootstrap=50), seed=0, notes=["a note"])
+
+
+def printed(evaluation: Evaluation, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(render(evaluation))
+    return console.file.getvalue()
+
+
+def test_dvc_sees_the_headline_and_nothing_else(evaluation):
+    """DVC takes numbers and words, at any depth of mappings, and passes over lists."""
+
+    def visible(content: dict, prefix: str = "") -> dict:
+        found = {}
+        for key, value in content.items():
+            if isinstance(value, dict):
+                found |= visible(value, f"{prefix}{key}.")
+            elif isinstance(value, int | float | str):
+                found[prefix + key] = value
+        return found
+
+    assert visible(json.loads(evaluation.as_json())) == {**evaluation.metrics, "verdict": evaluation.verdict.fit}
+
+
+def test_the_json_holds_intervals_classes_splits_gap_and_notes(evaluation):
+    content = json.loads(evaluation.as_json())
+    assert set(content["intervals"]) == set(HEADLINE)
+    assert all(low < high for low, high in content["intervals"].values())
+    assert [(one["name"], one["support"]) for one in content["classes"]] == [
+        (one.name, one.support) for one in evaluation.classes
+    ]
+    assert [split["split"] for split in content["splits"]] == ["train", "validation", "test"]
+    assert content["splits"][2]["accuracy"] == content["accuracy"]
+    assert content["splits"][2]["log_loss"] == content["log_loss"]
+    [gap] = content["gap"]
+    assert gap["train_minus_test"] == content["splits"][0]["accuracy"] - content["accuracy"]
+    assert gap["interval"][0] < gap["train_minus_test"] < gap["interval"][1]
+    assert content["notes"][0] == "a note"
+
+
+def test_the_table_fits_into_80_columns_and_says_it_all(evaluation):
+    text = printed(evaluation)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    for name in HEADLINE:
+        assert f"{name.replace('_', ' ')}" in text
+        assert f"{evaluation.metrics[name]:.4f}" in text
+    assert "95% interval" in text
+    assert f"verdict  {evaluation.verdict.fit}" in text
+    assert "a note" in text
+    assert "..." not in text
+    assert "…" not in text
+
+
+def test_paths_are_shown_relative_and_whole(evaluation, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    monkeypatch.chdir(tmp_path)
+    far = tmp_path.parent / ("long" * 30) / "metrics.json"
+    text = printed(replace(evaluation, files=[tmp_path / "out" / "metrics.json", far]))
+    assert "wrote    out/metrics.json\n" in text
+    assert str(far) in text.replace("\n", "")
+
+
+def test_without_resamples_there_are_no_intervals(draw):
+    predictions = {name: draw(100, seed=seed) for seed, name in enumerate(("train", "validation", "test"))}
+    evaluation = assess(predictions, classes=list("abcd"), config=EvaluationConfig(bootstrap=0), seed=0)
+    assert set(evaluation.intervals.values()) == {None}
+    assert any("evaluation.bootstrap=0" in note for note in evaluation.notes)
+    json.loads(evaluation.as_json())
+    assert "[" not in printed(evaluation)
+
+
+def test_an_absent_class_is_said_and_gives_no_nan(draw, of_probabilities):
+    predictions = {name: draw(100, seed=seed) for seed, name in enumerate(("train", "validation"))}
+    predictions["test"] = of_probabilities(
+        [0, 1, 1], [[0.6, 0.2, 0.1, 0.1], [0.2, 0.6, 0.1, 0.1], [0.1, 0.1, 0.7, 0.1]]
+    )
+    evaluation = assess(predictions, classes=list("abcd"), config=EvaluationConfig(bootstrap=50), seed=0)
+    assert "no test example of class c, d: left out of the averages over classes" in evaluation.notes
+    assert "NaN" not in evaluation.as_json()
+    assert evaluation.metrics["recall"] == pytest.approx(0.75)
+
+
+def test_a_perfect_score_is_qualified(draw):
+    perfect = {name: draw(300, skill=60, seed=seed) for seed, name in enumerate(("train", "validation", "test"))}
+    evaluation = assess(perfect, classes=list("abcd"), config=EvaluationConfig(bootstrap=50), seed=0)
+    assert evaluation.metrics["accuracy"] == 1
+    assert "no mistake among 300 test examples: an accuracy of 0.9900 may show none" in evaluation.notes
+
+
+def test_validation_far_above_test_is_said(draw):
+    predictions = {
+        "train": draw(400, skill=4, seed=0),
+        "validation": draw(400, skill=4, seed=1),
+        "test": draw(400, skill=1, seed=2),
+    }
+    evaluation = assess(predictions, classes=list("abcd"), config=EvaluationConfig(bootstrap=50), seed=0)
+    assert any("validation accuracy is above test accuracy" in note for note in evaluation.notes)
