@@ -65,7 +65,11 @@ def dataset(project: Project) -> Dataset:
 
 @pytest.fixture
 def toy(dataset: Dataset) -> Dataset:
+    write_toy(dataset)
+    return dataset
+
+
+def write_toy(dataset: Dataset) -> None:
     """Forty examples of two classes, four values each, no two alike."""
     generator = np.random.default_rng(0)
     dataset.write(x=generator.normal(size=(40, 1, 4)).astype(np.float32), y=np.arange(40) % 2)
-    return dataset

@@ -99,6 +99,12 @@ def test_duplicates_may_be_kept_and_are_still_counted() -> None:
     assert sum(finding.removed for finding in examples.findings) == 0
 
 
+@pytest.mark.parametrize("shape", [(2, 3), (2, 1, 3), (2, 3, 1), (2, 1, 1, 3)])
+def test_axes_of_length_one_do_not_matter(shape: tuple[int, ...]) -> None:
+    examples = cleaned(np.arange(6).reshape(shape), [0, 1])
+    assert examples.x.tolist() == [[[0, 1, 2]], [[3, 4, 5]]]
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "int64", "float16", "float32", "float64", "bool"])
 def test_values_survive_whatever_their_type(dtype: str) -> None:
     x = np.array([[0, 1, 1], [1, 0, 0], [1, 1, 0]], dtype)

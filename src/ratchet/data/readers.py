@@ -11,7 +11,6 @@ import gzip
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -102,32 +101,30 @@ def _load(path: Path) -> np.ndarray:
     return array
 
 
-def _open(path: Path) -> IO[bytes]:
-    """The file at `path`, or its .gz unpacked."""
-    packed = path if path.suffix == ".gz" else path.with_name(f"{path.name}.gz")
+def _content(path: Path) -> bytes:
+    """What is in the file at `path`, unpacked; in its .gz where there is no such file."""
     if path.suffix != ".gz" and path.exists():
-        return path.open("rb")
-    return gzip.open(packed)  # type: ignore[return-value]
+        return path.read_bytes()
+    with gzip.open(path if path.suffix == ".gz" else path.with_name(f"{path.name}.gz")) as file:
+        return file.read()
 
 
 def _load_idx(path: Path) -> np.ndarray:
     """The array in an idx file. Raises DataError where it is no idx file, or a part of one."""
-    with _open(path) as file:
-        content = file.read()
+    content = _content(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES:
         raise DataError(f"{path} is no idx file: it begins with 0x{content[:4].hex()}")
-    start = 4 + 4 * content[3]
-    shape = np.frombuffer(content[4:start], ">u4").astype(int)
-    dtype = np.dtype(_IDX_TYPES[content[2]])
+    dtype, start = np.dtype(_IDX_TYPES[content[2]]), 4 + 4 * content[3]
+    shape = np.frombuffer(content[4:start].ljust(start - 4, b"\0"), ">u4").astype(int)
     expected = start + int(shape.prod()) * dtype.itemsize
-    if len(content) != expected or len(shape) != content[3]:
+    if len(content) != expected:
         raise DataError(f"{path} holds {len(content):,} bytes, but by its header {expected:,}")
     return np.frombuffer(content, dtype, offset=start).reshape(shape)
 
 
 def _rows(path: Path) -> list[list[str]]:
     """The rows of a table, without empty ones and without the header."""
-    text = _open(path).read().decode("utf-8-sig")
+    text = _content(path).decode("utf-8-sig")
     rows = [row for row in csv.reader(text.splitlines()) if row]
     if rows and all(np.isnan(_number(cell)) for cell in rows[0][:-1]):
         return rows[1:]

@@ -14,11 +14,15 @@ _ROWS = 4096  # looked at together
 
 
 def has_shape(x: np.ndarray | Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    """(n,) bool. A flat example, or one without its axes of length 1, has the shape if it can be given it."""
-    accepted = {shape, (prod(shape),), tuple(length for length in shape if length > 1)}
+    """(n,) bool. Axes of length 1 do not count, and a flat example has the shape if its length does."""
+    accepted = {(prod(shape),), _squeezed(shape)}
     if isinstance(x, np.ndarray):
-        return np.full(len(x), x.shape[1:] in accepted)
-    return np.array([np.shape(example) in accepted for example in x], bool)
+        return np.full(len(x), _squeezed(x.shape[1:]) in accepted)
+    return np.array([_squeezed(np.shape(example)) in accepted for example in x], bool)
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(length for length in shape if length != 1)
 
 
 def stack(x: np.ndarray | Sequence[np.ndarray], positions: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
