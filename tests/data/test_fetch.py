@@ -47,9 +47,11 @@ def with_sources(config: DataConfig, *sources: dict[str, Any]) -> DataConfig:
 def test_files_are_brought_and_then_left_alone(config: DataConfig, elsewhere: Path, project: Project) -> None:
     report = fetch(config, project=project)
     assert (report.fetched, report.kept, report.source) == (("x.npy", "y.npy"), (), "folder")
+    assert report.in_words() == f"{project.raw('toy')}: 2 files verified, 2 fetched (folder)"
     shutil.rmtree(elsewhere)
     report = fetch(config, project=project)
     assert (report.fetched, report.kept, report.source) == ((), ("x.npy", "y.npy"), None)
+    assert report.in_words() == f"{project.raw('toy')}: 2 files verified, all there already"
     assert verify_raw(config, project=project) == project.raw("toy")
     assert partial_files(project) == []
 

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.conftest import Dataset, shipped_config
+from data.conftest import Dataset, sha256, shipped_config
 from ratchet.config.schema import DataConfig
 from ratchet.data import array_files, picture
 from ratchet.data import prepare as prepare_module
+from ratchet.data.card import in_words
 from ratchet.data.fetch import fetch
 from ratchet.data.prepare import prepare
 from ratchet.data.splitting import SPLITS
@@ -137,6 +138,10 @@ def test_a_spoilt_data_set_is_cleaned_and_the_card_says_so(dataset: Dataset) -> 
         "duplicate": (1, 1, [7]),
         "constant_feature": (1, 0, [2]),
     }
+    assert in_words(card) == (
+        "toy: train 31, validation 11, confirm 11, test 10; "
+        "removed: 1 unknown_label, 1 not_finite, 2 also_in_test, 2 conflicting_labels, 1 duplicate"
+    )
     assert card["raw_examples"] == 70
     assert sum(counts["total"] for counts in card["counts"].values()) == 63
     assert card["counts"]["test"] == {"total": 10, "per_class": {"a": 5, "b": 5}}
@@ -162,6 +167,34 @@ def test_when_everything_is_constant_there_is_nothing_to_learn(dataset: Dataset)
     config = dataset.config(prepare={"constant_features": "drop", "duplicates": "keep"})
     with pytest.raises(DataError, match="every feature of toy is constant"):
         prepare(config, project=dataset.project)
+
+
+def test_a_table_of_one_s_own_goes_all_the_way(project: Project) -> None:
+    """What the README tells of bringing one's own data: a folder, a yaml, no line of code."""
+    folder = project.root / "my-data"
+    folder.mkdir(parents=True)
+    rows = [f"{i},{i * i},{i % 7},{'oak' if i % 3 else 'elm'}" for i in range(60)]
+    (folder / "trees.csv").write_text("\n".join(["height,girth,age,kind", *rows, "7,,1,oak", "1,2,oak", "9,9,9,fir"]))
+    config = DataConfig.model_validate(
+        {
+            "name": "trees",
+            "layout": "sequence",
+            "shape": [1, 3],
+            "classes": ["elm", "oak"],
+            "files": [{"name": "trees.csv", "checksum": sha256(folder / "trees.csv")}],
+            "sources": [{"kind": "folder", "path": "my-data"}],
+            "reader": "ratchet.data.readers.table",
+            "prepare": {"validation": 0.2, "confirm": 0.2, "test": 0.2, "normalise": "feature"},
+        }
+    )
+    fetch(config, project=project)
+    card = prepare(config, project=project)
+    assert in_words(card) == (
+        "trees: train 28, validation 10, confirm 10, test 12; removed: 1 wrong_shape, 1 unknown_label, 1 not_finite"
+    )
+    x, y = load(project, "trees")["train"]
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-5)
+    assert np.bincount(y).tolist() == [10, 18]
 
 
 @pytest.mark.parametrize(
@@ -259,7 +292,7 @@ def test_data_of_any_form_is_drawn(dataset: Dataset, layout: str, shape: list[in
     generator = np.random.default_rng(0)
     n = 8 * n_classes
     dataset.write(x=generator.normal(size=(n, *shape)), y=np.arange(n) % n_classes)
-    classes = [f"${index}_{{ a rather long name" for index in range(n_classes)]
+    classes = [f"${index}_{{ a rather long name 名" for index in range(n_classes)]
     prepare(dataset.config(layout=layout, shape=shape, classes=classes), project=dataset.project)
     png = (dataset.project.prepared("toy") / "card.png").read_bytes()
     assert png.startswith(b"\x89PNG")

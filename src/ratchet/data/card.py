@@ -90,6 +90,13 @@ def make_card(
     }
 
 
+def in_words(card: Mapping[str, Any]) -> str:
+    """The card in one line for a person: the size of each split, and what was removed."""
+    sizes = ", ".join(f"{name} {counts['total']:,}" for name, counts in card["counts"].items())
+    removed = [f"{item['removed']:,} {item['reason']}" for item in card["findings"] if item["removed"]]
+    return f"{card['name']}: {sizes}; removed: {', '.join(removed) or 'nothing'}"
+
+
 def plain(config: DataConfig) -> dict[str, Any]:
     """The config as JSON has it."""
     return config.model_dump(mode="json", by_alias=True)

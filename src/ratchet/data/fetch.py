@@ -23,6 +23,12 @@ class FetchReport:
     fetched: tuple[str, ...]  # names of files that were not
     source: str | None  # the kind of source that served; None when nothing was fetched
 
+    def in_words(self) -> str:
+        """One line for a person."""
+        n_files = len(self.kept) + len(self.fetched)
+        how = f"{len(self.fetched)} fetched ({self.source})" if self.fetched else "all there already"
+        return f"{self.directory}: {n_files} files verified, {how}"
+
 
 def fetch(config: DataConfig, *, project: Project) -> FetchReport:
     """Bring the files of a data set into data/raw/<name>/ and verify their checksums.

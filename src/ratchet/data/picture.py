@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
@@ -31,7 +32,8 @@ def draw_card(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with rc_context(_style()):
+    with rc_context(_style()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing")  # a class name in letters that the font lacks
         figure = Figure(figsize=(13, 7.6), dpi=110, layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(_title(card), x=0.012, ha="left", fontsize=13, fontweight="bold")
