@@ -26,7 +26,7 @@ class Best(BaseModel):
 class RunRecord(BaseModel):
     """What run.json holds. Times are UTC in ISO 8601, durations in seconds."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
 
     id: str
     status: Status

@@ -25,7 +25,7 @@ class PreparedDataModule(pl.LightningDataModule):
         if config.trainer.train_on == "train+validation":
             more_x, more_y = self._validation
             self._x, self._y = torch.cat([self._x, more_x]), torch.cat([self._y, more_y])
-        self._batches()  # a batch size that does not fit is said before anything is written
+        self.train_batches()  # a batch size that does not fit is said before anything is written
 
     def class_weights(self) -> Tensor | None:
         """Weights (n_classes,) inverse to the classes' frequencies, mean 1; None where they are not asked for."""
@@ -34,7 +34,8 @@ class PreparedDataModule(pl.LightningDataModule):
         counts = torch.bincount(self._y, minlength=self.n_classes).clamp(min=1).float()
         return counts.sum() / (self.n_classes * counts)
 
-    def _batches(self, *, rank: int = 0, ranks: int = 1) -> TrainingBatches:
+    def train_batches(self, *, rank: int = 0, ranks: int = 1) -> TrainingBatches:
+        """The training data as rank `rank` of `ranks` sees it. Raises ConfigError for a batch larger than the data."""
         settings = self.config.trainer
         return TrainingBatches(
             self._x,
@@ -48,7 +49,7 @@ class PreparedDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> Any:
         assert self.trainer is not None
-        batches = self._batches(rank=self.trainer.global_rank, ranks=self.trainer.world_size)
+        batches = self.train_batches(rank=self.trainer.global_rank, ranks=self.trainer.world_size)
         batches.epoch = self.trainer.current_epoch
         return batches
 

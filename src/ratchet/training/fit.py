@@ -47,6 +47,7 @@ class Fit:
             class_weights=datamodule.class_weights(),
             identity=identity(config, data),
         )
+        task.augmentation(*next(iter(datamodule.train_batches())))  # a setting that suits no such data is said now
         checkpoints = Checkpoints(run, config.objective, validates=config.trainer.train_on == "train")
         return cls(config, run, data, datamodule, task, checkpoints)
 

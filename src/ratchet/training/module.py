@@ -124,7 +124,8 @@ class ClassificationTask(pl.LightningModule):
             "train/loss": torch.stack(self._losses).mean(),
             "train/accuracy": torch.stack(self._hits).mean(),
         }
-        self.log_dict({**means, "lr": float(rate)})
+        self.log_dict(means, sync_dist=self.trainer.world_size > 1)
+        self.log("lr", float(rate), rank_zero_only=True)
 
     def _metrics(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
         options: dict[str, Any] = {"num_classes": self.n_classes, "validate_args": False}
@@ -142,7 +143,10 @@ class ClassificationTask(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = build_optimizer(self.config.optimizer, self.network.parameters())
         built = build_scheduler(
-            self.config.scheduler, optimizer, total_steps=int(self.trainer.estimated_stepping_batches)
+            self.config.scheduler,
+            optimizer,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            direction=self.config.objective.direction,
         )
         if built is None:
             return optimizer

@@ -1,0 +1,125 @@
+"""The README's table of test accuracies: train every recipe on every seed, evaluate, print Markdown.
+
+    python scripts/accuracy_table.py                   everything; runs that are complete are not trained again
+    python scripts/accuracy_table.py mnist1d           one data set
+    python scripts/accuracy_table.py --write           also put the table into README.md
+
+A recipe is `data=<data> model=<model>` with the values of conf/tuned/, which were chosen on validation data. The test
+split is opened once for each finished run, by evaluate.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratchet.config.composition import config_hash, load_config
+from ratchet.project import Project
+from ratchet.runs import RunDirectory, RunRecord
+
+BEGIN, END = "<!-- accuracy table: begin -->", "<!-- accuracy table: end -->"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One row of the table."""
+
+    data: str
+    model: str
+    published: str
+    seeds: int
+    at_once: int  # runs side by side on two cores
+
+    @property
+    def overrides(self) -> list[str]:
+        """What is typed after `python src/train.py`."""
+        return [f"data={self.data}", f"model={self.model}"]
+
+
+RECIPES = [
+    Recipe("mnist1d", "logistic", "32", 5, 2),
+    Recipe("mnist1d", "mlp", "68", 5, 2),
+    Recipe("mnist1d", "cnn", "94", 5, 2),
+    Recipe("mnist1d", "gru", "91", 5, 2),
+    Recipe("mnist1d", "transformer", "", 5, 2),
+    Recipe("fashion_mnist", "logistic", "", 1, 1),
+    Recipe("fashion_mnist", "cnn", "", 1, 1),
+    Recipe("fashion_mnist", "resnet", "", 1, 1),
+]
+
+
+def main() -> None:
+    project = Project.find()
+    names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    chosen = [recipe for recipe in RECIPES if not names or recipe.data in names]
+    for data in dict.fromkeys(recipe.data for recipe in chosen):
+        for stage in ("fetch", "prepare"):
+            subprocess.run([sys.executable, f"src/{stage}.py", f"data={data}"], cwd=project.root, check=True)
+    for recipe in chosen:
+        with ThreadPoolExecutor(recipe.at_once) as pool:
+            list(pool.map(lambda seed, recipe=recipe: measure(project, recipe, seed), range(recipe.seeds)))
+    text = "\n".join(table(project, chosen))
+    print(text)
+    if "--write" in sys.argv:
+        readme = project.root / "README.md"
+        before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+        after = rest.partition(END)[2]
+        readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def directory(project: Project, recipe: Recipe, seed: int) -> RunDirectory:
+    """Where the run of one recipe and seed lies."""
+    return RunDirectory(project.runs / "accuracy" / f"{recipe.data}_{recipe.model}" / f"seed{seed}")
+
+
+def measure(project: Project, recipe: Recipe, seed: int) -> None:
+    """Train and evaluate one run, unless that was done with this very config."""
+    run = directory(project, recipe, seed)
+    overrides = [*recipe.overrides, f"seed={seed}", "logger=csv", "trainer.progress=none"]
+    wanted = config_hash(load_config(project, overrides))
+    done = (run.evaluation / "metrics.json").is_file() and RunRecord.read(run).config_hash == wanted
+    if done:
+        return
+    print(f"training {recipe.data} {recipe.model} seed {seed}", file=sys.stderr, flush=True)
+    train = [sys.executable, "src/train.py", *overrides, f"hydra.run.dir={run.path}"]
+    for command in (train, [sys.executable, "src/evaluate.py", f"run={run.path}"]):
+        subprocess.run(command, cwd=project.root, check=True, stdout=subprocess.DEVNULL)
+
+
+def table(project: Project, recipes: list[Recipe]) -> Iterator[str]:
+    """The rows, in Markdown. Spread: the standard deviation over seeds."""
+    yield "| data | model | parameters | seeds | validation % | test % | published % | minutes a run |"
+    yield "|---|---|---:|---:|---:|---:|---:|---:|"
+    for recipe in recipes:
+        runs = [directory(project, recipe, seed) for seed in range(recipe.seeds)]
+        records = [RunRecord.read(run) for run in runs]
+        test = [100 * read_accuracy(run.evaluation / "metrics.json") for run in runs]
+        validation = [100 * record.best.value for record in records if record.best is not None]
+        minutes = statistics.mean(record.timings["fit"] for record in records) / 60
+        yield (
+            f"| {recipe.data} | {recipe.model} | {records[0].parameters:,} | {recipe.seeds} | {spread(validation)} "
+            f"| {spread(test)} | {recipe.published or '–'} | {minutes:.1f} |"
+        )
+
+
+def read_accuracy(path: Path) -> float:
+    """The test accuracy of one evaluation."""
+    return float(json.loads(path.read_text(encoding="utf-8"))["accuracy"])
+
+
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation, where there is more than one value."""
+    if not values:
+        return "–"
+    mean = f"{statistics.mean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.1f}"
+
+
+if __name__ == "__main__":
+    main()

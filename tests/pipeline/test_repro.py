@@ -1,0 +1,84 @@
+"""`dvc repro` as a person lives with it: it runs what an edit touches, and the number comes out again elsewhere.
+
+The tests share one checkout and run in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.conftest import Checkout, make_checkout
+
+STAGES = ["compose", "fetch", "prepare", "train", "evaluate"]
+pytestmark = pytest.mark.xdist_group("repro")
+
+
+@pytest.fixture(scope="module")
+def reproduced(checkout: Checkout) -> Checkout:
+    assert checkout.repro() == STAGES
+    checkout.commit()
+    return checkout
+
+
+def test_the_pipeline_ends_in_metrics_and_a_clean_tree(reproduced: Checkout) -> None:
+    metrics = json.loads((reproduced.root / "champion/evaluate/metrics.json").read_text())
+    assert 0.3 < metrics["accuracy"] <= 1
+    assert "accuracy" in reproduced.type("dvc", "metrics", "show")
+    assert reproduced.type("git", "status", "--porcelain") == ""
+
+
+def test_nothing_to_do_runs_nothing(reproduced: Checkout) -> None:
+    assert reproduced.repro() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "ran"),
+    [
+        ("conf/config.yaml", "seed: 0", "seed: 0  # a comment", ["compose"]),
+        ("conf/model/transformer.yaml", "depth: 4", "depth: 5", ["compose"]),
+        ("conf/data/mnist1d.yaml", "validation: 500", "validation: 501", ["compose"]),
+        ("conf/optimizer/adamw.yaml", "lr: 0.003", "lr: 0.004", ["compose", "train", "evaluate"]),
+        ("conf/config.yaml", "bootstrap: 1000", "bootstrap: 999", ["compose"]),  # params.yaml says 50
+        ("params.yaml", "bootstrap: 50", "bootstrap: 60", ["compose", "evaluate"]),
+    ],
+)
+def test_an_edit_runs_what_it_touches(reproduced: Checkout, name: str, old: str, new: str, ran: list[str]) -> None:
+    reproduced.edit(name, old, new)
+    assert reproduced.repro() == ran
+
+
+def test_a_fresh_clone_with_only_the_remote_gets_everything_back(reproduced: Checkout, tmp_path: Path) -> None:
+    reproduced.commit()
+    remote = tmp_path / "remote"
+    reproduced.type("dvc", "remote", "add", "--default", "storage", str(remote))
+    reproduced.type("dvc", "push")
+    reproduced.commit()
+    clone = Checkout(tmp_path / "elsewhere" / "clone")
+    reproduced.type("git", "clone", "-q", str(reproduced.root), str(clone.root))
+    assert not (clone.root / "data").exists()
+    clone.type("dvc", "pull")
+    assert clone.repro() == []
+    for name in ("champion/evaluate/metrics.json", "champion/train/metrics.csv", "data/raw/digits/digits.csv.gz"):
+        assert (clone.root / name).read_bytes() == (reproduced.root / name).read_bytes()
+
+
+def test_the_number_comes_out_again_bit_for_bit_elsewhere(reproduced: Checkout, tmp_path: Path) -> None:
+    """A clone with nothing but git's files trains anew."""
+    clone = Checkout(tmp_path / "another" / "place")
+    reproduced.commit()
+    reproduced.type("git", "clone", "-q", str(reproduced.root), str(clone.root))
+    clone.type("dvc", "remote", "remove", "storage", status=None)
+    assert clone.repro()[-2:] == ["train", "evaluate"]
+    for name in ("champion/evaluate/metrics.json", "champion/train/metrics.csv", "champion/evaluate/predictions.csv"):
+        assert (clone.root / name).read_bytes() == (reproduced.root / name).read_bytes()
+
+
+def test_an_experiment_of_dvc_changes_params_natively(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "project")
+    checkout.type("dvc", "exp", "run", "-S", "model=mlp", "-n", "another")
+    assert json.loads((checkout.root / "champion/train/run.json").read_text())["command"][0] == "train.py"
+    assert "model: mlp" in (checkout.root / "params.yaml").read_text()
+    assert "another" in checkout.type("dvc", "exp", "list")

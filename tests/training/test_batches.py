@@ -1,0 +1,65 @@
+"""Batches: every example once an epoch, in an order that (seed, epoch) alone decide, shared out among ranks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ratchet.errors import ConfigError
+from ratchet.training.batches import EVALUATION_VALUES, EvaluationBatches, TrainingBatches
+
+X, Y = torch.arange(10.0)[:, None], torch.arange(10)
+
+
+def labels(batches: TrainingBatches) -> list[int]:
+    return [int(label) for _, y in batches for label in y]
+
+
+def test_every_example_once_and_x_stays_with_its_label() -> None:
+    batches = TrainingBatches(X, Y, batch_size=4, seed=0)
+    assert sorted(labels(batches)) == list(range(10))
+    assert all(torch.equal(x[:, 0], y.float()) for x, y in batches)
+    assert [len(y) for _, y in batches] == [4, 4, 2]
+    assert len(batches) == 3
+
+
+def test_order_comes_from_seed_and_epoch_alone() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        torch.manual_seed(torch.seed() % 1000)  # whatever the global generator has been through
+        return labels(TrainingBatches(X, Y, batch_size=3, seed=seed, epoch=epoch))
+
+    assert order(1, 5) == order(1, 5)
+    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
+
+
+def test_a_last_batch_of_one_is_left_out() -> None:
+    batches = TrainingBatches(X[:9], Y[:9], batch_size=4, seed=0)
+    assert [len(y) for _, y in batches] == [4, 4]
+    assert len(batches) == 2
+
+
+def test_ranks_share_the_epoch_without_overlap_and_in_equal_numbers() -> None:
+    ranks = [TrainingBatches(X, Y, batch_size=2, seed=3, rank=rank, ranks=2) for rank in range(2)]
+    seen = [labels(batches) for batches in ranks]
+    assert len(ranks[0]) == len(ranks[1]) == 2
+    assert not set(seen[0]) & set(seen[1])
+
+
+def test_one_batch_is_the_same_in_every_epoch() -> None:
+    epochs = [labels(TrainingBatches(X, Y, batch_size=4, seed=0, epoch=epoch, one_batch=True)) for epoch in (0, 7)]
+    assert epochs[0] == epochs[1]
+    assert len(epochs[0]) == 4
+
+
+@pytest.mark.parametrize(("size", "ranks"), [(11, 1), (6, 2)])
+def test_a_batch_larger_than_the_data_is_refused(size: int, ranks: int) -> None:
+    with pytest.raises(ConfigError, match=f"trainer.batch_size={size}.*10 training examples; type: trainer.batch_size="):
+        TrainingBatches(X, Y, batch_size=size, seed=0, ranks=ranks)
+
+
+def test_evaluation_goes_in_order_in_batches_bounded_in_values() -> None:
+    x = torch.zeros(5, EVALUATION_VALUES // 2)
+    batches = EvaluationBatches(x, torch.arange(5))
+    assert [y.tolist() for _, y in batches] == [[0, 1], [2, 3], [4]]
+    assert len(batches) == 3
+    assert [y.tolist() for _, y in EvaluationBatches(x, torch.arange(5), limit=1)] == [[0, 1]]

@@ -1,0 +1,282 @@
+"""train(): what a run leaves behind, that its number comes out again, and how it ends when something breaks."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from ratchet.config.composition import load_config
+from ratchet.errors import CheckpointError, ConfigError, TrainingError
+from ratchet.project import Project
+from ratchet.runs import RunDirectory, RunRecord
+from ratchet.terminal.quiet import quiet_libraries
+from ratchet.training import callbacks
+from ratchet.training.checkpoint import load_model
+from ratchet.training.train import train
+
+SMALL = ["data=digits", "model=mlp", "model.width=16", "logger=csv", "trainer.progress=none", "trainer.max_epochs=4"]
+Trained = Callable[..., tuple[RunDirectory, RunRecord]]
+
+
+@pytest.fixture()
+def trained(project: Project, tmp_path: Path) -> Trained:
+    """Train by overrides into a directory of its own: `trained("name", "optimizer.lr=1")`."""
+
+    def go(name: str, *overrides: str, resume: bool = False) -> tuple[RunDirectory, RunRecord]:
+        run = RunDirectory(tmp_path / "runs" / name)
+        run.path.mkdir(parents=True, exist_ok=True)
+        config = load_config(project, [*SMALL, *overrides])
+        with quiet_libraries(run.log):
+            return run, train(config, run=run, project=project, command=["train.py", *overrides], resume=resume)
+
+    return go
+
+
+def weights(run: RunDirectory) -> dict[str, torch.Tensor]:
+    return load_model(run)[0].state_dict()
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_run_directory_holds_everything(trained: Trained, project: Project) -> None:
+    run, record = trained("a", "seed=3")
+    written = json.loads(run.record.read_text())
+    assert written == json.loads(record.model_dump_json())
+    assert written["status"] == "completed"
+    assert written["command"] == ["train.py", "seed=3"]
+    assert written["seed"] == 3
+    assert written["parameters"] == 64 * 16 + 16 + 16 * 16 + 16 + 16 * 10 + 10
+    assert written["versions"]["torch"] == torch.__version__
+    assert set(written["git"]) == {"revision", "dirty"}
+    card = json.loads((project.prepared("digits") / "card.json").read_text())
+    assert written["data"] == {"name": "digits", "hash": card["data_hash"]}
+    assert yaml.safe_load(run.config.read_text())["model"]["width"] == 16
+    rows = run.metrics.read_text().splitlines()
+    assert len(rows) == 1 + 4
+    assert {"epoch", "step", "train/loss", "train/accuracy", "validation/loss", "validation/accuracy", "lr"} <= set(
+        rows[0].split(",")
+    )
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_best_is_the_best_row_of_the_curve_and_the_saved_weights_score_it(trained: Trained, project: Project) -> None:
+    run, record = trained("a", "optimizer.lr=0.1", "scheduler=none")
+    header, *rows = [line.split(",") for line in run.metrics.read_text().splitlines()]
+    values = [float(row[header.index("validation/accuracy")]) for row in rows]
+    assert record.best is not None
+    assert record.best.value == max(values)
+    assert record.best.epoch == values.index(max(values))
+    network, config = load_model(run)
+    from ratchet.data.prepared import PreparedData
+
+    data = PreparedData.open(project.prepared("digits"), reader="train", config=config.data)
+    x, y = (torch.tensor(part) for part in data.split("validation"))
+    with torch.no_grad():
+        accuracy = float((network(x).argmax(1) == y).float().mean())
+    assert accuracy == pytest.approx(record.best.value, abs=1e-6)
+
+
+def test_the_same_config_gives_the_same_run_bit_for_bit(trained: Trained) -> None:
+    noisy = ["augmentation=image", "augmentation.shift=0.13", "model.dropout=0.2", "augmentation.mixup=0.2"]
+    (a, first), (b, second), (c, _) = (trained(n, *noisy, *more) for n, more in [("a", []), ("b", []), ("c", ["seed=1"])])
+    assert a.metrics.read_bytes() == b.metrics.read_bytes()
+    assert same(weights(a), weights(b))
+    assert first.best == second.best
+    assert first.metrics == second.metrics
+    assert not same(weights(a), weights(c))
+
+
+def test_a_resumed_run_equals_one_that_was_never_interrupted(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callbacks, "LAST_EVERY", -1.0)  # last.ckpt after every epoch
+    noisy = ["augmentation=image", "augmentation.shift=0.13", "model.dropout=0.2", "scheduler=cosine", "trainer.max_epochs=5"]
+    whole, _ = trained("whole", *noisy)
+    seen = []
+
+    def interrupt(self: Any, trainer: Any, *_: Any) -> None:
+        seen.append(trainer.current_epoch)
+        if trainer.current_epoch == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(callbacks.Checkpoints, "on_train_epoch_start", interrupt, raising=False)
+        trained("parts", *noisy)
+    parts = RunDirectory(whole.path.parent / "parts")
+    assert RunRecord.read(parts).status == "interrupted"
+    assert seen == [0, 1, 2, 3]
+    identifier = RunRecord.read(parts).id
+    _, record = trained("parts", *noisy, resume=True)
+    assert (record.id, record.resumed, record.status) == (identifier, 1, "completed")
+    assert parts.metrics.read_bytes() == whole.metrics.read_bytes()
+    assert same(weights(parts), weights(whole))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adam", "adagrad", "rmsprop"])
+@pytest.mark.parametrize("scheduler", ["one_cycle", "plateau"])
+def test_checkpoints_load_with_weights_only(trained: Trained, optimizer: str, scheduler: str) -> None:
+    run, _ = trained("a", f"optimizer={optimizer}", f"scheduler={scheduler}", "trainer.max_epochs=2")
+    for path in (run.best_checkpoint, run.last_checkpoint):
+        contents = torch.load(path, weights_only=True)
+        assert contents["ratchet"]["model"]["name"] == "mlp"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "penalty"),
+    [
+        (["loss.l1=0.01"], lambda ws: 0.01 * sum(w.abs().sum() for w in ws)),
+        (["loss.l2=0.01"], lambda ws: 0.005 * sum(w.square().sum() for w in ws)),
+    ],
+)
+def test_penalties_add_to_the_loss(project: Project, overrides: list[str], penalty: Callable[..., torch.Tensor]) -> None:
+    from ratchet.training.fit import Fit
+
+    fit = Fit.assemble(load_config(project, [*SMALL, *overrides]), project=project, run=RunDirectory(project.root))
+    plain = Fit.assemble(load_config(project, SMALL), project=project, run=RunDirectory(project.root))
+    batch = next(iter(fit.datamodule.train_batches()))
+    losses = [each.task._loss(each.task.network(batch[0]), batch[1]).detach() for each in (fit, plain)]
+    matrices = [parameter for parameter in fit.task.network.parameters() if parameter.ndim > 1]
+    assert float(losses[0] - losses[1]) == pytest.approx(float(penalty(matrices).detach()), rel=1e-4)
+
+
+def test_balanced_class_weights_are_inverse_to_frequency(project: Project) -> None:
+    from ratchet.training.fit import Fit
+
+    config = load_config(project, [*SMALL, "loss.class_weights=balanced"])
+    fit = Fit.assemble(config, project=project, run=RunDirectory(project.root))
+    found = fit.datamodule.class_weights()
+    counts = torch.bincount(torch.tensor(fit.data.split("train").y))
+    assert found is not None
+    assert torch.allclose(found * counts, torch.full((10,), len(fit.data.split("train").y) / 10))
+
+
+def test_early_stopping_stops(trained: Trained) -> None:
+    run, _ = trained("a", "trainer.early_stopping={patience: 2}", "optimizer.lr=1e-9", "trainer.max_epochs=30")
+    assert len(run.metrics.read_text().splitlines()) == 1 + 3
+
+
+def test_train_on_validation_too_keeps_the_last_weights(trained: Trained) -> None:
+    run, record = trained("a", "trainer.train_on=train+validation")
+    assert record.best is None
+    contents = torch.load(run.last_checkpoint, weights_only=True)
+    last = {k.removeprefix("network."): v for k, v in contents["state_dict"].items() if k.startswith("network.")}
+    assert same(weights(run), last)
+    assert len(run.metrics.read_text().splitlines()) == 1 + 4
+
+
+def test_overfitting_one_batch_drives_the_loss_down(trained: Trained) -> None:
+    run, _ = trained("a", "debug=overfit", "trainer.max_epochs=100", "trainer.validate_every=100", "model.width=64")
+    header, row = [line.split(",") for line in run.metrics.read_text().splitlines()]
+    assert float(row[header.index("train/loss")]) < 0.05
+    assert int(row[header.index("step")]) == 99
+
+
+@pytest.mark.parametrize("debug", ["one_batch", "profile"])
+def test_debug_modes_finish(trained: Trained, debug: str) -> None:
+    run, record = trained("a", f"debug={debug}")
+    assert record.status == "completed"
+    assert any(run.path.glob("*profile*")) == (debug == "profile")
+
+
+def test_a_loss_that_is_not_finite_stops_and_says_where(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d+ \(epoch \d+.*type: optimizer\.lr="):
+        trained("a", "optimizer=sgd", "optimizer.lr=1e30", "scheduler=none")
+    record = RunRecord.read(RunDirectory(tmp_path / "runs" / "a"))
+    assert record.status == "failed"
+    assert record.error is not None
+    assert record.error["class"] == "TrainingError"
+
+
+def test_the_step_of_a_loss_that_is_not_finite_is_the_first_one(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ratchet.training.module import ClassificationTask
+
+    honest = ClassificationTask._loss
+    calls = []
+
+    def poisoned(self: ClassificationTask, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return honest(self, logits, target) * (math.nan if len(calls) == 15 else 1.0)
+
+    monkeypatch.setattr(ClassificationTask, "_loss", poisoned)
+    with pytest.raises(TrainingError, match=r"at step 15 \(epoch 1"):  # 1006 examples, 11 batches an epoch
+        trained("a")
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_and_one_clear_error(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import pytorch_lightning as pl
+
+    save, saved = pl.Trainer.save_checkpoint, []
+
+    def full(self: Any, path: Path, **options: Any) -> None:
+        saved.append(path)
+        if len(saved) > 2:
+            Path(path).write_bytes(b"half a checkpoint")
+            raise OSError(28, "No space left on device", str(path))
+        save(self, path, **options)
+
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", full)
+    with pytest.raises(OSError, match="No space left"):
+        trained("a", "optimizer.lr=0.01")
+    run = RunDirectory(tmp_path / "runs" / "a")
+    assert sorted(os.listdir(run.checkpoints)) == ["best.ckpt", "last.ckpt"]
+    torch.load(run.best_checkpoint, weights_only=True)
+    assert RunRecord.read(run).status == "failed"
+
+
+def test_memory_that_runs_out_is_said_in_one_line(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ratchet.training.module import ClassificationTask
+
+    def greedy(self: Any, batch: Any, batch_idx: int) -> torch.Tensor:
+        return torch.empty(2**50)
+
+    monkeypatch.setattr(ClassificationTask, "training_step", greedy)
+    with pytest.raises(TrainingError, match=r"out of memory.*type: trainer\.batch_size="):
+        trained("a")
+
+
+class TestCheckpointMistakes:
+    def test_of_another_model(self, trained: Trained) -> None:
+        trained("a")
+        with pytest.raises(CheckpointError, match=r"model\.width=16 there, 32 here; type: model\.width=16"):
+            trained("a", "model.width=32", resume=True)
+
+    def test_missing(self, trained: Trained, tmp_path: Path) -> None:
+        with pytest.raises(CheckpointError, match="cannot resume: there is no checkpoint"):
+            trained("nothing", resume=True)
+
+    def test_damaged(self, trained: Trained) -> None:
+        run, _ = trained("a")
+        run.best_checkpoint.write_bytes(run.best_checkpoint.read_bytes()[:1000])
+        with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
+            load_model(run)
+
+    def test_that_would_execute_code_is_refused(self, trained: Trained, tmp_path: Path) -> None:
+        run, _ = trained("a")
+
+        class Evil:
+            def __reduce__(self) -> tuple[Any, ...]:
+                return Path.touch, (tmp_path / "executed",)
+
+        run.best_checkpoint.write_bytes(pickle.dumps(Evil(), protocol=2))
+        with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
+            load_model(run)
+        assert not (tmp_path / "executed").exists()
+
+
+def test_a_batch_larger_than_the_data_leaves_nothing_behind(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="trainer.batch_size=5000"):
+        trained("a", "trainer.batch_size=5000")
+    assert list((tmp_path / "runs" / "a").iterdir()) == []
