@@ -72,7 +72,12 @@ def test_what_cannot_be_built_is_refused_in_one_line(target, shape, settings, sa
 
 @pytest.mark.parametrize(
     ("setting", "worst"),
-    [({"depth": 3}, SMALL), ({"depth": 4, "pool": "max"}, IMAGE), ({"depth": 9, "pool": "none"}, SMALL)],
+    [
+        ({"depth": 3}, SMALL),
+        ({"depth": 4, "pool": "max"}, IMAGE),
+        ({"depth": 5, "pool": "stride"}, IMAGE),
+        ({"depth": 9, "pool": "none"}, SMALL),
+    ],
 )
 def test_the_most_that_the_message_allows_can_be_built(setting, worst):
     assert build("ratchet.models.CNN", worst, width=2, **setting)(torch.zeros(2, *worst)).shape == (2, 10)
@@ -94,7 +99,7 @@ def test_building_draws_nothing_beyond_the_weights_and_leaves_the_network_in_tra
     CNN(input_shape=SEQUENCE, n_classes=10, dropout=0.5)
     assert torch.equal(after, torch.rand(3))
     assert model.training
-    assert not model.stages[0][1].num_batches_tracked
+    assert not any(value.any() for key, value in model.named_buffers() if key.endswith("num_batches_tracked"))
 
 
 OWN = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torch.nn import functional
 
 from ratchet.config.schema import ModelConfig
 from ratchet.models import build_model, parameter_count
+from ratchet.models.build import FROM_DATA, model_class
 
 CONF = Path(__file__).parents[2] / "conf" / "model"
 MODELS = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -61,6 +63,16 @@ def _deterministic_algorithms():
 
 def test_conf_holds_the_six_models():
     assert MODELS == ["cnn", "gru", "logistic", "mlp", "resnet", "transformer"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_conf_spells_out_every_setting_with_its_default(name):
+    values = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    assert values.pop("name") == name
+    parameters = inspect.signature(model_class(values.pop("_target_"))).parameters
+    defaults = {key: each.default for key, each in parameters.items() if key not in FROM_DATA}
+    assert values == defaults
+    assert list(values) == list(defaults)
 
 
 @every_model_and_shape
@@ -129,7 +141,7 @@ SETTINGS = [
     *[("mlp", {"activation": name}) for name in ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh")],
     *[("mlp", {"normalisation": name}) for name in ("none", "batch", "layer", "group")],
     *[("cnn", {"normalisation": name}) for name in ("none", "layer", "group")],
-    *[("cnn", {"pool": name, "depth": 2}) for name in ("max", "average", "none")],
+    *[("cnn", {"pool": name, "depth": 2}) for name in ("stride", "average", "none")],
     ("cnn", {"head": "average", "growth": 1.5}),
     ("resnet", {"order": "post"}),
     ("resnet", {"order": "pre", "normalisation": "none"}),
@@ -153,7 +165,7 @@ def test_every_setting_makes_a_network_that_learns(name, settings, shape):
 
 PARAMETERS = [
     ("logistic", (1, 40), {}, 40 * 5 + 5),
-    ("mlp", (1, 40), {"depth": 2, "width": 7}, (40 * 7 + 7) + (7 * 7 + 7) + (7 * 5 + 5)),
+    ("mlp", (1, 40), {"depth": 2, "width": 7, "normalisation": "none"}, (40 * 7 + 7) + (7 * 7 + 7) + (7 * 5 + 5)),
     # 40 -> 20 -> 10 positions; batch normalisation replaces the bias by a scale and an offset
     (
         "cnn",

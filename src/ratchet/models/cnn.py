@@ -49,7 +49,7 @@ class CNN(nn.Module):
         width: PositiveInt = 32,
         growth: Annotated[float, Field(ge=0.25, le=4)] = 1.0,
         kernel: OddInt = 5,
-        pool: Pool = "stride",
+        pool: Pool = "max",
         activation: Activation = "relu",
         normalisation: Normalisation = "batch",
         dropout: Probability = 0.0,

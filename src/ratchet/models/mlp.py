@@ -24,9 +24,9 @@ class MLP(nn.Module):
         input_shape: tuple[int, ...],
         n_classes: int,
         depth: PositiveInt = 2,
-        width: PositiveInt = 100,
+        width: PositiveInt = 200,
         activation: Activation = "relu",
-        normalisation: Normalisation = "none",
+        normalisation: Normalisation = "batch",
         dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
