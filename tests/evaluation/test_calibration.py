@@ -48,3 +48,10 @@ def test_certain_and_right_is_calibrated(of_probabilities):
     predictions = of_probabilities([0, 1], np.array([[1 - 1e-300, 1e-300], [1e-300, 1 - 1e-300]]))
     got = headline(predictions, per_class(predictions, classes=["a", "b"]), calibration_bins=15)
     assert got["calibration_error"] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_confidence_of_one_shares_the_last_bin(of_probabilities):
+    # Wrong at 1.0 and right at 0.99: one bin, half of it right. As a bin of its own, 1.0 would give 0.505.
+    predictions = of_probabilities([1, 0], [[1, 1e-300], [0.99, 0.01]])
+    got = headline(predictions, per_class(predictions, classes=["a", "b"]), calibration_bins=15)
+    assert got["calibration_error"] == pytest.approx(0.995 - 0.5)

@@ -36,7 +36,7 @@ def split_of(values: list[float]) -> Split:
 def test_predictions_are_the_softmax_of_the_model():
     got = predict(Doubling(), split_of([0.5, -1]))
     want = [[1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))], [1 / (1 + np.exp(2)), 1 / (1 + np.exp(-2))]]
-    assert got.probabilities == pytest.approx(np.array(want))
+    assert got.probabilities == pytest.approx(np.array(want), rel=1e-14)  # the softmax is in double precision
     assert list(got.predicted) == [0, 1]
     assert list(got.correct) == [True, False]
     assert got.confidence == pytest.approx([want[0][0], want[1][1]])

@@ -63,15 +63,14 @@ def headline(
     occurs), log loss is in nats, and the calibration error is the expected one of the most probable class
     (Guo et al. 2017, arXiv:1706.04599).
     """
-    present = [one for one in by_class if one.support]
-    recall = _mean([one.recall for one in present])
+    recall = _mean([one.recall for one in by_class])
     return {
         "accuracy": float(predictions.correct.mean()),
         "balanced_accuracy": recall,
-        "precision": _mean([one.precision for one in present]),
+        "precision": _mean([one.precision for one in by_class]),
         "recall": recall,
-        "f1": _mean([one.f1 for one in present]),
-        "auroc": _mean([one.auroc for one in present]),
+        "f1": _mean([one.f1 for one in by_class]),
+        "auroc": _mean([one.auroc for one in by_class]),
         "log_loss": float(predictions.losses.mean()),
         "calibration_error": _calibration_error(predictions.confidence, predictions.correct, bins=calibration_bins),
     }
