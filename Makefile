@@ -41,6 +41,7 @@ table: $(STAMP)  ## the README's table of accuracies (long: it trains everything
 	@$(BIN)/python scripts/accuracy_table.py
 
 plots: $(STAMP)  ## the pipeline's plots as one page without network
+	@test -d champion/evaluate || { echo "no evaluation yet; type: make repro" >&2; exit 1; }
 	@PATH="$(abspath $(BIN)):$$PATH" dvc plots show
 
 lock: $(STAMP)  ## write constraints.txt anew from what is installed
