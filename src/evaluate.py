@@ -1,10 +1,11 @@
 """Stage evaluate: the test split, opened here alone: metrics with intervals, predictions, plots.
 
-python src/evaluate.py                  the champion
-python src/evaluate.py run=runs/<run>   another run; its report goes into its directory
+python src/evaluate.py                        the champion
+python src/evaluate.py run=runs/<day>/<run>   another run; its report goes into its directory
+python src/evaluate.py evaluation.bootstrap=0 any value of evaluation: --cfg job of train.py shows them
 """
 
-from ratchet.terminal.command import run_command
+from ratchet.terminal.command import note_without_effect, run_command
 
 
 def main(arguments: list[str]) -> None:
@@ -14,16 +15,23 @@ def main(arguments: list[str]) -> None:
     from rich.console import Console
 
     from ratchet.config.composition import load_config
-    from ratchet.evaluation.evaluate import evaluate, render
+    from ratchet.errors import RatchetError
     from ratchet.project import Project
     from ratchet.runs import RunDirectory
 
     project = Project.find()
     named = [argument.removeprefix("run=") for argument in arguments if argument.startswith("run=")]
     overrides = [argument for argument in arguments if not argument.startswith("run=")]
-    run = RunDirectory(Path(named[-1])) if named else RunDirectory(project.champion / "train")
-    output = run.evaluation if named else project.champion / "evaluate"
     settings = load_config(project, overrides).evaluation
+    note_without_effect(overrides, script="evaluate", reads="evaluation")
+    if named and not named[-1]:
+        raise RatchetError("run= names no run; allowed: a run directory; type: run=runs/<day>/<run>")
+    given = Path(named[-1]) if named else project.champion / "train"
+    run = RunDirectory(given if given.is_dir() else project.root / given)
+
+    from ratchet.evaluation.evaluate import evaluate, render
+
+    output = run.evaluation if named else project.champion / "evaluate"
     Console().print(render(evaluate(run, output=output, project=project, config=settings)))
 
 

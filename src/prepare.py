@@ -4,17 +4,27 @@ python src/prepare.py                     the data set of params.yaml
 python src/prepare.py data=fashion_mnist  another one of conf/data/
 """
 
-from ratchet.terminal.command import run_command
+from ratchet.terminal.command import note_without_effect, run_command
 
 
 def main(arguments: list[str]) -> None:
-    """Prepare the chosen data set."""
+    """Prepare the chosen data set and say what came of it."""
+    import os
+
     from ratchet.config.composition import load_config
     from ratchet.data.prepare import prepare
     from ratchet.project import Project
 
     project = Project.find()
-    prepare(load_config(project, arguments).data, project=project)
+    config = load_config(project, arguments).data
+    note_without_effect(arguments, script="prepare", reads="data")
+    card = prepare(config, project=project)
+    counts = ", ".join(f"{name} {count['total']:,}" for name, count in card["counts"].items())
+    removed = [
+        f"{each['removed']:,} {each['reason'].replace('_', ' ')}" for each in card["findings"] if each["removed"]
+    ]
+    where = os.path.relpath(project.prepared(config.name))
+    print(f"{config.name}: {counts}; removed: {', '.join(removed) or 'nothing'}; see {where}/card.png and card.json")
 
 
 if __name__ == "__main__":

@@ -1,86 +1,155 @@
-"""conf/, params.yaml and overrides become one plain config; the stage compose locks it."""
+"""conf/, params.yaml and overrides become one plain, checked config."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from ratchet.config.explanation import explain_composition_error
+from ratchet.config.explanation import explain
+from ratchet.config.grammar import parse_override
+from ratchet.config.groups import is_group
+from ratchet.config.mistakes import Surroundings, mistake_in
 from ratchet.config.params import params_overrides
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
 from ratchet.errors import ConfigError
+from ratchet.files import write_atomically
 from ratchet.project import Project
 
 LOCK_HEADER = "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
 
 
-def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
-    """The checked config of `params.yaml` and then `overrides`, which win. Raises ConfigError."""
-    from_params, notices = params_overrides(project, overrides)
-    for notice in notices:
-        print(f"note: {notice}", file=sys.stderr)
-    return validate(plain_config(_compose(project, [*from_params, *overrides])))
+@dataclass(frozen=True)
+class Request:
+    """What is to be composed: a config directory, params.yaml's choices, and then what was typed."""
 
+    directory: Path
+    params: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
+    multirun: bool = False
+    notices: tuple[str, ...] = ()  # what of params.yaml was set aside
 
-def plain_config(composed: DictConfig) -> dict[str, Any]:
-    """A composed config resolved to dicts, lists and scalars. Raises ConfigError for `???` and bad interpolations."""
-    try:
-        plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except Exception as error:
-        explained = explain_composition_error(error, {})
-        if explained is None:
-            raise
-        raise explained from error
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    @classmethod
+    def of(cls, project: Project, typed: Sequence[str], *, multirun: bool = False) -> Request:
+        """Params.yaml first, then what was typed, which wins. Raises ConfigError for a params.yaml that is none."""
+        params, notices = params_overrides(project, typed)
+        return cls(project.conf.resolve(), tuple(params), tuple(typed), multirun, tuple(notices))
 
+    def notify(self) -> None:
+        """Say on stderr what was set aside, once nothing else is wrong."""
+        for notice in self.notices:
+            print(f"note: {notice}", file=sys.stderr)
 
-def _compose(project: Project, overrides: Sequence[str]) -> DictConfig:
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(project.conf.resolve()), version_base="1.3"):
+    @property
+    def overrides(self) -> list[str]:
+        """Everything that Hydra is told, in order."""
+        return [*self.params, *self.typed]
+
+    @cached_property
+    def known(self) -> dict[str, Any]:
+        """The config with every valid choice of an option, and no value overridden. Empty where conf/ is broken."""
+        valid = Surroundings(self.directory, {}, multirun=False)
+        choices = [text for text in self.overrides if _chooses(text, self.directory) and not mistake_in(text, valid)]
+        for overrides in (choices, []):
+            try:
+                plain = OmegaConf.to_container(_hydra(self.directory, overrides), resolve=False)
+            except Exception:  # noqa: BLE001 - it has no names to suggest then; the first error is what counts
+                continue
+            return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+        return {}
+
+    def compose(self, overrides: Sequence[str] | None = None) -> Config:
+        """The checked config of these overrides (those of the request). Raises ConfigError."""
+        with self.explained():
+            plain = plain_config(_hydra(self.directory, self.overrides if overrides is None else overrides))
         try:
-            return hydra_compose("config", overrides=list(overrides))
+            return validate(plain, usual=lambda: self.known)
+        except ConfigError as error:
+            key = str(error).split()[0].rstrip(":")
+            if key in {text.partition("=")[0] for text in self.params if not _chooses(text, self.directory)}:
+                raise _of_params(str(error)) from error
+            raise
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """What is raised while composing becomes a ConfigError that names the mistaken override or file."""
+        try:
+            yield
+        except ConfigError:
+            raise
         except Exception as error:
-            explained = explain_composition_error(error, known_config(project))
+            self._refuse_mistakes([*self.typed, *self.params])
+            explained = explain(error, directory=self.directory)
             if explained is None:
                 raise
             raise explained from error
 
+    def refuse_wrong_options(self) -> None:
+        """Raises ConfigError for a choice of an option that is not there, also among several."""
+        self._refuse_mistakes([text for text in self.overrides if _chooses(text, self.directory)])
 
-def known_config(project: Project) -> dict[str, Any]:
-    """The config that nobody overrode: what the explanations of a mistake compare with."""
+    def _refuse_mistakes(self, texts: Sequence[str]) -> None:
+        around = Surroundings(self.directory, self.known, self.multirun)
+        for text in texts:
+            if mistake := mistake_in(text, around):
+                raise ConfigError(mistake) if text in self.typed else _of_params(mistake)
+
+
+def _of_params(mistake: str) -> ConfigError:
+    """A mistake in params.yaml is put right there: as `key: value`."""
+    written = re.sub(r"type: ([^ =]+)=(.*)$", r"write: \1: \2", mistake)
+    return ConfigError(f"params.yaml: {written}")
+
+
+def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
+    """The checked config of `params.yaml` and then `overrides`, which win. Raises ConfigError."""
+    request = Request.of(project, overrides)
+    config = request.compose()
+    request.notify()
+    return config
+
+
+def plain_config(composed: DictConfig) -> dict[str, Any]:
+    """A composed config resolved to dicts, lists and scalars. Raises OmegaConf's errors for interpolations."""
+    plain = OmegaConf.to_container(composed, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _hydra(directory: Path, overrides: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
+    with initialize_config_dir(str(directory), version_base="1.3"):
+        return hydra_compose("config", overrides=list(overrides))
+
+
+def _chooses(text: str, directory: Path) -> bool:
     try:
-        with initialize_config_dir(str(project.conf.resolve()), version_base="1.3"):
-            known = OmegaConf.to_container(hydra_compose("config"), resolve=False)
-    except Exception:  # noqa: BLE001 - the explanation then has no list of names; the first error is what counts
-        return {}
-    return {str(key): value for key, value in known.items()} if isinstance(known, dict) else {}
+        return is_group(directory, parse_override(text).key_or_group)
+    except HydraException:
+        return False
 
 
 def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     """Stage compose: write config.lock.yaml, the same bytes on every machine."""
     config = load_config(project, overrides)
     text = LOCK_HEADER + yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True, width=110)
-    project.lock.write_text(text, encoding="utf-8")
+    write_atomically(project.lock, text.encode())
     return config
-
-
-def read_lock(project: Project) -> Config:
-    """The config that the pipeline runs. Raises ConfigError where config.lock.yaml is missing or stale in form."""
-    if not project.lock.is_file():
-        raise ConfigError("config.lock.yaml is missing; type: python src/compose.py")
-    return validate(yaml.safe_load(project.lock.read_text(encoding="utf-8")))
 
 
 def config_hash(config: Config) -> str:

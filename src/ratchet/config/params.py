@@ -6,24 +6,42 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from ratchet.config.grammar import to_override_value
+from ratchet.config.groups import default_choices, is_group, options
+from ratchet.config.names import suggestion
 from ratchet.errors import ConfigError
 from ratchet.project import Project
 
+_LINES = "allowed: lines such as `model: cnn`"
+
 
 def read_params(project: Project) -> dict[str, Any]:
-    """The contents of params.yaml; an absent file chooses nothing. Raises ConfigError where it is no mapping."""
+    """The contents of params.yaml, read as Hydra reads YAML; an absent file chooses nothing. Raises ConfigError."""
     if not project.params.is_file():
         return {}
     try:
-        params = yaml.safe_load(project.params.read_text(encoding="utf-8")) or {}
+        loaded = OmegaConf.load(project.params)
+        params = OmegaConf.to_container(loaded, resolve=False)
     except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" line {where.line + 1}" if where else ""
-        raise ConfigError(f"params.yaml{line} is not YAML; allowed: lines like `model: cnn`") from error
-    if not isinstance(params, dict):
-        raise ConfigError(f"params.yaml holds a {type(params).__name__}; allowed: lines like `model: cnn`")
-    return params
+        raise ConfigError(f"params.yaml{yaml_position(error)}; {_LINES}") from error
+    except (OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ConfigError(f"params.yaml cannot be read: {str(error).splitlines()[0]}; {_LINES}") from error
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise ConfigError(f"params.yaml holds a single value; {_LINES}") from error
+    if not isinstance(loaded, DictConfig) or not isinstance(params, dict):
+        raise ConfigError(f"params.yaml holds a list; {_LINES}; type: each choice on a line of its own, without -")
+    return {str(key): value for key, value in params.items()}
+
+
+def yaml_position(error: yaml.YAMLError) -> str:
+    """` line 3: mapping values are not allowed here`, as far as the parser knows."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "it is not YAML"
+    return f" line {mark.line + 1}: {problem}" if mark else f": {problem}"
 
 
 def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -34,21 +52,25 @@ def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[lis
     `experiment=` is complete in itself: with it params.yaml is not read at all.
     """
     typed = _typed_choices(command_line)
-    if typed.get("experiment", "null") != "null":
+    if "experiment" in typed:
         return [], ["params.yaml is not read: experiment= starts from conf/ alone"]
     params = read_params(project)
     extra = params.pop("overrides", None) or {}
     if not isinstance(extra, dict):
         raise ConfigError(
-            f"params.yaml: overrides is {extra!r}; allowed: a mapping such as {{trainer: {{max_epochs: 30}}}}"
+            f"params.yaml: overrides is {extra!r}; allowed: a mapping; write for example: "
+            "overrides: {trainer: {max_epochs: 30}}"
         )
+    entries = dict([*params.items(), *_flatten(project, extra)])
+    chosen = {**default_choices(project.conf), **entries}
     kept, notices = [], []
-    for key, value in [*params.items(), *_flatten(project, extra)]:
+    for key, value in entries.items():
         group = key.split(".")[0]
-        if key in typed:
+        _require_value(project, key, value)
+        if key in typed or (value is None and is_group(project.conf, key)):
             continue
-        if "." in key and group in typed and typed[group] != params.get(group):
-            notices.append(f"params.yaml's {key} is left out: it belongs to {group}={params.get(group, 'the default')}")
+        if "." in key and group in typed and typed[group] != chosen.get(group):
+            notices.append(f"params.yaml's {key} is left out: it belongs to {group}={chosen.get(group)}")
             continue
         kept.append(f"{key}={to_override_value(value)}")
     return kept, notices
@@ -56,44 +78,32 @@ def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[lis
 
 def _typed_choices(command_line: Sequence[str]) -> dict[str, str]:
     pairs = (item.partition("=") for item in command_line if "=" in item)
-    return {key.lstrip("+~").partition("@")[0]: value for key, _, value in pairs}
+    return {key.lstrip("+").partition("@")[0]: value for key, _, value in pairs}
 
 
-def _flatten(project: Project, extra: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Group choices as they are; a group's values one by one, since Hydra takes no mapping for a group."""
+def _flatten(project: Project, extra: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """A section's values one by one: Hydra takes no mapping for a group. Deeper mappings stay whole, as Hydra merges
+    them even into a null.
+    """
     for key, value in extra.items():
-        if isinstance(value, dict) and ((project.conf / str(key)).is_dir() or "." not in str(key)):
+        if isinstance(value, dict) and value and "." not in str(key):
             yield from ((f"{key}.{inner}", inner_value) for inner, inner_value in value.items())
-        else:
+        elif not (isinstance(value, dict) and is_group(project.conf, str(key))):
             yield str(key), value
 
 
-def to_override_value(value: Any) -> str:  # noqa: PLR0911 - one line for each kind of value
-    """A YAML value written in Hydra's override grammar, quoted so that it is read back as the same value."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list):
-        return "[" + ",".join(to_override_value(item) for item in value) + "]"
+def _require_value(project: Project, key: str, value: Any) -> None:
+    """A group takes the name of an option. Raises ConfigError for nothing, a mapping or a list."""
+    if isinstance(value, str) or not is_group(project.conf, key):
+        return
+    usual = default_choices(project.conf).get(key)
+    if value is None and usual is None:
+        return
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{to_override_value(item)}" for key, item in value.items()) + "}"
-    text = str(value)
-    if text and all(letter.isalnum() or letter in "_-/." for letter in text) and not _reads_as_other(text):
-        return text
-    quoted = text.replace("\\'", "\\\\'").replace("'", "\\'")
-    return f"'{quoted}'"
-
-
-def _reads_as_other(text: str) -> bool:
-    return not isinstance(yaml.safe_load(text), str) or text.lower() in {"inf", "nan", "-inf"} or _is_number(text)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        raise ConfigError(
+            f"params.yaml: {key} is a mapping; allowed: the name of an option, values go under overrides; "
+            f"write: overrides: {{{key}: {to_override_value(value)}}}"
+        )
+    got = "has no value" if value is None else f"is {value!r}"
+    names = options(project.conf, key)
+    raise ConfigError(f"params.yaml: {key} {got}; {suggestion(str(value), names)}; write: {key}: {usual or names[0]}")

@@ -7,11 +7,13 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ratchet.errors import RatchetError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+BROKEN_PIPE = 141  # likewise
+DEBUG = "RATCHET_DEBUG"  # set: mistakes show their traceback too
 
 
 def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> None:
@@ -21,25 +23,42 @@ def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> N
     HYDRA_FULL_ERROR=1, adds the traceback. Any other exception is a bug and always shows it.
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    show_traceback = len(arguments) < len(sys.argv) - 1 or os.environ.get("HYDRA_FULL_ERROR") == "1"
-    if not show_traceback:
+    if len(arguments) < len(sys.argv) - 1 or os.environ.get("HYDRA_FULL_ERROR") == "1":
+        os.environ[DEBUG] = "1"
+    if DEBUG not in os.environ:
         warnings.simplefilter("ignore")  # the libraries' own notices are not for this user
     if usage and {"-h", "--help"} & set(arguments):
         print(usage.strip())
         raise SystemExit(0)
     try:
-        raise SystemExit(function(arguments) or 0)
+        status = function(arguments) or 0
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
-    except Exception as error:
-        line = one_line(error)
-        if line is None:
-            raise
-        if show_traceback:
-            traceback.print_exc()
+        status = INTERRUPTED
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - the last place that can say it
+        report(error)
+        status = 1
+    raise SystemExit(status)
+
+
+def report(error: Exception) -> None:
+    """Say on stderr what went wrong: one line for a mistake, the traceback for a bug or when it was asked for."""
+    line = one_line(error)
+    if line is None or DEBUG in os.environ:
+        traceback.print_exception(error)
+    if line is not None:
         print(f"error: {line}", file=sys.stderr)
-        raise SystemExit(1) from None
+
+
+def note_without_effect(overrides: Sequence[str], *, script: str, reads: str) -> None:
+    """Say on stderr which of these valid overrides a script does not read: one that reads a single section."""
+    for text in overrides:
+        if text.lstrip("+~").partition("=")[0].partition(".")[0] not in {reads, "experiment", "debug"}:
+            print(f"note: {text} has no effect: {script} reads {reads} alone", file=sys.stderr)
 
 
 def one_line(error: BaseException) -> str | None:
@@ -52,4 +71,6 @@ def one_line(error: BaseException) -> str | None:
             return f"the disk is full{where}; free some space (runs/ and wandb/ grow), then type the same command again"
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             return f"no permission to write{where}; type: ls -ld{where or ' .'}"
+        if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+            return f"there is a file where a directory is needed{where and ':'}{where}; name another directory"
     return None

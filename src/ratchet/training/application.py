@@ -6,177 +6,189 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ratchet.config.composition import known_config, plain_config
-from ratchet.config.explanation import explain_composition_error
-from ratchet.config.params import params_overrides
+from ratchet.config.command_line import CommandLine
+from ratchet.config.composition import Request, plain_config
+from ratchet.config.grammar import to_override_value
+from ratchet.config.groups import is_group
+from ratchet.config.jobs import checked_jobs, label, swept_keys
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
-from ratchet.errors import ConfigError
+from ratchet.errors import CheckpointError, ConfigError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
-from ratchet.terminal.command import one_line
+from ratchet.terminal.command import report
+from ratchet.terminal.outcomes import Failure, Outcomes, Success
 from ratchet.terminal.quiet import quiet_libraries
 
 
-@dataclass
-class _Outcome:
-    """What the jobs of one command line came to; Hydra's own return values raise when they are read."""
-
-    objective: list[tuple[str, float]] = field(default_factory=list)
-    failed: list[tuple[str, BaseException]] = field(default_factory=list)
-
-
 def main(arguments: Sequence[str]) -> int:
-    """Train what the command line names. Returns the exit status; raises a RatchetError for a mistake."""
+    """Train what the command line names. Returns the exit status; raises a RatchetError for a mistake.
+
+    Every job is composed and checked, its model's settings too, before the first run directory is made.
+    """
     project = Project.find()
-    command_line = CommandLine.parse(project, arguments)
-    for notice in command_line.notices:
-        print(f"note: {notice}", file=sys.stderr)
-    os.environ.setdefault("RATCHET_RUNS", os.path.relpath(project.runs))
-    outcome = _Outcome()
-
-    def task(composed: DictConfig) -> float | None:
-        return _job(composed, project=project, command_line=command_line, outcome=outcome)
-
-    with _command_line(["train.py", *command_line.argv]):
+    line = CommandLine.parse(arguments)
+    resumed = _resumed(line.resume, project=project) if line.resume else None
+    request = _request(line, project=project, resumed=resumed)
+    if not (line.prints or line.other_config):
+        _check_classes(checked_jobs(request))
+    request.notify()
+    jobs = _Jobs(project, line, resumed, swept_keys(request.overrides) if line.multirun else [], Outcomes())
+    with _environment(project, ["train.py", *line.flags, *request.overrides]), request.explained():
         try:
-            hydra.main(version_base="1.3", config_path=str(command_line.config_dir), config_name="config")(task)()
-        except Exception as error:
-            explained = explain_composition_error(error, known_config(project))
-            if explained is None:
-                raise
-            raise explained from error
-    return _conclude(outcome, multirun=command_line.multirun)
+            hydra.main(version_base="1.3", config_path=str(request.directory), config_name="config")(jobs.run)()
+        except KeyboardInterrupt:
+            jobs.outcomes.show()
+            raise
+    if line.multirun:
+        jobs.outcomes.show()
+    elif jobs.outcomes.failed:
+        raise jobs.outcomes.failed[0].error
+    return 1 if jobs.outcomes.failed else 0
+
+
+def _request(line: CommandLine, *, project: Project, resumed: RunDirectory | None) -> Request:
+    if resumed is not None:
+        return _resuming(resumed, line, project=project)
+    if line.bare:
+        return Request(project.conf.resolve(), typed=line.typed)
+    return Request.of(project, line.typed, multirun=line.multirun)
+
+
+def _resumed(named: str, *, project: Project) -> RunDirectory:
+    path = Path(named) if Path(named).is_dir() else project.root / named
+    run = RunDirectory(path.resolve())
+    if not run.config.is_file():
+        raise CheckpointError(
+            f"resume={named}: there is no run (no {run.config.name} in it); allowed: a run directory; "
+            "type: ls -d runs/*/*, to see them"
+        )
+    if not run.last_checkpoint.is_file():
+        raise CheckpointError(
+            f"resume={named}: the run has no {run.last_checkpoint.relative_to(run.path)} to go on from: it ended too "
+            "early; allowed: a run that has one; type: python src/train.py, to start anew"
+        )
+    return run
+
+
+def _resuming(run: RunDirectory, line: CommandLine, *, project: Project) -> Request:
+    """The run's own config is the primary one: its groups have been chosen for good, its values can be overridden."""
+    for item in line.typed:
+        key = item.partition("=")[0].lstrip("+~")
+        if is_group(project.conf, key):
+            raise ConfigError(
+                f"{item}: a resumed run keeps its {key}; allowed: values, such as trainer.max_epochs=100; "
+                f"type: resume={line.resume} without {item}"
+            )
+    settings = [f"hydra.run.dir={to_override_value(str(run.path))}", "hydra.output_subdir=null"]
+    settings += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
+    return Request(run.path, params=tuple(settings), typed=line.typed)
+
+
+def _check_classes(configs: Sequence[Config]) -> None:
+    """Raises ConfigError for a model or an optimizer that is not there, or does not take what the config gives it."""
+    from torch import nn, zeros
+
+    from ratchet.models.build import checked_settings, model_class
+    from ratchet.training.optimizers import build_optimizer
+
+    for config in configs:
+        checked_settings(model_class(config.model.target), config.model)
+        build_optimizer(config.optimizer, [nn.Parameter(zeros(1))])
 
 
 @dataclass(frozen=True)
-class CommandLine:
-    """A train command line, taken apart: Hydra's flags, overrides, and the run to resume."""
+class _Jobs:
+    """The jobs of one command line, as Hydra calls them one by one."""
 
-    argv: list[str]
-    typed: list[str]
-    notices: list[str]
-    config_dir: Path
-    resume: RunDirectory | None
-    multirun: bool
+    project: Project
+    line: CommandLine
+    resumed: RunDirectory | None
+    swept: list[str]
+    outcomes: Outcomes
 
-    @classmethod
-    def parse(cls, project: Project, arguments: Sequence[str]) -> CommandLine:
-        """Params.yaml's choices come first, then what was typed. Raises ConfigError for a bad `resume=`."""
-        parsed = get_args_parser().parse_intermixed_args(list(arguments))
-        typed = [item for item in parsed.overrides if not item.startswith("resume=")]
-        resumes = [item.removeprefix("resume=") for item in parsed.overrides if item.startswith("resume=")]
-        flags = [item for item in arguments if item not in parsed.overrides]
-        if resumes:
-            return cls._resuming(project, Path(resumes[-1]), flags=flags, typed=typed, multirun=parsed.multirun)
-        chosen, notices = params_overrides(project, typed)
-        return cls([*flags, *chosen, *typed], typed, notices, project.conf.resolve(), None, parsed.multirun)
+    def run(self, composed: DictConfig) -> float | None:
+        """One job. Never raises an Exception: Hydra would end the other jobs with it."""
+        run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
+        name = label(HydraConfig.get().overrides.task, self.swept) or "the run"
+        if self.line.multirun:
+            print(f"-- {name}", file=sys.stderr)
+        try:
+            config = validate(plain_config(composed))
+            record = self._train(config, run)
+        except KeyboardInterrupt:
+            if run.last_checkpoint.is_file():
+                print(f"to go on, type: python src/train.py resume={os.path.relpath(run.path)}", file=sys.stderr)
+            raise
+        except Exception as error:  # noqa: BLE001 - main() raises it, or names it after the last job
+            self.outcomes.failed.append(Failure(name, error))
+            if self.resumed is None:
+                _leave_nothing_empty(run)
+            if self.line.multirun:
+                report(error)
+            return None
+        self.outcomes.succeeded.append(_success(name, config, record, run))
+        return record.best.value if record.best else None
 
-    @classmethod
-    def _resuming(
-        cls, project: Project, path: Path, *, flags: list[str], typed: list[str], multirun: bool
-    ) -> CommandLine:
-        if multirun:
-            raise ConfigError("resume= goes on with one run, -m starts many; type one of them")
-        path = path if path.is_dir() else project.root / path
-        run = RunDirectory(path.resolve())
-        if not run.config.is_file():
-            raise ConfigError(f"resume={path}: there is no run (no config.yaml in it); type: ls -d runs/*/*")
-        settings = [f"hydra.run.dir='{run.path}'", "hydra.output_subdir=null"]
-        settings += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
-        return cls([*flags, *settings, *typed], typed, [], run.path, run, False)
+    def _train(self, config: Config, run: RunDirectory) -> RunRecord:
+        from ratchet.training.train import train
 
-
-def _job(composed: DictConfig, *, project: Project, command_line: CommandLine, outcome: _Outcome) -> float | None:
-    """One job of the command line. Never raises an Exception: Hydra would end the other jobs with it."""
-    label = _label(command_line)
-    run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
-    try:
-        config = validate(plain_config(composed))
-        if command_line.multirun:
-            print(f"-- {label}", file=sys.stderr)
-        return _train(config, run=run, project=project, command_line=command_line, outcome=outcome, label=label)
-    except KeyboardInterrupt:
-        if run.last_checkpoint.is_file():
-            print(f"to go on, type: python src/train.py resume={os.path.relpath(run.path)}", file=sys.stderr)
-        raise
-    except Exception as error:  # noqa: BLE001 - reported after the last job
-        outcome.failed.append((label, error))
-        if not any(run.path.iterdir()):
-            run.path.rmdir()
-        if command_line.multirun:
-            print(f"error: {one_line(error) or repr(error)}", file=sys.stderr)
-        return None
+        command = ["train.py", *self.line.typed]
+        with quiet_libraries(run.log):
+            return train(config, run=run, project=self.project, command=command, resume=self.resumed is not None)
 
 
-def _train(
-    config: Config,
-    *,
-    run: RunDirectory,
-    project: Project,
-    command_line: CommandLine,
-    outcome: _Outcome,
-    label: str,
-) -> float | None:
-    from ratchet.training.train import train
-
-    with quiet_libraries(run.log):
-        command = [Path(sys.argv[0]).name, *command_line.typed]
-        record = train(config, run=run, project=project, command=command, resume=command_line.resume is not None)
-    _report(record, run)
-    if record.best is None:
-        return None
-    outcome.objective.append((label, record.best.value))
-    return record.best.value
-
-
-def _report(record: RunRecord, run: RunDirectory) -> None:
-    where = os.path.relpath(run.path)
-    if record.best is not None:
-        best = record.best
+def _success(name: str, config: Config, record: RunRecord, run: RunDirectory) -> Success:
+    """Print what came of a run, and keep it for the table."""
+    best, where = record.best, os.path.relpath(run.path)
+    if best is not None:
         took = f"{record.timings['fit']:.1f} s, {record.parameters:,} parameters"
         print(f"{best.metric} {best.value:.4f} at step {best.step} (epoch {best.epoch}); {took}")
     print(f"run {record.id} in {where}")
+    return Success(
+        name,
+        metric=best.metric if best else None,
+        value=best.value if best else 0.0,
+        maximize=config.objective.direction == "maximize",
+        where=where,
+    )
 
 
-def _label(command_line: CommandLine) -> str:
-    overrides = HydraConfig.get().overrides.task
-    swept = [item.split("=")[0] for item in command_line.typed]
-    return " ".join(item for item in overrides if item.split("=")[0] in swept) or "the run"
-
-
-def _conclude(outcome: _Outcome, *, multirun: bool) -> int:
-    if multirun and outcome.objective:
-        print()
-        for label, value in sorted(outcome.objective, key=lambda pair: -pair[1]):
-            print(f"{value:.4f}  {label}")
-        for label, error in outcome.failed:
-            print(f"failed  {label}: {one_line(error) or repr(error)}")
-    if outcome.failed and not multirun:
-        raise outcome.failed[0][1]
-    return 1 if outcome.failed else 0
+def _leave_nothing_empty(run: RunDirectory) -> None:
+    """Remove the directory of a run that never began, and the day's or the multirun's when it was the only one."""
+    if run.config.exists() or run.record.exists():
+        return
+    run.log.unlink(missing_ok=True)
+    ours = Path(os.environ["RATCHET_RUNS"]).resolve()
+    for folder in (run.checkpoints, run.path, *run.path.parents):
+        if folder.is_dir() and (folder.is_relative_to(run.path) or ours in folder.parents):
+            rest = list(folder.iterdir())
+            if [path.name for path in rest] == ["multirun.yaml"]:  # Hydra's, of the whole command line
+                rest.pop().unlink()
+            if rest:
+                return
+            folder.rmdir()
 
 
 @contextmanager
-def _command_line(argv: list[str]) -> Iterator[None]:
+def _environment(project: Project, argv: list[str]) -> Iterator[None]:
     """Hydra reads sys.argv, and raises what it meets, instead of printing it, with HYDRA_FULL_ERROR=1."""
-    before, full_error = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    before = sys.argv, {name: os.environ.get(name) for name in ("HYDRA_FULL_ERROR", "RATCHET_RUNS")}
     sys.argv = argv
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    os.environ.setdefault("RATCHET_RUNS", os.path.relpath(project.runs))
     try:
         yield
     finally:
-        sys.argv = before
-        if full_error is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = full_error
+        sys.argv = before[0]
+        for name, value in before[1].items():
+            os.environ.pop(name)
+            os.environ.update({name: value} if value is not None else {})

@@ -1,0 +1,84 @@
+"""The command line of train.py, taken apart: Hydra's flags, settings, and the run to resume."""
+
+from __future__ import annotations
+
+import difflib
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from ratchet.errors import ConfigError
+
+_MODES = ("run", "multirun", "cfg", "info", "shell_completion")
+_OTHER_CONFIG = ("config_name", "config_path", "config_dir", "experimental_rerun")
+_PRINTS = ("help", "hydra_help", "cfg", "info", "shell_completion")
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What was typed after train.py."""
+
+    flags: tuple[str, ...]  # Hydra's, with their values, in a form that needs no order
+    typed: tuple[str, ...]  # key=value, in order
+    resume: str | None
+    multirun: bool
+    prints: bool  # it shows something instead of training
+    bare: bool  # it is about Hydra itself or tab completion: params.yaml has no part in it
+    other_config: bool  # it names a primary config of its own
+
+    @classmethod
+    def parse(cls, arguments: Sequence[str]) -> CommandLine:
+        """Raises ConfigError for an unknown flag, flags that exclude each other, and `resume=` of nothing."""
+        parser = get_args_parser()
+        parser.error = lambda message: _refuse(message, parser)  # type: ignore[method-assign]
+        given = {name: value for name, value in vars(parser.parse_intermixed_args(list(arguments))).items() if value}
+        overrides: list[str] = given.pop("overrides", [])
+        modes = [_flag(name) for name in _MODES if name in given]
+        if len(modes) > 1:
+            raise ConfigError(f"{' and '.join(modes)} exclude each other; allowed: one of them; type: {modes[0]}")
+        if "resolve" in given and not {"cfg", "help"} & given.keys():
+            raise ConfigError("--resolve is for what is printed; allowed: with --cfg; type: --cfg job --resolve")
+        multirun = "multirun" in given or "hydra.mode=MULTIRUN" in overrides
+        return cls(
+            flags=tuple(_flag(name) if value is True else f"{_flag(name)}={value}" for name, value in given.items()),
+            typed=tuple(item for item in overrides if not item.startswith("resume=")),
+            resume=_resume(overrides, multirun=multirun),
+            multirun=multirun,
+            prints=any(name in given for name in _PRINTS),
+            bare=bool({"hydra_help", "shell_completion"} & given.keys()),
+            other_config=any(name in given for name in _OTHER_CONFIG),
+        )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _resume(overrides: Sequence[str], *, multirun: bool) -> str | None:
+    named = [item.removeprefix("resume=") for item in overrides if item.startswith("resume=")]
+    if not named:
+        return None
+    if not named[-1]:
+        raise ConfigError("resume= names no run; allowed: a run directory; type: resume=runs/<day>/<run>")
+    if multirun:
+        raise ConfigError(
+            f"resume= goes on with one run, -m starts many; allowed: one of them; type: resume={named[-1]}"
+        )
+    return named[-1]
+
+
+def _refuse(message: str, parser: ArgumentParser) -> NoReturn:
+    """Argparse would print its whole usage and exit."""
+    actions: list[Any] = parser._actions
+    known = [option for action in actions for option in action.option_strings if option.startswith("--")]
+    if "unrecognized arguments" in message:
+        got = message.partition(": ")[2].split()[0]
+        close = difflib.get_close_matches(got.partition("=")[0], [*known, "--debug"], n=1, cutoff=0.75)
+        raise ConfigError(
+            f"{got}: there is no such flag; {f'nearest: {close[0]}; ' if close else ''}allowed: --help, "
+            f"--debug, --multirun (-m), --cfg job, --hydra-help; type: {close[0] if close else '--help'}"
+        )
+    raise ConfigError(f"{message}; type: python src/train.py --hydra-help")

@@ -1,0 +1,69 @@
+"""Hydra's override grammar: values written so that Hydra reads the same values, and overrides taken apart."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+from hydra._internal.grammar.utils import escape_special_characters
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString, Transformer, ValueType
+
+from ratchet.errors import ConfigError
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_KEY = re.compile(r"[A-Za-z0-9_/\\+.$%*@?|()\[\]{}:=, \t-]+")
+
+
+def parse_override(text: str) -> Override:
+    """An override, taken apart. Raises Hydra's OverrideParseException."""
+    return OverridesParser.create().parse_override(text)
+
+
+def values_of(override: Override) -> list[Any]:
+    """The values that an override names: one, or each of a sweep's; none for a range without steps."""
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP:
+        return []
+    if override.is_discrete_sweep():
+        swept = override.sweep_iterator(transformer=Transformer.identity)
+        return [value.text if isinstance(value, QuotedString) else value for value in swept]
+    return [] if override.is_sweep_override() else [override.value()]
+
+
+def to_override_value(value: Any) -> str:  # noqa: PLR0911 - one line for each kind of value
+    """A YAML value in Hydra's override grammar, quoted so that it is read back as the same value.
+
+    Raises ConfigError for a mapping's key that the grammar cannot express.
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list):
+        return "[" + ",".join(map(to_override_value, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_key(key)}:{to_override_value(item)}" for key, item in value.items()) + "}"
+    text = str(value)
+    if _PLAIN.fullmatch(text) and not _reads_as_other(text):
+        return text
+    return QuotedString(text=text, quote=Quote.single).with_quotes()
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        return to_override_value(key)
+    if not _KEY.fullmatch(key) or key != key.strip() or _reads_as_other(key):
+        raise ConfigError(f"the key {key!r} cannot be an override; allowed: letters, digits and _; type: another name")
+    return escape_special_characters(key)
+
+
+def _reads_as_other(text: str) -> bool:
+    """Whether unquoted text would be read as null, a boolean or a number."""
+    try:
+        float(text)
+    except ValueError:
+        return not isinstance(yaml.safe_load(text), str) or text.lower() in {"null", "true", "false"}
+    return True

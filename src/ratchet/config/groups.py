@@ -1,0 +1,35 @@
+"""The config groups of conf/: a folder each, and their options: the files in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def is_group(directory: Path, name: str) -> bool:
+    """Whether `name` is a config group below the config directory `directory`."""
+    return bool(name) and (directory / name).is_dir()
+
+
+def groups(directory: Path) -> list[str]:
+    """The groups directly below a config directory, without Hydra's own."""
+    found = (path.name for path in directory.iterdir() if path.is_dir())
+    return sorted(name for name in found if name != "hydra" and not name.startswith("."))
+
+
+def options(directory: Path, group: str) -> list[str]:
+    """The options of a group."""
+    return sorted(path.stem for path in (directory / group).glob("*.yaml"))
+
+
+def default_choices(directory: Path) -> dict[str, str | None]:
+    """What the defaults list of config.yaml chooses for each group; nothing where it cannot be read."""
+    try:
+        primary: Any = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return {}
+    listed = primary.get("defaults") if isinstance(primary, dict) else None
+    entries = [entry for entry in listed or [] if isinstance(entry, dict)]
+    return {key: value for entry in entries for key, value in entry.items() if " " not in key}

@@ -1,0 +1,104 @@
+"""What the schema allows at a place of the config, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from ratchet.config.schema import Config
+
+_Node = dict[str, Any]
+
+
+def rule_at(path: Sequence[str | int], plain: Any) -> str:
+    """What is allowed at `path`, such as `a number greater than 0`. `plain` says which of several sections is meant."""
+    return _words(_node_at(path, plain))
+
+
+def keys_at(path: Sequence[str | int], plain: Any) -> list[str]:
+    """The keys that the section at `path` may have."""
+    return list(_node_at(path, plain).get("properties", {}))
+
+
+@cache
+def _schema() -> _Node:
+    return Config.model_json_schema(by_alias=True)
+
+
+def _node_at(path: Sequence[str | int], plain: Any) -> _Node:
+    node = _schema()
+    for part in path:
+        node = _inside(node, part)
+        plain = plain[part] if _has(plain, part) else None
+        node = _chosen(node, plain)
+    return node
+
+
+def _has(plain: Any, part: str | int) -> bool:
+    return part in plain if isinstance(plain, dict) else isinstance(plain, list) and isinstance(part, int)
+
+
+def _inside(node: _Node, part: str | int) -> _Node:
+    if part == node.get("discriminator", {}).get("propertyName"):
+        return {"enum": list(node["discriminator"]["mapping"])}
+    found: _Node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+    return found
+
+
+def _chosen(node: _Node, plain: Any) -> _Node:
+    """A reference followed; of several sections the one that the value's tag names, else the only section."""
+    node = _followed(node)
+    if "discriminator" in node and isinstance(plain, dict):
+        mapping = node["discriminator"]["mapping"]
+        tag = plain.get(node["discriminator"]["propertyName"])
+        return _followed({"$ref": mapping[tag]}) if tag in mapping else node
+    sections = [each for each in map(_followed, node.get("anyOf", [])) if "properties" in each]
+    return sections[0] if sections and isinstance(plain, dict) else node
+
+
+def _followed(node: _Node) -> _Node:
+    found: _Node = _schema()["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+    return found
+
+
+def _words(node: _Node) -> str:
+    node = _followed(node)
+    if "anyOf" in node:
+        return ", or ".join(map(_words, node["anyOf"]))
+    if "discriminator" in node:
+        key, mapping = node["discriminator"]["propertyName"], node["discriminator"]["mapping"]
+        return f"a mapping whose {key} is one of {', '.join(mapping)}"
+    if "enum" in node:
+        return f"one of {', '.join(map(str, node['enum']))}"
+    if "const" in node:
+        return str(node["const"])
+    if "properties" in node:
+        return f"a mapping of {', '.join(node['properties'])}"
+    return _plain_words(node)
+
+
+def _plain_words(node: _Node) -> str:
+    kind = node.get("type")
+    if kind == "array":
+        at_least = f" (at least {node['minItems']})" if "minItems" in node else ""
+        return f"a list, each item {_words(node.get('items', {}))}{at_least}"
+    if kind == "string":
+        return f"text of the form {node['pattern']}" if "pattern" in node else "text"
+    if kind == "integer":
+        lowest = node["exclusiveMinimum"] + 1 if "exclusiveMinimum" in node else node.get("minimum")
+        return "a whole number" + (f", {lowest} or more" if lowest is not None else "")
+    if kind == "number":
+        return f"a number{_range(node)}"
+    return {"boolean": "true or false", "null": "null"}.get(str(kind), "a value")
+
+
+def _range(node: _Node) -> str:
+    if "minimum" in node and "maximum" in node:
+        return f" from {node['minimum']:g} to {node['maximum']:g}"
+    low = f"{node['minimum']:g} or more" if "minimum" in node else ""
+    low = f"greater than {node['exclusiveMinimum']:g}" if "exclusiveMinimum" in node else low
+    high = f"{node['maximum']:g} or less" if "maximum" in node else ""
+    high = f"less than {node['exclusiveMaximum']:g}" if "exclusiveMaximum" in node else high
+    bounds = " and ".join(filter(None, (low, high)))
+    return f" {bounds}" if low.startswith("g") or (not low and high) else f", {bounds}" if bounds else ""
