@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.singleton import Singleton
+from hydra.core.hydra_config import HydraConfig
 
 from ratchet.project import Project
 
@@ -25,9 +25,12 @@ PARAMS = "data: digits\nmodel: cnn\nlogger: csv\nseed: 0\noverrides: {}\n"
 
 @pytest.fixture
 def project(tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A copy of conf/ with digits prepared, and the working directory; params.yaml chooses digits, cnn, csv."""
+    """A copy of conf/ with digits prepared, and the working directory; params.yaml chooses digits, cnn, csv.
+
+    conf/tuned/ stays behind: a test must not hang on what was promoted last.
+    """
     root = tmp_path / "project"
-    shutil.copytree(REPOSITORY / "conf", root / "conf")
+    shutil.copytree(REPOSITORY / "conf", root / "conf", ignore=shutil.ignore_patterns("tuned"))
     shutil.copytree(digits, root / "data")
     (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
     monkeypatch.chdir(root)
@@ -54,10 +57,9 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _process_as_it_was() -> Iterator[None]:
     """Hydra's singletons, sys.argv, working directory, environment, logging, signals, threads and generators."""
     restores = [_argv(), _surroundings(), _logging(), _generators(), _torch()]
-    hydra_state = Singleton.get_state()
     yield
     GlobalHydra.instance().clear()
-    Singleton.set_state(hydra_state)
+    HydraConfig.instance().cfg = None  # Hydra's plugins stay: finding them takes longer than most tests
     for restore in restores:
         restore()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import yaml
 from hydra._internal.grammar.utils import escape_special_characters
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, Transformer, ValueType
@@ -65,5 +64,5 @@ def _reads_as_other(text: str) -> bool:
     try:
         float(text)
     except ValueError:
-        return not isinstance(yaml.safe_load(text), str) or text.lower() in {"null", "true", "false"}
+        return text.lower() in {"null", "true", "false"}
     return True

@@ -37,7 +37,7 @@ def mistake_in(text: str, around: Surroundings) -> str | None:  # noqa: PLR0911 
         return _needs_multirun(text, override, around)
     if override.is_force_add() or key.startswith(("hydra/", "hydra.")):
         return None
-    if is_group(around.directory, key):
+    if is_group(around.directory, key) and not any(isinstance(value, dict) for value in values_of(override)):
         return _wrong_option(override, around)
     if not around.known:
         return None  # conf/ is broken itself
