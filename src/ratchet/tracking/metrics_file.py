@@ -55,7 +55,7 @@ class MetricsFile(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         row = {
             "epoch": int(metrics["epoch"]),
-            "step": step,
+            "step": (step or 0) + 1,  # Lightning counts from 0; this is the number of steps taken
             **{k: v for k, v in metrics.items() if k != "epoch"},
         }
         if not self._columns:
