@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,12 +25,17 @@ def complaint(project: Project, *overrides: str) -> str:
     return message
 
 
+@cache
+def known(directory: Path) -> dict[str, Any]:
+    return Request(directory, ("data=digits",)).known
+
+
 def usual_values(said: str, project: Project) -> str:
     """$a.b stands for the value that conf/ has: what is to be typed."""
-    if "$" not in said or "${" in said:
+    if not re.search(r"\$[a-z]", said):
         return said
-    known = Request(project.conf, ("data=digits",)).known
-    return re.sub(r"\$([a-z_.]+)", lambda match: to_override_value(value_at(known, match[1])), said)
+    usual = known(project.conf.resolve())
+    return re.sub(r"\$([a-z_.]+)", lambda match: to_override_value(value_at(usual, match[1])), said)
 
 
 MISTAKES = {

@@ -69,14 +69,14 @@ def test_a_key_that_hydra_cannot_read_is_refused(key):
 
 def test_values_and_choices_arrive_in_the_config(settings):
     settings.params.write_text(
-        "data: digits\nmodel: gru\nlogger.settings: \"it's, [mine]\"\nlogger.tags: [a b, 'c,d', '0123', ü]\n"
+        "data: digits\nmodel: gru\nlogger.project: \"it's, [mine]\"\nlogger.tags: [a b, 'c,d', '0123', ü]\n"
         "overrides:\n  optimizer: sgd\n  trainer: {max_epochs: 7, early_stopping: {patience: 5}}\n"
         "  optimizer.lr: 1e-3\n  data: {prepare: {seed: 3}}\n",
         encoding="utf-8",
     )
     config = load_config(settings)
     assert config.model.name == "gru"
-    assert config.logger.settings == "it's, [mine]"
+    assert config.logger.project == "it's, [mine]"
     assert config.logger.tags == ["a b", "c,d", "0123", "ü"]
     assert config.optimizer.target == "torch.optim.SGD"
     assert config.optimizer.lr == 0.001

@@ -1,0 +1,56 @@
+"""Every file of conf/ composes, and is allowed by the schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ratchet.config.composition import load_config
+from ratchet.project import Project
+
+CONF = Path(__file__).parents[2] / "conf"
+OPTIONS = sorted(
+    str(path.relative_to(CONF).with_suffix("")) for path in CONF.glob("*/*.yaml") if path.parent.name != "tuned"
+)
+TUNED = sorted(path.stem for path in CONF.glob("tuned/*.yaml"))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_alone(option):
+    group, name = option.split("/")
+    config = load_config(Project(CONF.parent), ["model=mlp", f"{group}={name}"])
+    chosen = getattr(config, group, None)
+    assert getattr(chosen, "name", name) == name  # a section that has a name has that of its file
+
+
+@pytest.mark.parametrize("tuned", TUNED)
+def test_every_tuned_file_composes_with_its_data_and_model(tuned):
+    data, _, model = tuned.rpartition("_")
+    config = load_config(Project(CONF.parent), [f"data={data}", f"model={model}"])
+    assert (config.data.name, config.model.name) == (data, model)
+
+
+def test_params_yaml_composes():
+    load_config(Project(CONF.parent))
+
+
+def test_tuned_values_belong_to_their_data_and_model_and_give_way_to_what_is_typed(project):
+    tuned = project.conf / "tuned" / "digits_cnn.yaml"
+    tuned.parent.mkdir()
+    tuned.write_text("# @package _global_\noptimizer:\n  lr: 0.5\nmodel:\n  depth: 2\n", encoding="utf-8")
+    config = load_config(project)
+    assert (config.optimizer.lr, config.model.arguments["depth"]) == (0.5, 2)
+    assert load_config(project, ["optimizer.lr=0.25"]).optimizer.lr == 0.25
+    assert load_config(project, ["model=mlp"]).optimizer.lr != 0.5
+    assert load_config(project, ["data=mnist1d"]).optimizer.lr != 0.5
+
+
+def test_a_tuned_file_gives_way_to_an_experiment(project):
+    tuned = project.conf / "tuned" / "mnist1d_cnn.yaml"
+    tuned.parent.mkdir()
+    tuned.write_text("# @package _global_\noptimizer: {lr: 0.5}\nseed: 7\n", encoding="utf-8")
+    recipe = project.conf / "experiment" / "mine.yaml"
+    recipe.write_text("# @package _global_\noptimizer: {lr: 0.125}\n", encoding="utf-8")
+    config = load_config(project, ["experiment=mine"])
+    assert (config.optimizer.lr, config.seed) == (0.125, 7)

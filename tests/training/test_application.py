@@ -1,0 +1,253 @@
+"""train.py as a person uses it: what is printed, what stays on disk, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ratchet.project import Project
+from ratchet.runs import RunDirectory, RunRecord
+from ratchet.terminal.command import run_command
+from ratchet.training.application import main
+
+REPOSITORY = Path(__file__).parents[2]
+SHORT = ["model=logistic", "trainer.max_epochs=1"]
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory, digits: Path) -> Project:
+    """A project for everything that must not leave a trace: one is enough."""
+    root = tmp_path_factory.mktemp("untouched")
+    shutil.copytree(REPOSITORY / "conf", root / "conf", ignore=shutil.ignore_patterns("tuned"))
+    shutil.copytree(digits, root / "data")
+    (root / "params.yaml").write_text("data: digits\nmodel: cnn\nlogger: csv\n", encoding="utf-8")
+    (root / "runs").mkdir()
+    return Project(root)
+
+
+@pytest.fixture
+def train(monkeypatch, capsys):
+    """Runs the command line in this process: (exit status, stdout, stderr)."""
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            run_command(main, usage="")
+        printed = capsys.readouterr()
+        return caught.value.code, printed.out, printed.err
+
+    return command
+
+
+def runs(project: Project) -> list[Path]:
+    return sorted(path.parent for path in project.runs.rglob("run.json"))
+
+
+MISTAKES = {
+    "model=cnnn": "model=cnnn: there is no such option; nearest: cnn",
+    "optimizer.lr=-1": "optimizer.lr is -1; allowed: a number greater than 0",
+    "--frobnicate": "--frobnicate: there is no such flag",
+    "model=cnn,mlp": "type: train.py -m model=cnn,mlp",
+    # what the classes say of their settings, before data is opened
+    "model.width=big": "model.width",
+    "+model.foo=1": "model.foo",
+    "model._target_=nowhere.Net": "model._target_=nowhere.Net cannot be imported",
+    "+optimizer.foo=1": "optimizer.foo",
+    "optimizer._target_=torch.optim.Nothing": "optimizer._target_=torch.optim.Nothing",
+    # what only the data can say
+    "data=mnist1d": "type: python src/fetch.py data=mnist1d",
+    "model.depth=9": "model.depth",
+    "data.prepare.seed=9": "prepare",
+    "trainer.batch_size=100000": "trainer.batch_size=100000",
+    # -m: each job is looked at before the first trains
+    "-m model=logistic,cnnn": "model=cnnn: there is no such option",
+    "-m model=logistic,mlp modle=x": "error: modle: there is no such key",
+    "-m optimizer.lr=0.1,-1": "error: job optimizer.lr=-1: optimizer.lr is -1; allowed: a number greater than 0",
+    "-m model=logistic,mlp optimizer.lr=-1": "error: optimizer.lr is -1",
+    "-m model=transformer,cnn model.heads=2": "error: job model=cnn: model.heads: there is no such key",
+    "-m optimizer.lr=interval(0,1)": "-m cannot count these values; allowed: a list or a range of whole steps",
+    "-m model=glob(*)": "-m cannot count these values",
+    "resume=": "resume= names no run",
+    "resume=runs/nothing": "resume=runs/nothing: there is no run (no config.yaml in it); allowed: a run directory",
+    "--config-name other": "there is no config 'other' in conf/",
+    "--config-dir other": "not found",
+}
+
+
+@pytest.mark.parametrize("typed", MISTAKES)
+def test_a_mistake_ends_in_one_line_and_leaves_nothing(untouched, train, typed, monkeypatch):
+    monkeypatch.chdir(untouched.root)
+    before = sorted(untouched.root.rglob("*"))
+    status, out, err = train(*typed.split(" "))
+    assert (status, out) == (1, "")
+    assert MISTAKES[typed] in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert [path for path in sorted(untouched.root.rglob("*")) if path not in before] == []
+
+
+def test_a_run_says_what_came_of_it_and_where_it_is(project, train):
+    status, out, err = train(*SHORT)
+    assert (status, err) == (0, "")
+    (run,) = runs(project)
+    record = RunRecord.read(RunDirectory(run))
+    assert record.status == "completed"
+    assert record.command == ["train.py", *SHORT]
+    assert f"run {record.id} in {run.relative_to(project.root)}\n" in out
+    assert f"validation/accuracy {record.best.value:.4f} at step" in out
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    assert (config["data"]["name"], config["trainer"]["max_epochs"]) == ("digits", 1)
+
+
+def test_nothing_of_the_process_is_changed(project, train, monkeypatch):
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    train("--cfg", "job")
+    assert "HYDRA_FULL_ERROR" not in os.environ
+    assert "RATCHET_RUNS" not in os.environ
+    assert sys.argv == ["train.py", "--cfg", "job"]
+
+
+def test_runs_go_where_the_environment_says(project, train, tmp_path, monkeypatch):
+    monkeypatch.setenv("RATCHET_RUNS", str(tmp_path / "scratch"))
+    assert train(*SHORT)[0] == 0
+    assert list((tmp_path / "scratch").rglob("run.json"))
+    assert not project.runs.exists()
+
+
+def test_a_file_in_the_way_of_the_runs_is_named(project, train):
+    project.runs.write_text("", encoding="utf-8")
+    status, _, err = train(*SHORT)
+    assert status == 1
+    assert err.startswith("error: there is a file where a directory is needed: ")
+
+
+def test_a_multirun_goes_on_after_a_failure_and_ends_in_a_table(project, train):
+    status, out, err = train("-m", "model=logistic,cnn", "++model.depth=9", "trainer.max_epochs=1")
+    assert status == 1  # logistic takes no depth: refused before anything is trained
+    assert runs(project) == []
+    status, out, err = train(
+        *("-m", "model=cnn", "model.depth=1,9,2", "model.width=4", "trainer.max_epochs=1"),
+        *("objective.metric=validation/loss", "objective.direction=minimize"),
+    )
+    assert status == 1
+    assert [line for line in err.splitlines() if not line.startswith("error: model.depth")] == [
+        "-- model.depth=1", "-- model.depth=9", "-- model.depth=2",
+    ]  # fmt: skip
+    finished = runs(project)
+    assert [path.name for path in finished] == ["0", "2"]
+    assert not (finished[0].parent / "1").exists()
+    best = [RunRecord.read(RunDirectory(run)).best.value for run in finished]
+    losses = dict(zip(["model.depth=1", "model.depth=2"], best, strict=True))
+    table = out.partition("\n\n")[2].splitlines()
+    assert table[0] == "validation/loss, best first of 2"
+    assert [line.split()[:2] for line in table[1:3]] == [
+        [f"{losses[name]:.4f}", name] for name in sorted(losses, key=lambda each: losses[each])
+    ]
+    assert table[3].startswith("  failed  model.depth=9  model.depth=9")
+
+
+def test_a_multirun_whose_jobs_all_fail_leaves_no_directory(project, train):
+    status, out, _ = train("-m", "model.depth=8,9", "trainer.max_epochs=1")
+    assert status == 1
+    assert out.count("failed  model.depth=") == 2
+    assert list(project.runs.iterdir()) == []
+
+
+def test_a_bug_in_a_job_shows_its_traceback_and_the_others_go_on(project, train, monkeypatch):
+    import ratchet.training.train as room
+
+    trained = room.train
+
+    def breaks_once(config, **rest):
+        if config.seed == 1:
+            raise KeyError("a bug")
+        return trained(config, **rest)
+
+    monkeypatch.setattr(room, "train", breaks_once)
+    status, out, err = train("-m", "seed=1,2", *SHORT)
+    assert status == 1
+    assert "KeyError: 'a bug'" in err
+    assert "failed  seed=1  KeyError('a bug')" in out
+    assert len(runs(project)) == 1
+
+
+def test_an_interrupted_multirun_shows_what_it_has(project, train, monkeypatch):
+    import ratchet.training.train as room
+
+    trained = room.train
+
+    def interrupted_once(config, **rest):
+        if config.seed == 2:
+            raise KeyboardInterrupt
+        return trained(config, **rest)
+
+    monkeypatch.setattr(room, "train", interrupted_once)
+    status, out, err = train("-m", "seed=1,2,3", *SHORT)
+    assert status == 130
+    assert err.splitlines()[-1] == "interrupted"
+    assert "best first of 1" in out
+
+
+def test_resume_goes_on_with_the_runs_own_config(project, train):
+    assert train("seed=5", *SHORT)[0] == 0
+    (run,) = runs(project)
+    name = str(run.relative_to(project.root))
+    status, out, err = train(f"resume={name}", "trainer.max_epochs=2")
+    assert (status, err) == (0, "")
+    record = RunRecord.read(RunDirectory(run))
+    assert (record.resumed, record.seed) == (1, 5)
+    assert runs(project) == [run]
+    for typed, said in {
+        "model=mlp": "model=mlp: a resumed run keeps its model; allowed: values, such as trainer.max_epochs=100",
+        "trainer.max_epoch=3": "trainer.max_epoch: there is no such key; nearest: trainer.max_epochs",
+        "trainer.max_epochs=0": "trainer.max_epochs is 0; allowed: a whole number, 1 or more, or null; type: ",
+    }.items():
+        status, out, err = train(f"resume={name}", typed)
+        assert (status, out, err.count("\n")) == (1, "", 1)
+        assert said in err
+    shutil.rmtree(run / "checkpoints")
+    status, out, err = train(f"resume={name}")
+    assert (status, err.count("\n")) == (1, 1)
+    assert "has no checkpoints/last.ckpt to go on from" in err
+    assert not (run / "checkpoints").exists()
+
+
+def test_the_help_fits_a_terminal_and_names_every_choice(untouched, train, monkeypatch):
+    monkeypatch.chdir(untouched.root)
+    status, out, err = train("--help")
+    assert (status, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 100
+    for said in ("model: cnn, gru, logistic, mlp, resnet, transformer", "--cfg job", "-m model=", "resume=", "--debug"):
+        assert said in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--cfg job --package optimizer optimizer=sgd", "_target_: torch.optim.SGD"),
+        ("optimizer.lr=0.5 -c job -p optimizer.lr optimizer=sgd", "0.5"),
+        ("--cfg job --package data.name", "digits"),
+        ("--cfg job --resolve --package seed", "0"),
+        ("--info defaults model=gru", "model/gru"),
+        ("--hydra-help", "== Flags =="),
+        ("-cn config --cfg job --package seed seed=4", "4"),
+    ],
+)
+def test_hydras_flags_work_through_params_yaml(untouched, train, arguments, said, monkeypatch):
+    monkeypatch.chdir(untouched.root)
+    status, out, err = train(*arguments.split())
+    assert (status, err) == (0, "")
+    assert said in out
+
+
+def test_tab_completion_answers(untouched, train, monkeypatch):
+    monkeypatch.chdir(untouched.root)
+    monkeypatch.setenv("COMP_LINE", "train.py model=c")
+    monkeypatch.setenv("COMP_POINT", "16")
+    status, out, err = train("-sc", "query=bash")
+    assert (status, out.strip(), err) == (0, "model=cnn", "")
