@@ -17,7 +17,7 @@ from ratchet.training.callbacks import Checkpoints
 from ratchet.training.checkpoint import identity
 from ratchet.training.datamodule import PreparedDataModule
 from ratchet.training.module import ClassificationTask
-from ratchet.training.ranks import RankLauncher
+from ratchet.training.ranks import RankLauncher, process_group
 from ratchet.training.trainer import build_trainer
 
 
@@ -63,6 +63,8 @@ class Fit:
     def go(self, trainer: pl.Trainer, *, resume: bool) -> None:
         """Train, from the last checkpoint with `resume`."""
         path = str(self.run.last_checkpoint) if resume else None
-        if isinstance(trainer.strategy.launcher, RankLauncher):
-            trainer.strategy.launcher.resume = resume
-        trainer.fit(self.task, self.datamodule, ckpt_path=path, weights_only=True)
+        launcher = trainer.strategy.launcher
+        if isinstance(launcher, RankLauncher):
+            launcher.resume = resume
+        with process_group(launcher):
+            trainer.fit(self.task, self.datamodule, ckpt_path=path, weights_only=True)
