@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import yaml
 
 from ratchet.config.composition import compose, config_hash, load_config
@@ -70,7 +69,7 @@ def test_a_comment_changes_nothing_and_a_value_does(project):
     assert project.lock.read_bytes() != before
 
 
-def test_a_mistake_leaves_the_old_lock(settings, monkeypatch):
+def test_a_mistake_leaves_the_old_lock(settings):
     compose(settings)
     before = settings.lock.read_bytes()
     ran = run("compose", "optimizer.lr=fast", cwd=settings.root)
@@ -79,14 +78,6 @@ def test_a_mistake_leaves_the_old_lock(settings, monkeypatch):
     assert ran.stderr.startswith("error: optimizer.lr is fast; allowed: a number greater than 0; type: optimizer.lr=")
     assert ran.stderr.count("\n") == 1
     assert settings.lock.read_bytes() == before
-
-
-@pytest.mark.parametrize("flag", [["--debug"], []])
-def test_the_traceback_is_shown_when_asked_for(settings, flag):
-    asked = {} if flag else {"HYDRA_FULL_ERROR": "1"}
-    ran = run("compose", "optimizer.lr=fast", *flag, cwd=settings.root, **asked)
-    assert ran.stderr.startswith("Traceback")
-    assert "\nerror: optimizer.lr is fast" in ran.stderr
 
 
 def test_the_hash_of_a_config_ignores_what_cannot_change_the_model(settings):
