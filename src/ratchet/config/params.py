@@ -54,14 +54,7 @@ def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[lis
     typed = _typed_choices(command_line)
     if "experiment" in typed:
         return [], ["params.yaml is not read: experiment= starts from conf/ alone"]
-    params = read_params(project)
-    extra = params.pop("overrides", None) or {}
-    if not isinstance(extra, dict):
-        raise ConfigError(
-            f"params.yaml: overrides is {extra!r}; allowed: a mapping; write for example: "
-            "overrides: {trainer: {max_epochs: 30}}"
-        )
-    entries = dict([*params.items(), *_flatten(project, extra)])
+    entries = _entries(project)
     chosen = {**default_choices(project.conf), **entries}
     kept, notices = [], []
     for key, value in entries.items():
@@ -74,6 +67,18 @@ def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[lis
             continue
         kept.append(f"{key}={to_override_value(value)}")
     return kept, notices
+
+
+def _entries(project: Project) -> dict[str, Any]:
+    """Every choice and value of params.yaml by its dotted key."""
+    params = read_params(project)
+    extra = params.pop("overrides", None) or {}
+    if not isinstance(extra, dict):
+        raise ConfigError(
+            f"params.yaml: overrides is {extra!r}; allowed: a mapping; write for example: "
+            "overrides: {trainer: {max_epochs: 30}}"
+        )
+    return dict([*params.items(), *_flatten(project, extra)])
 
 
 def _typed_choices(command_line: Sequence[str]) -> dict[str, str]:
