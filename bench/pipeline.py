@@ -71,7 +71,9 @@ def main() -> None:
     for column in ("measured", "Ratchet", "against", "ratio", "aim"):
         table.add_column(column, justify="right")
     aim = f"{AIM_NO_OP}"
-    table.add_row("dvc repro, nothing to do", f"{ours:.2f} s", f"{theirs:.2f} s, no stages", f"{ours / theirs:.2f}", aim)
+    table.add_row(
+        "dvc repro, nothing to do", f"{ours:.2f} s", f"{theirs:.2f} s, no stages", f"{ours / theirs:.2f}", aim
+    )
     table.add_row("peak memory, Fashion-MNIST", f"{peak:.0f} MB", "", "", f"{AIM_MEMORY} MB")
     Console().print(table)
 

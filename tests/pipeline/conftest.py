@@ -43,7 +43,9 @@ class Checkout:
 
     def commit(self) -> None:
         self.type("git", "add", "-A")
-        self.type("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "a state", "--allow-empty")
+        self.type(
+            "git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "a state", "--allow-empty"
+        )
 
     def repro(self) -> list[str]:
         """The stages that `dvc repro` ran, in order."""

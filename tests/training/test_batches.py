@@ -53,7 +53,9 @@ def test_one_batch_is_the_same_in_every_epoch() -> None:
 
 @pytest.mark.parametrize(("size", "ranks"), [(11, 1), (6, 2)])
 def test_a_batch_larger_than_the_data_is_refused(size: int, ranks: int) -> None:
-    with pytest.raises(ConfigError, match=f"trainer.batch_size={size}.*10 training examples; type: trainer.batch_size="):
+    with pytest.raises(
+        ConfigError, match=f"trainer.batch_size={size}.*10 training examples; type: trainer.batch_size="
+    ):
         TrainingBatches(X, Y, batch_size=size, seed=0, ranks=ranks)
 
 

@@ -1,0 +1,96 @@
+"""The README's commands are understood, and its two recipes, data and a model of one's own, work word for word."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pipeline.conftest import Checkout, make_checkout
+from ratchet.config.command_line import CommandLine
+from ratchet.config.composition import Request
+from ratchet.config.jobs import checked_jobs
+from ratchet.project import Project
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+INDENTED = re.findall(r"^    python src/train\.py(.*)$", README, re.MULTILINE)
+
+
+def arguments(line: str) -> list[str]:
+    """What was typed, without the remark behind it."""
+    return shlex.split(re.split(r" {2,}| or ", line.strip())[0], comments=True)
+
+
+COMMANDS = [arguments(line) for line in INDENTED]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_train_command_composes(command: list[str]) -> None:
+    parsed = CommandLine.parse(command)
+    if parsed.resume is None:
+        project = Project(Path(__file__).parents[1])
+        assert checked_jobs(Request.of(project, parsed.typed, multirun=parsed.multirun))
+
+
+def test_the_readme_shows_the_ways_to_train() -> None:
+    shown = " ".join(" ".join(command) for command in COMMANDS)
+    for needed in ("-m ", "experiment=", "debug=", "resume=", "trainer=gpu", "logger="):
+        assert needed in shown
+
+
+def test_every_path_of_the_tree_exists() -> None:
+    tree = README.partition("## What is where")[2].partition("\n## ")[0]
+    root = Path(__file__).parents[1]
+    for line in tree.splitlines():
+        indent = len(line) - len(line.lstrip())
+        names = re.split(r" {2,}", line.strip())[0].split()
+        folder = {4: "", 6: "src" if names and (root / "src" / names[0]).exists() else "conf", 8: "src/ratchet"}.get(
+            indent
+        )
+        assert folder is not None or not names, line
+        for name in names:
+            assert (root / (folder or "") / name).exists(), f"{name} in {line!r}"
+
+
+def blocks(heading: str, language: str) -> list[str]:
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def reader_s_checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return make_checkout(tmp_path_factory.mktemp("readme") / "project")
+
+
+def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
+    root = reader_s_checkout.root
+    table = [
+        f"{1 + label + i % 7 / 10},{2 - label + i % 5 / 10},{i % 3},{label * i % 4 + i / 100},{name}"
+        for label, name in enumerate(("setosa", "versicolor", "virginica"))
+        for i in range(60)
+    ]
+    (root.parent / "flowers").mkdir()
+    (root.parent / "flowers" / "flowers.csv").write_text("\n".join(table) + "\n")
+    (data,) = blocks("Your own data", "yaml")
+    (root / "conf/data/flowers.yaml").write_text(data)
+    refused = reader_s_checkout.type("python", "src/fetch.py", "data=flowers", status=1)
+    found = [digest for digest in re.findall(r"sha256:[0-9a-f]{64}", refused) if set(digest[7:]) != {"0"}]
+    assert len(refused.strip().splitlines()) == 1
+    (root / "conf/data/flowers.yaml").write_text(data.replace("sha256:" + "0" * 64, found[0]))
+    reader_s_checkout.type("python", "src/fetch.py", "data=flowers")
+    reader_s_checkout.type("python", "src/prepare.py", "data=flowers")
+    assert (root / "data/prepared/flowers/card.png").stat().st_size > 10_000
+
+    (code,) = blocks("Your own model", "python")
+    (settings,) = blocks("Your own model", "yaml")
+    (root / "src/wide.py").write_text(code)
+    (root / "conf/model/wide.yaml").write_text(settings)
+    command = ["data=flowers", "model=wide", "model.width=512", "trainer.batch_size=20"]
+    said = reader_s_checkout.type("python", "src/train.py", *command, "hydra.run.dir=runs/mine")
+    assert "validation/accuracy" in said
+    assert "accuracy" in reader_s_checkout.type("python", "src/evaluate.py", "run=runs/mine")
+    wrong = reader_s_checkout.type("python", "src/train.py", "data=flowers", "model=wide", "model.width=big", status=1)
+    assert "model.width" in wrong
+    assert len(wrong.strip().splitlines()) == 1
