@@ -55,6 +55,7 @@ RECIPES = [
 
 
 def main() -> None:
+    """Measure what is missing, and print the table."""
     project = Project.find()
     names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     chosen = [recipe for recipe in RECIPES if not names or recipe.data in names]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +26,7 @@ SMALL = ["data=digits", "model=mlp", "model.width=16", "logger=csv", "trainer.pr
 Trained = Callable[..., tuple[RunDirectory, RunRecord]]
 
 
-@pytest.fixture()
+@pytest.fixture
 def trained(project: Project, tmp_path: Path) -> Trained:
     """Train by overrides into a directory of its own: `trained("name", "optimizer.lr=1")`."""
 
@@ -117,9 +116,10 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(trained: Trained, m
         if trainer.current_epoch == 3:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(callbacks.Checkpoints, "on_train_epoch_start", interrupt, raising=False)
-        trained("parts", *noisy)
+        with pytest.raises(KeyboardInterrupt):
+            trained("parts", *noisy)
     parts = RunDirectory(whole.path.parent / "parts")
     assert RunRecord.read(parts).status == "interrupted"
     assert seen == [0, 1, 2, 3]
@@ -242,7 +242,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_one_clear_error(
     with pytest.raises(OSError, match="No space left"):
         trained("a", "optimizer.lr=0.01")
     run = RunDirectory(tmp_path / "runs" / "a")
-    assert sorted(os.listdir(run.checkpoints)) == ["best.ckpt", "last.ckpt"]
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
     torch.load(run.best_checkpoint, weights_only=True)
     assert RunRecord.read(run).status == "failed"
 
@@ -288,6 +288,6 @@ class TestCheckpointMistakes:
 
 
 def test_a_batch_larger_than_the_data_leaves_nothing_behind(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="trainer.batch_size=5000"):
+    with pytest.raises(ConfigError, match=r"trainer\.batch_size=5000"):
         trained("a", "trainer.batch_size=5000")
     assert list((tmp_path / "runs" / "a").iterdir()) == []
