@@ -175,6 +175,13 @@ def test_early_stopping_stops(trained: Trained) -> None:
     assert len(run.metrics.read_text().splitlines()) == 1 + 3  # the first is the best, two more are patience
 
 
+def test_steps_that_end_within_an_epoch_end_in_a_validation(trained: Trained) -> None:
+    run, record = trained("a", "trainer.max_steps=15", "trainer.max_epochs=null")
+    steps = [line.split(",")[1] for line in run.metrics.read_text().splitlines()]
+    assert steps == ["step", "11", "15"]
+    assert record.best is not None
+
+
 def test_train_on_validation_too_keeps_the_last_weights(trained: Trained) -> None:
     run, record = trained("a", "trainer.train_on=train+validation")
     assert record.best is None
@@ -285,6 +292,14 @@ class TestCheckpointMistakes:
         with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
             load_model(run)
         assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.parametrize("trainer", ["gpu", "ddp"])
+def test_a_gpu_that_is_not_there_is_said_in_one_line(trained: Trained, trainer: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"torch sees 0 GPUs on this machine; type: trainer=cpu"):
+        trained("a", f"trainer={trainer}")
+    assert list((tmp_path / "runs" / "a").iterdir()) == []
 
 
 def test_a_batch_larger_than_the_data_leaves_nothing_behind(trained: Trained, tmp_path: Path) -> None:

@@ -71,6 +71,8 @@ def one_line(error: BaseException) -> str | None:
             return f"the disk is full{where}; free some space (runs/ and wandb/ grow), then type the same command again"
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             return f"no permission to write{where}; type: ls -ld{where or ' .'}"
+        if error.errno == errno.ENOENT and where:
+            return f"there is no{where}, and it cannot be made; name another path"
         if error.errno in {errno.ENOTDIR, errno.EEXIST}:
             return f"there is a file where a directory is needed{where and ':'}{where}; name another directory"
     return None

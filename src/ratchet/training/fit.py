@@ -18,7 +18,7 @@ from ratchet.training.checkpoint import identity
 from ratchet.training.datamodule import PreparedDataModule
 from ratchet.training.module import ClassificationTask
 from ratchet.training.ranks import RankLauncher, process_group
-from ratchet.training.trainer import build_trainer
+from ratchet.training.trainer import build_trainer, require_devices
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Fit:
     @classmethod
     def assemble(cls, config: Config, *, project: Project, run: RunDirectory) -> Fit:
         """Open the prepared data, seed, build the network. Raises a RatchetError for what does not fit together."""
+        require_devices(config.trainer)
         torch.set_num_threads(config.trainer.threads)
         data = PreparedData.open(project.prepared(config.data.name), reader="train", config=config.data)
         datamodule = PreparedDataModule(config, data)

@@ -10,10 +10,22 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.profilers import SimpleProfiler
 
-from ratchet.config.schema import Config
+from ratchet.config.schema import Config, TrainerConfig
+from ratchet.errors import ConfigError
 from ratchet.runs.directory import RunDirectory
 from ratchet.training.callbacks import Checkpoints, TerminalProgress
 from ratchet.training.ranks import ddp_strategy
+
+
+def require_devices(settings: TrainerConfig) -> None:
+    """Raises ConfigError where this machine has not the devices that are asked for."""
+    if settings.accelerator == "gpu" and torch.cuda.device_count() < settings.devices:
+        raise ConfigError(
+            f"trainer.accelerator=gpu with trainer.devices={settings.devices}: torch sees {torch.cuda.device_count()} "
+            "GPUs on this machine; type: trainer=cpu, or trainer=ddp_cpu to try out data parallelism"
+        )
+    if settings.accelerator == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("trainer.accelerator=mps: this machine has no Apple GPU; type: trainer=cpu")
 
 
 class SetEpoch(pl.Callback):
@@ -24,13 +36,21 @@ class SetEpoch(pl.Callback):
         batches.epoch = trainer.current_epoch
 
 
+class ValidateAtLastStep(pl.Callback):
+    """Ends a training whose max_steps come in the middle of an epoch with a validation, like any other."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.global_step == trainer.max_steps:
+            trainer.should_stop = True
+
+
 def build_trainer(config: Config, *, run: RunDirectory, loggers: list[Logger], checkpoints: Checkpoints) -> pl.Trainer:
     """The Trainer for one run; every file it writes lies in the run directory."""
     settings = config.trainer
     # A check for bugs of torch's own, on by default where algorithms are deterministic; it costs 5 % of a cnn.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     validates = settings.train_on == "train"
-    callbacks: list[pl.Callback] = [SetEpoch(), checkpoints]
+    callbacks: list[pl.Callback] = [SetEpoch(), ValidateAtLastStep(), checkpoints]
     if settings.early_stopping is not None:
         mode = {"maximize": "max", "minimize": "min"}[config.objective.direction]
         stopping: dict[str, Any] = settings.early_stopping.model_dump()
