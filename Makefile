@@ -18,20 +18,20 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ratchet needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; type: PYTHON=python3.11 make setup")'
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (a few minutes the first time)"
-	@$(BIN)/pip install -q -q --disable-pip-version-check -c constraints.txt -e '.[dev,dashboard]'
+	@$(BIN)/pip install -q -q --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev,dashboard]'
 	@touch $@
 
 repro: $(STAMP)  ## the main job: compose > fetch > prepare > train > evaluate
 	@PATH="$(abspath $(BIN)):$$PATH" dvc repro
 
 test: $(STAMP)  ## every test that a plain machine can run
-	@$(BIN)/pytest -n 2 -q
+	@$(BIN)/pytest -n 2 --dist loadfile -q
 
 check: $(STAMP)  ## lint, types and the fast tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest -n 2 -q -m 'not slow'
+	@$(BIN)/pytest -n 2 --dist loadfile -q -m 'not slow'
 
 bench: $(STAMP)  ## speed and memory, as tables of ratios (minutes)
 	@$(BIN)/python bench/training.py
