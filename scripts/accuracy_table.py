@@ -90,7 +90,9 @@ def is_measured(project: Project, recipe: Recipe, seed: int) -> bool:
     run = directory(project, recipe, seed)
     if not (run.evaluation / "metrics.json").is_file():
         return False
-    return RunRecord.read(run).config_hash == config_hash(load_config(project, settings(recipe, seed)))
+    record = RunRecord.read(run)
+    same = record.config_hash == config_hash(load_config(project, settings(recipe, seed)))
+    return same and record.status == "completed"
 
 
 def measure(project: Project, recipe: Recipe, seed: int) -> None:

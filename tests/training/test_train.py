@@ -212,6 +212,9 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(trained: Trained, tmp_pa
     assert record.status == "failed"
     assert record.error is not None
     assert record.error["class"] == "TrainingError"
+    assert record.best is None
+    contents = torch.load(tmp_path / "runs" / "a" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert all(torch.isfinite(value).all() for value in contents["state_dict"].values())
 
 
 def test_the_step_of_a_loss_that_is_not_finite_is_the_first_one(
@@ -270,6 +273,15 @@ class TestCheckpointMistakes:
         trained("a")
         with pytest.raises(CheckpointError, match=r"model\.width=16 there, 32 here; type: model\.width=16"):
             trained("a", "model.width=32", resume=True)
+
+    def test_of_other_data(self, trained: Trained, project: Project) -> None:
+        from ratchet.data.prepare import prepare
+
+        trained("a")
+        other = "data.prepare.seed=9"
+        prepare(load_config(project, [*SMALL, other]).data, project=project)
+        with pytest.raises(CheckpointError, match=r"was trained on prepared data .* train anew without resume="):
+            trained("a", other, resume=True)
 
     def test_missing(self, trained: Trained, tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match="cannot resume: there is no checkpoint"):

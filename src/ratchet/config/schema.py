@@ -225,9 +225,9 @@ class TrainerConfig(Section):
 
     accelerator: Literal["cpu", "gpu", "mps", "auto"] = "cpu"
     devices: PositiveInt = 1
-    strategy: Literal["auto", "ddp", "ddp_spawn"] = "auto"
+    strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
-    threads: PositiveInt = 1  # CPU threads of one process; part of what makes a number come out again
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1  # of one process; part of what makes a number come out again
     batch_size: PositiveInt = 100
     max_epochs: PositiveInt | None = None
     max_steps: PositiveInt | None = None  # whichever comes first
@@ -271,7 +271,7 @@ class EvaluationConfig(Section):
 class Config(Section):
     """Everything a run is asked to do."""
 
-    seed: NonNegativeInt
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     objective: ObjectiveConfig
     data: DataConfig
     model: ModelConfig

@@ -47,7 +47,7 @@ class RunRecord(BaseModel):
     resumed: int = 0  # how many times
     timings: dict[str, float] = {}
     best: Best | None = None
-    metrics: dict[str, float] = {}  # of the last validation; those of the best one begin with best/
+    metrics: dict[str, float] = {}  # of the last validation
     error: dict[str, str] | None = None  # class, message
 
     def write(self, run: RunDirectory) -> None:

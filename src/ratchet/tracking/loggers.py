@@ -80,7 +80,10 @@ def finish_loggers(loggers: list[Logger], *, summary: dict[str, Any], exit_code:
     for logger in loggers:
         session = getattr(logger, "experiment", None) if type(logger).__name__ == "WandbLogger" else None
         if session is not None:
-            session.summary.update(summary)
-            session.finish(exit_code=exit_code)
+            try:
+                session.summary.update(summary)
+                session.finish(exit_code=exit_code)
+            except Exception as error:  # noqa: BLE001 - the run is worth more than its curves
+                print(f"warning: W&B did not finish this run ({error}); run.json has it all", file=sys.stderr)
         else:
             logger.finalize("success" if exit_code == 0 else "failed")

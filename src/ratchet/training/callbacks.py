@@ -25,10 +25,12 @@ LAST_EVERY = 5.0  # seconds between two writes of last.ckpt: small models pass m
 PLAIN_EVERY = 30.0  # seconds between two lines where there is no terminal
 
 
-class Checkpoints(pl.Callback):
+class Checkpoints(pl.callbacks.Checkpoint):
     """Keeps best.ckpt (weights at the best objective) and last.ckpt (the whole state at the end of an epoch).
 
-    Both are written beside their place and renamed into it: a kill or a full disk leaves the old one whole.
+    Lightning calls a Checkpoint after every other callback and the module: the state includes early stopping's, and an
+    epoch whose loss is not finite raises before anything is saved. Both are written beside their place and renamed into
+    it: a kill or a full disk leaves the old one whole.
     """
 
     def __init__(self, run: RunDirectory, objective: ObjectiveConfig, *, validates: bool = True) -> None:
@@ -90,7 +92,7 @@ class Checkpoints(pl.Callback):
 
 
 class TerminalProgress(pl.Callback):
-    """A live bar in a terminal; elsewhere a line at the start, now and then, and at the end."""
+    """A live bar in a terminal; elsewhere a line every half minute."""
 
     def __init__(self, metric: str, *, style: str) -> None:
         self.metric = metric

@@ -65,6 +65,19 @@ def require_same_model(contents: dict[str, Any], wanted: dict[str, Any], path: P
         )
 
 
+def require_same_data(contents: dict[str, Any], data_hash: str, path: Path) -> None:
+    """Raises CheckpointError where the prepared data is another than the checkpoint was trained on.
+
+    Other splits would turn examples that the model was trained on into validation or test examples.
+    """
+    trained_on = contents[KEY]["data"]["hash"]
+    if trained_on != data_hash:
+        raise CheckpointError(
+            f"{path} was trained on prepared data {trained_on[:12]}, here it is {data_hash[:12]}; "
+            "bring that data back (dvc checkout, or src/prepare.py with its settings), or train anew without resume="
+        )
+
+
 def read_config(run: RunDirectory) -> Config:
     """The config that a run was trained with. Raises CheckpointError where the directory holds no run."""
     if not run.config.is_file():

@@ -86,6 +86,8 @@ class ClassificationTask(pl.LightningModule):
         return loss
 
     def _require_finite(self) -> None:
+        if not self._losses:
+            return
         recent = torch.stack(self._losses[-FINITE_CHECK_EVERY:])
         bad = torch.nonzero(~torch.isfinite(recent))
         if len(bad) == 0:
@@ -104,6 +106,7 @@ class ClassificationTask(pl.LightningModule):
         self._validated.append((self.network(x), labels))
 
     def on_validation_epoch_end(self) -> None:
+        self._require_finite()
         logits = torch.cat([logits for logits, _ in self._validated])
         labels = torch.cat([labels for _, labels in self._validated])
         self._validated.clear()

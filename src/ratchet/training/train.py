@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 import time
@@ -25,7 +26,7 @@ from ratchet.runs import provenance
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
 from ratchet.tracking.loggers import build_loggers, finish_loggers
-from ratchet.training.checkpoint import read_checkpoint, require_same_model
+from ratchet.training.checkpoint import read_checkpoint, require_same_data, require_same_model
 from ratchet.training.fit import Fit
 
 
@@ -41,6 +42,8 @@ def train(
     fit = Fit.assemble(config, project=project, run=run)
     run.create()
     step = _resumable_step(fit) if resume else None
+    if not resume:
+        shutil.rmtree(run.evaluation, ignore_errors=True)  # it is of the weights that are about to be replaced
     record = _begin(fit, project=project, command=command, resume=resume)
     write_atomically(run.config, yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True).encode())
     loggers = build_loggers(config, run=run, record=record, project=project, resumed_at_step=step)
@@ -62,8 +65,8 @@ def train(
     finally:
         _finish(record, fit=fit, trainer=trainer, status=status, error=error)
         record.timings["fit"] = round(time.perf_counter() - began, 3)
-        finish_loggers(loggers, summary=_summary(record), exit_code=0 if status == "completed" else 1)
         record.write(run)
+        finish_loggers(loggers, summary=_summary(record), exit_code=0 if status == "completed" else 1)
     return record
 
 
@@ -74,6 +77,7 @@ def _resumable_step(fit: Fit) -> int:
     except CheckpointError as error:
         raise CheckpointError(f"cannot resume: {error}") from error
     require_same_model(contents, fit.task.identity, fit.run.last_checkpoint)
+    require_same_data(contents, fit.data.data_hash, fit.run.last_checkpoint)
     return int(contents["global_step"])
 
 

@@ -72,7 +72,6 @@ def build_trainer(config: Config, *, run: RunDirectory, loggers: list[Logger], c
         logger=loggers or False,
         profiler=SimpleProfiler(dirpath=run.path, filename="profile") if settings.profile else None,
         default_root_dir=run.path,
-        enable_checkpointing=False,  # Checkpoints does it
         enable_progress_bar=False,  # TerminalProgress does it
         enable_model_summary=False,
         num_sanity_val_steps=0,
