@@ -99,14 +99,25 @@ def test_the_same_config_gives_the_same_run_bit_for_bit(trained: Trained) -> Non
     assert not same(weights(a), weights(c))
 
 
-def test_a_resumed_run_equals_one_that_was_never_interrupted(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["scheduler=cosine"],
+        ["scheduler=plateau", "scheduler.patience=0", "optimizer.lr=0.1"],
+        ["trainer.early_stopping={patience: 4, min_delta: 1}"],  # stops one epoch before the last
+    ],
+    ids=["cosine", "plateau", "early stopping"],
+)
+def test_a_resumed_run_equals_one_that_was_never_interrupted(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
     monkeypatch.setattr(callbacks, "LAST_EVERY", -1.0)  # last.ckpt after every epoch
     noisy = [
         "augmentation=image",
         "augmentation.shift=0.13",
         "model.dropout=0.2",
-        "scheduler=cosine",
-        "trainer.max_epochs=5",
+        "trainer.max_epochs=6",
+        *more,
     ]
     whole, _ = trained("whole", *noisy)
     seen = []

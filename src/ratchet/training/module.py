@@ -17,8 +17,9 @@ from ratchet.training.augmentation import Augmentation
 from ratchet.training.batches import Batch
 from ratchet.training.checkpoint import KEY
 from ratchet.training.optimizers import build_optimizer
-from ratchet.training.schedules import build_scheduler
+from ratchet.training.schedules import Plateau, build_scheduler
 
+PLATEAU = "ratchet/plateau"  # a checkpoint's entry for the state of the schedule that waits for a plateau
 FINITE_CHECK_EVERY = 50  # steps; reading a loss back stalls an accelerator
 
 
@@ -44,6 +45,8 @@ class ClassificationTask(pl.LightningModule):
         self.augmentation = Augmentation(config.augmentation, layout=config.data.layout, n_classes=n_classes)
         self.register_buffer("class_weights", class_weights, persistent=False)
         self._weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+        self._plateau: Plateau | None = None
+        self._plateau_state: dict[str, Any] | None = None
         self._first_step = 0
         self._losses: list[Tensor] = []
         self._hits: list[Tensor] = []
@@ -110,7 +113,10 @@ class ClassificationTask(pl.LightningModule):
         logits = torch.cat([logits for logits, _ in self._validated])
         labels = torch.cat([labels for _, labels in self._validated])
         self._validated.clear()
-        self.log_dict({f"validation/{name}": value for name, value in self._metrics(logits, labels).items()})
+        metrics = {f"validation/{name}": value for name, value in self._metrics(logits, labels).items()}
+        self.log_dict(metrics)
+        if self._plateau is not None:  # here, not by Lightning: it would step only after the epoch's checkpoint
+            self._plateau.step(float(metrics[self.config.objective.metric]))
         self._log_training()
 
     def on_train_epoch_end(self) -> None:
@@ -142,6 +148,10 @@ class ClassificationTask(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.identity
+        checkpoint[PLATEAU] = self._plateau.state_dict() if self._plateau is not None else None
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._plateau_state = checkpoint.get(PLATEAU)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = build_optimizer(self.config.optimizer, self.network.parameters())
@@ -153,14 +163,10 @@ class ClassificationTask(pl.LightningModule):
         )
         if built is None:
             return optimizer
-        scheduler, interval = built
-        entry: dict[str, Any] = {
-            "scheduler": scheduler,
-            "interval": "step" if interval == "step" else "epoch",
-        }
-        if interval == "validation":
-            entry |= {
-                "monitor": self.config.objective.metric,
-                "frequency": self.config.trainer.validate_every,
-            }
-        return {"optimizer": optimizer, "lr_scheduler": entry}  # type: ignore[return-value]
+        scheduler, _ = built
+        if not isinstance(scheduler, Plateau):
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        if self._plateau_state is not None:
+            scheduler.load_state_dict(self._plateau_state)
+        self._plateau = scheduler
+        return optimizer
