@@ -113,7 +113,7 @@ def table(project: Project, recipes: list[Recipe]) -> Iterator[str]:
         records = [RunRecord.read(run) for run in runs]
         test = [100 * read_accuracy(run.evaluation / "metrics.json") for run in runs]
         validation = [100 * record.best.value for record in records if record.best is not None]
-        minutes = statistics.mean(record.timings["fit"] for record in records) / 60
+        minutes = statistics.median(record.timings["fit"] for record in records) / 60
         yield (
             f"| {recipe.data} | {recipe.model} | {records[0].parameters:,} | {recipe.seeds} | {spread(validation)} "
             f"| {spread(test)} | {recipe.published or '–'} | {minutes:.1f} |"
