@@ -5,7 +5,7 @@ from ratchet.terminal.command import run_command
 
 def main(arguments: list[str]) -> int:
     """Train what params.yaml and the command line name."""
-    from ratchet.training.application import main as application
+    from ratchet.commands.train import main as application
 
     return application(arguments)
 

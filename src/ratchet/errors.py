@@ -23,3 +23,21 @@ class CheckpointError(RatchetError):
 
 class TrainingError(RatchetError):
     """Training cannot go on: the loss is no longer finite, or memory or disk ran out."""
+
+    kind: str = "exception"  # what a search calls such a failure
+
+
+class NonFiniteLossError(TrainingError):
+    """The loss or the objective is NaN or infinite."""
+
+    kind = "non-finite loss"
+
+
+class OutOfMemoryError(TrainingError):
+    """The machine's memory, or the device's, is too small."""
+
+    kind = "out of memory"
+
+
+class TrialPruned(BaseException):
+    """The pruner's verdict, inside a trial. No Exception: a task that catches those ends all the same."""

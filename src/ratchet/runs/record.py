@@ -10,7 +10,7 @@ from ratchet.errors import RatchetError
 from ratchet.files import write_atomically
 from ratchet.runs.directory import RunDirectory
 
-Status = Literal["running", "completed", "interrupted", "failed"]
+Status = Literal["running", "completed", "interrupted", "failed", "pruned"]
 
 
 class Best(BaseModel):
@@ -21,6 +21,7 @@ class Best(BaseModel):
     step: int
     metric: str
     value: float
+    metrics: dict[str, float] = {}  # everything that this validation measured
 
 
 class RunRecord(BaseModel):

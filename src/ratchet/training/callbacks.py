@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -60,6 +61,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
             step=trainer.global_step,
             metric=self.objective.metric,
             value=value,
+            metrics={name: float(number) for name, number in trainer.callback_metrics.items()},
         )
         self._save(trainer, best=True)
 
@@ -89,6 +91,25 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = Best.model_validate(state_dict["best"]) if state_dict["best"] else None
+
+
+class Reports(pl.Callback):
+    """Tells a search what each validation gave, once its checkpoint is on disk. What `report` raises ends the run."""
+
+    def __init__(self, metric: str, report: Callable[[int, float], None]) -> None:
+        self.metric, self.report = metric, report
+        self._validations = 0
+        self._validated = False
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._validated = True
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not self._validated:
+            return
+        self._validated = False
+        self._validations += 1
+        self.report(self._validations, float(trainer.callback_metrics[self.metric]))
 
 
 class TerminalProgress(pl.Callback):

@@ -18,7 +18,7 @@ from ratchet.training.checkpoint import identity
 from ratchet.training.datamodule import PreparedDataModule
 from ratchet.training.module import ClassificationTask
 from ratchet.training.ranks import RankLauncher, process_group
-from ratchet.training.trainer import build_trainer, require_devices
+from ratchet.training.trainer import Report, build_trainer, require_devices
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,11 @@ class Fit:
         """How many numbers the network learns."""
         return sum(parameter.numel() for parameter in self.task.network.parameters() if parameter.requires_grad)
 
-    def trainer(self, loggers: list[Logger]) -> pl.Trainer:
-        """A Trainer that knows the run's checkpoints and loggers."""
-        return build_trainer(self.config, run=self.run, loggers=loggers, checkpoints=self.checkpoints)
+    def trainer(self, loggers: list[Logger], *, report: Report | None = None) -> pl.Trainer:
+        """A Trainer that knows the run's checkpoints and loggers, and whom to tell of each validation."""
+        return build_trainer(
+            self.config, run=self.run, loggers=loggers, checkpoints=self.checkpoints, report=report
+        )
 
     def go(self, trainer: pl.Trainer, *, resume: bool) -> None:
         """Train, from the last checkpoint with `resume`."""

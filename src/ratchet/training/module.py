@@ -12,7 +12,7 @@ from torch.nn import functional
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
 from ratchet.config.schema import Config
-from ratchet.errors import TrainingError
+from ratchet.errors import NonFiniteLossError
 from ratchet.training.augmentation import Augmentation
 from ratchet.training.batches import Batch
 from ratchet.training.checkpoint import KEY
@@ -98,7 +98,7 @@ class ClassificationTask(pl.LightningModule):
         first = int(bad[0, 0])
         step = self._first_step + len(self._losses) - len(recent) + first + 1
         rates = [group["lr"] for group in self.trainer.optimizers[0].param_groups]
-        raise TrainingError(
+        raise NonFiniteLossError(
             f"the loss is {float(recent[first])} at step {step} (epoch {self.current_epoch}, "
             f"learning rate {rates[0]:.2g}): the rate may be too high or a value of the data too large; "
             f"type: optimizer.lr={self.config.optimizer.lr / 10:g}, or trainer.gradient_clip=1.0"

@@ -19,7 +19,7 @@ import yaml
 
 from ratchet.config.composition import config_hash
 from ratchet.config.schema import Config
-from ratchet.errors import CheckpointError, TrainingError
+from ratchet.errors import CheckpointError, OutOfMemoryError, TrainingError, TrialPruned
 from ratchet.files import write_atomically
 from ratchet.project import Project
 from ratchet.runs import provenance
@@ -28,12 +28,24 @@ from ratchet.runs.record import RunRecord, Status
 from ratchet.tracking.loggers import build_loggers, finish_loggers
 from ratchet.training.checkpoint import read_checkpoint, require_same_data, require_same_model
 from ratchet.training.fit import Fit
+from ratchet.training.trainer import Report
 
 
 def train(
-    config: Config, *, run: RunDirectory, project: Project, command: Sequence[str] = (), resume: bool = False
+    config: Config,
+    *,
+    run: RunDirectory,
+    project: Project,
+    command: Sequence[str] = (),
+    resume: bool = False,
+    study: str | None = None,
+    trial: int | None = None,
+    report: Report | None = None,
 ) -> RunRecord:
     """Train on the prepared arrays and write the run directory; with `resume` go on from its last checkpoint.
+
+    In a search the run is `trial` of `study`; `report(validation, objective)` hears of each validation, and ends the
+    run by raising TrialPruned.
 
     Raises a RatchetError for what a person can mend and KeyboardInterrupt for Ctrl-C; run.json then says so too.
     Nothing is written before the config, the data and the model are known to fit together.
@@ -45,9 +57,10 @@ def train(
     if not resume:
         shutil.rmtree(run.evaluation, ignore_errors=True)  # it is of the weights that are about to be replaced
     record = _begin(fit, project=project, command=command, resume=resume)
+    record.study, record.trial = study, trial
     write_atomically(run.config, yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True).encode())
     loggers = build_loggers(config, run=run, record=record, project=project, resumed_at_step=step)
-    trainer = fit.trainer(loggers)
+    trainer = fit.trainer(loggers, report=report)
     record.timings["setup"] = round(time.perf_counter() - began, 3)
     record.write(run)
     began = time.perf_counter()
@@ -60,13 +73,13 @@ def train(
         status = "completed"
     except BaseException as raised:
         error = raised
-        status = "interrupted" if isinstance(raised, KeyboardInterrupt) else "failed"
+        status = _status_of(raised)
         raise
     finally:
         _finish(record, fit=fit, trainer=trainer, status=status, error=error)
         record.timings["fit"] = round(time.perf_counter() - began, 3)
         record.write(run)
-        finish_loggers(loggers, summary=_summary(record), exit_code=0 if status == "completed" else 1)
+        finish_loggers(loggers, summary=_summary(record), exit_code=0 if status in {"completed", "pruned"} else 1)
     return record
 
 
@@ -108,10 +121,16 @@ def _finish(record: RunRecord, *, fit: Fit, trainer: pl.Trainer, status: Status,
     record.finished_at = _now()
     record.best = fit.checkpoints.best
     record.metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    if error is not None:
+    if error is not None and not isinstance(error, TrialPruned):
         record.error = {"class": type(error).__name__, "message": str(error)}
         with fit.run.log.open("a", encoding="utf-8") as log:
             log.writelines(traceback.format_exception(error))
+
+
+def _status_of(error: BaseException) -> Status:
+    if isinstance(error, TrialPruned):
+        return "pruned"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
 def _summary(record: RunRecord) -> dict[str, Any]:
@@ -148,7 +167,7 @@ def _explained() -> Iterator[None]:
         text = str(error)
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
             line = text.splitlines()[0][:120] if text else "the machine's memory"
-            raise TrainingError(f"out of memory ({line}); type: trainer.batch_size=<half of it>") from error
+            raise OutOfMemoryError(f"out of memory ({line}); type: trainer.batch_size=<half of it>") from error
         if "No space left on device" in text or "file write failed" in text:
             raise OSError(28, "No space left on device") from error
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,8 +14,10 @@ from pytorch_lightning.profilers import SimpleProfiler
 from ratchet.config.schema import Config, TrainerConfig
 from ratchet.errors import ConfigError
 from ratchet.runs.directory import RunDirectory
-from ratchet.training.callbacks import Checkpoints, TerminalProgress
+from ratchet.training.callbacks import Checkpoints, Reports, TerminalProgress
 from ratchet.training.ranks import ddp_strategy
+
+Report = Callable[[int, float], None]  # of a validation: how many there were, and the objective
 
 
 def require_devices(settings: TrainerConfig) -> None:
@@ -44,7 +47,9 @@ class ValidateAtLastStep(pl.Callback):
             trainer.should_stop = True
 
 
-def build_trainer(config: Config, *, run: RunDirectory, loggers: list[Logger], checkpoints: Checkpoints) -> pl.Trainer:
+def build_trainer(
+    config: Config, *, run: RunDirectory, loggers: list[Logger], checkpoints: Checkpoints, report: Report | None = None
+) -> pl.Trainer:
     """The Trainer for one run; every file it writes lies in the run directory."""
     settings = config.trainer
     # A check for bugs of torch's own, on by default where algorithms are deterministic; it costs 5 % of a cnn.
@@ -55,6 +60,8 @@ def build_trainer(config: Config, *, run: RunDirectory, loggers: list[Logger], c
         mode = {"maximize": "max", "minimize": "min"}[config.objective.direction]
         stopping: dict[str, Any] = settings.early_stopping.model_dump()
         callbacks.append(EarlyStopping(config.objective.metric, mode=mode, **stopping))
+    if report is not None:
+        callbacks.append(Reports(config.objective.metric, report))
     if settings.progress != "none":
         callbacks.append(TerminalProgress(config.objective.metric, style=settings.progress))
     return pl.Trainer(

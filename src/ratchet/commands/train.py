@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -17,7 +18,7 @@ from ratchet.config.command_line import CommandLine
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import is_group
-from ratchet.config.jobs import checked_jobs, label, swept_keys
+from ratchet.config.jobs import checked_jobs, label
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
 from ratchet.errors import CheckpointError, ConfigError
@@ -38,21 +39,35 @@ def main(arguments: Sequence[str]) -> int:
     line = CommandLine.parse(arguments)
     resumed = _resumed(line.resume, project=project) if line.resume else None
     request = _request(line, project=project, resumed=resumed)
+    if line.multirun and not line.prints:
+        return _sweep(line, request, project=project)
     if not (line.prints or line.other_config):
         _check_classes(checked_jobs(request))
     request.notify()
-    jobs = _Jobs(project, line, resumed, swept_keys(request.overrides) if line.multirun else [], Outcomes())
-    with _environment(project, ["train.py", *line.flags, *request.overrides]), request.explained():
-        try:
-            hydra.main(version_base="1.3", config_path=str(request.directory), config_name="config")(jobs.run)()
-        except KeyboardInterrupt:
-            jobs.outcomes.show()
-            raise
-    if line.multirun:
-        jobs.outcomes.show()
-    elif jobs.outcomes.failed:
+    jobs = _Jobs(project, line, resumed, [], Outcomes())
+    _run_hydra(jobs.run, line, request, project=project)
+    if jobs.outcomes.failed:
         raise jobs.outcomes.failed[0].error
-    return 1 if jobs.outcomes.failed else 0
+    return 0
+
+
+def _run_hydra(task: Callable[[DictConfig], Any], line: CommandLine, request: Request, *, project: Project) -> None:
+    with _environment(project, ["train.py", *line.flags, *request.overrides]), request.explained():
+        hydra.main(version_base="1.3", config_path=str(request.directory), config_name="config")(task)()
+
+
+def _sweep(line: CommandLine, request: Request, *, project: Project) -> int:
+    from ratchet.commands.sweep import run_sweep, sweep_settings
+
+    sweeps, request = sweep_settings(project, request)
+    request.refuse_wrong_options()
+    request.notify()
+    ending = run_sweep(
+        sweeps, request, project=project, run_hydra=lambda task: _run_hydra(task, line, request, project=project)
+    )
+    if ending.interrupted:
+        raise KeyboardInterrupt
+    return 1 if ending.failed else 0
 
 
 def _request(line: CommandLine, *, project: Project, resumed: RunDirectory | None) -> Request:

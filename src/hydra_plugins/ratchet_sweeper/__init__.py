@@ -1,0 +1,1 @@
+"""`hydra/sweeper=ratchet`: found by Hydra under this name; the work is in ratchet.search."""

@@ -1,0 +1,42 @@
+"""The shim. Hydra imports it at every start, twice even: nothing heavy, no state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+NODE = {
+    "_target_": "hydra_plugins.ratchet_sweeper.sweeper.RatchetSweeper",
+    "sweeps": {"grid": {}},  # name: what ratchet.search.settings.SweepSettings takes
+    "nested": False,  # each study in a directory of its own under hydra.sweep.dir
+    "keep_returns": True,  # sweep() gives Hydra's JobReturn of each job
+    "_recursive_": False,  # samplers and pruners are built where they are used
+}
+ConfigStore.instance().store(group="hydra/sweeper", name="ratchet", node=NODE, provider="ratchet")
+
+
+class RatchetSweeper(Sweeper):
+    """Optuna studies of one process per trial."""
+
+    def __init__(self, sweeps: DictConfig, nested: bool, keep_returns: bool) -> None:
+        self.sweeps, self.nested, self.keep_returns = sweeps, nested, keep_returns
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from ratchet.search.sweeper import sweep_under_hydra
+
+        return sweep_under_hydra(
+            arguments,
+            sweeps=OmegaConf.to_container(self.sweeps, resolve=True),
+            nested=self.nested,
+            keep_returns=self.keep_returns,
+            task=self.task_function,
+            context=self.hydra_context,
+            master=self.config,
+        )

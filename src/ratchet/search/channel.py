@@ -1,0 +1,95 @@
+"""Between a trial's process and its worker: reports and results one way, verdicts the other."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Literal
+
+from ratchet.errors import TrialPruned
+from ratchet.search.outcomes import Outcome
+
+Verdict = Literal["go", "prune", "stop"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """An intermediate value of the objective."""
+
+    step: int
+    value: float
+
+
+@dataclass(frozen=True)
+class TrialContext:
+    """Which trial the calling process runs; what a task asks for to report and to be pruned."""
+
+    study: str
+    number: int
+    send: Callable[[int, float], Verdict]
+
+    def report(self, step: int, value: float) -> None:
+        """Tell the worker. Raises TrialPruned when the pruner has seen enough."""
+        if self.send(step, float(value)) == "prune":
+            raise TrialPruned
+
+
+_current: TrialContext | None = None
+
+
+def current_trial() -> TrialContext | None:
+    """The trial of this process; None outside a search."""
+    return _current
+
+
+def enter_trial(context: TrialContext | None) -> None:
+    """What a trial's process calls first."""
+    global _current  # noqa: PLW0603 - a process has one trial
+    _current = context
+
+
+class Line:
+    """The trial's end. A thread listens: for verdicts, for `stop`, and for the worker's death."""
+
+    def __init__(self, connection: Connection, *, on_stop: Callable[[], None], on_lost: Callable[[], None]) -> None:
+        self._connection = connection
+        self._verdicts: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
+        self._on_stop, self._on_lost = on_stop, on_lost
+        self._ended = False
+        self._listener = threading.Thread(target=self._listen, name="worker", daemon=True)
+        self._listener.start()
+
+    def report(self, step: int, value: float) -> Verdict:
+        """Send an intermediate value and wait for the verdict."""
+        self._connection.send(Report(step, value))
+        return self._verdicts.get()
+
+    def end(self, outcome: Outcome | bytes) -> None:
+        """Send the result. Nothing follows it."""
+        self._ended = True
+        if isinstance(outcome, bytes):
+            self._connection.send_bytes(outcome)
+        else:
+            self._connection.send(outcome)
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                verdict: Any = self._connection.recv()
+            except (EOFError, OSError):
+                if not self._ended:
+                    self._on_lost()
+                return
+            if verdict == "stop":
+                self._on_stop()
+            else:
+                self._verdicts.put(verdict)
+
+
+def interrupt_main_thread() -> None:
+    """As Ctrl-C would."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

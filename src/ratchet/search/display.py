@@ -1,0 +1,153 @@
+"""What a person sees while a sweep runs: a live table in a terminal, elsewhere a line for each trial."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from ratchet.search.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from ratchet.search.worker import Active, OpenStudy, Worker
+
+
+class Display(Protocol):
+    """What a worker tells."""
+
+    def started(self, active: Active) -> None:
+        """A trial began."""
+
+    def finished(
+        self, of: OpenStudy, number: int, state: str, outcome: Outcome, metrics: Mapping[str, float], *, again: bool = False
+    ) -> None:
+        """A trial ended: complete, pruned, failed or known."""
+
+    def refresh(self, worker: Worker) -> None:
+        """Time has passed."""
+
+    def say(self, line: str) -> None:
+        """Something a person should know."""
+
+
+class SilentDisplay:
+    """Tells nobody."""
+
+    def started(self, active: Active) -> None:
+        """Nothing."""
+
+    def finished(
+        self, of: OpenStudy, number: int, state: str, outcome: Outcome, metrics: Mapping[str, float], *, again: bool = False
+    ) -> None:
+        """Nothing."""
+
+    def refresh(self, worker: Worker) -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+
+class TerminalDisplay:
+    """On stderr: live where that is a terminal."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._live = Live(console=self.console, refresh_per_second=4, transient=True) if sys.stderr.isatty() else None
+        self._durations: list[float] = []
+        self._began: dict[tuple[str, int], float] = {}
+        self._shown = 0.0
+
+    def __enter__(self) -> TerminalDisplay:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def started(self, active: Active) -> None:
+        """The beginning is told by the live table alone."""
+        self._began[active.of.plan.name, active.claim.trial.number] = time.monotonic()
+
+    def finished(
+        self, of: OpenStudy, number: int, state: str, outcome: Outcome, metrics: Mapping[str, float], *, again: bool = False
+    ) -> None:
+        """One line for each trial, above the live table."""
+        began = self._began.pop((of.plan.name, number), None)
+        took = time.monotonic() - began if began is not None else 0.0
+        if state == "complete":
+            self._durations.append(took)
+        done = f"{of.ledger.finished()}/{of.plan.n_trials}"
+        params = describe(of, number)
+        if state == "complete":
+            values = "  ".join(f"{each.metric} {metrics[each.metric]:.4f}" for each in of.plan.objectives)
+            text = f"{values}  {params}  ({took:.1f} s)"
+        elif state == "failed":
+            text = f"failed ({outcome.failure}{', run again' if again else ''}): {outcome.error}  {params}"
+        else:
+            text = f"{'measured before' if state == 'known' else state}  {params}"
+        self.console.print(f"[{done}] {of.plan.name} trial {number}  {text}", markup=False)
+
+    def refresh(self, worker: Worker) -> None:
+        """Draw the live table again, four times a second at most."""
+        if self._live is None or time.monotonic() - self._shown < 0.25:
+            return
+        self._shown = time.monotonic()
+        self._live.update(Group(*self._rows(worker)))
+
+    def _rows(self, worker: Worker) -> list[Text]:
+        rows = []
+        for study in worker.studies:
+            done, total = study.ledger.finished(), study.plan.n_trials
+            bar = "━" * round(20 * done / total)
+            line = f"{study.plan.name}  {bar:<20} {done}/{total}  {self._best(study)}"
+            rows.append(Text(f"{line}  {self._left(worker, total - done)}".rstrip()))
+        for active in worker._active:
+            now = time.monotonic() - active.began
+            value = f"  validation {active.step}: {active.value:.4f}" if active.value is not None else ""
+            repeat = f" repeat {active.repeat}" if active.of.plan.settings.repeats > 1 else ""
+            name = f"  trial {active.claim.trial.number}{repeat}  {now:.0f} s{value}"
+            rows.append(Text(f"{name}  {describe(active.of, active.claim.trial.number)}", no_wrap=True, overflow="ellipsis"))
+        return rows
+
+    def _best(self, study: OpenStudy) -> str:
+        if len(study.plan.objectives) > 1:
+            return f"{len(study.study.best_trials)} on the front"
+        try:
+            return f"best {study.study.best_value:.4f}"
+        except ValueError:
+            return ""
+
+    def _left(self, worker: Worker, trials: int) -> str:
+        if not self._durations:
+            return ""
+        seconds = statistics.median(self._durations) * trials / max(1, len(worker._active))
+        return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
+
+    def say(self, line: str) -> None:
+        """A note, above the live table."""
+        self.console.print(f"note: {line}", markup=False)
+
+
+def describe(of: OpenStudy, number: int) -> str:
+    """A trial's parameters, short."""
+    trial = of.study.get_trials(deepcopy=False)[number]
+    return " ".join(f"{key.lstrip('+')}={_short(value)}" for key, value in trial.params.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def relative(path: object) -> str:
+    """As a person would type it from here."""
+    return os.path.relpath(str(path))

@@ -1,0 +1,205 @@
+"""Where trials run: processes forked from a preloaded server, and a twin of them in a thread of the worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+import cloudpickle
+
+from ratchet.search.channel import Line, Report, Verdict
+from ratchet.search.outcomes import Outcome
+from ratchet.search.trial_process import Job, _send, preloaded, run, trial_main
+
+GRACE = 1.0  # seconds between asking a process to end and ending it
+
+
+class Running(Protocol):
+    """A training that has been started."""
+
+    connection: Connection
+
+    def receive(self) -> Report | Outcome | None:
+        """The next message; None when it ended without a result."""
+
+    def answer(self, verdict: Verdict) -> None:
+        """Answer a report, or say `stop` at any time."""
+
+    def end(self) -> None:
+        """See that nothing of it is left, at once."""
+
+
+class Executor(Protocol):
+    """Starts jobs."""
+
+    def warm_up(self) -> None:
+        """There will be jobs soon."""
+
+    def start(self, job: Job) -> Running:
+        """Start one, and come back at once."""
+
+
+class ForkedExecutor:
+    """One process for each job, from a server that has imported what jobs need; where there is no fork, spawned."""
+
+    def __init__(self, preload: Sequence[str] = ()) -> None:
+        self._forks = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context: Any = multiprocessing.get_context("forkserver" if self._forks else "spawn")
+        if self._forks:
+            self._context.set_forkserver_preload([*preloaded(), *preload])
+
+    def warm_up(self) -> None:
+        """Let the server begin its imports; it takes seconds."""
+        if self._forks:
+            from multiprocessing.forkserver import ensure_running
+
+            with _importable():
+                ensure_running()
+
+    def start(self, job: Job) -> ForkedRun:
+        """Fork, hand the job over, and come back."""
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=trial_main, args=(theirs, job.dumps()), name=f"trial-{job.number}")
+        with _importable(), _without_main():
+            process.start()
+        theirs.close()
+        return ForkedRun(process, ours)
+
+
+class ForkedRun:
+    """A process and the worker's end of its pipe."""
+
+    def __init__(self, process: Any, connection: Connection) -> None:
+        self._process, self.connection = process, connection
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return int(self._process.pid)
+
+    def receive(self) -> Report | Outcome | None:
+        """The next message; None when the process was killed."""
+        try:
+            message = cloudpickle.loads(self.connection.recv_bytes())
+        except (EOFError, OSError):
+            return None
+        assert isinstance(message, Report | Outcome)
+        return message
+
+    def answer(self, verdict: Verdict) -> None:
+        """A process that is gone hears nothing; its end is noticed elsewhere."""
+        with suppress(OSError):
+            self.connection.send(verdict)
+
+    def end(self) -> None:
+        """Wait a little for it to end by itself, then kill it and the processes it started."""
+        self._process.join(GRACE)
+        if self._process.exitcode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)  # it leads a group of its own
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            self._process.join()
+        self.connection.close()
+
+    @property
+    def death(self) -> str:
+        """How a process ended that sent no result."""
+        self._process.join(GRACE)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return f"its process was ended by {signal.Signals(-code).name}"
+        return f"its process ended with status {code}"
+
+
+class ThreadExecutor:
+    """The twin: a job runs in a thread of the worker. No isolation; for tests, and where time is counted."""
+
+    def warm_up(self) -> None:
+        """Nothing: jobs import what they need."""
+
+    def start(self, job: Job) -> ThreadRun:
+        """Start a thread."""
+        return ThreadRun(job)
+
+
+class ThreadRun:
+    """A thread that speaks as a process would."""
+
+    death = "its thread ended"
+
+    def __init__(self, job: Job) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        self._line = Line(theirs, on_stop=lambda: None, on_lost=lambda: None)
+        self._thread = threading.Thread(target=self._run, args=(job,), daemon=True)
+        self._thread.start()
+
+    def _run(self, job: Job) -> None:
+        try:
+            outcome = run(job, self._line.report)
+        except BaseException as error:  # noqa: BLE001 - the worker has to hear of anything
+            outcome = Outcome.of_error(error)
+        _send(self._line, outcome)
+
+    def receive(self) -> Report | Outcome | None:
+        """The next message."""
+        message = cloudpickle.loads(self.connection.recv_bytes())
+        assert isinstance(message, Report | Outcome)
+        return message
+
+    def answer(self, verdict: Verdict) -> None:
+        """Through the same pipe."""
+        self.connection.send(verdict)
+
+    def end(self) -> None:
+        """A thread cannot be ended, only awaited."""
+        self._thread.join(GRACE)
+        self.connection.close()
+
+
+@contextmanager
+def _importable() -> Iterator[None]:
+    """The server and what it forks find the modules that this process finds."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, [*sys.path, *(before or "").split(os.pathsep)])))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """A trial does not import the script that was typed: multiprocessing would, for each process again."""
+    main: Any = sys.modules["__main__"]
+    hidden = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in hidden:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in hidden.items():
+            setattr(main, name, value)
+
+
+def wait_for(running: Sequence[Running], timeout: float) -> list[Running]:
+    """Those that have something to say, within `timeout` seconds."""
+    if not running:
+        time.sleep(min(timeout, 0.05))
+        return []
+    from multiprocessing.connection import wait
+
+    ready = set(wait([each.connection for each in running], timeout))
+    return [each for each in running if each.connection in ready]

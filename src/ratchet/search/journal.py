@@ -1,0 +1,127 @@
+"""Optuna's journal file, whole after any kill: a torn line is cut off, a dead process's lock is broken at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+from ratchet.search.host import Process
+
+_FOREIGN_GRACE = 30.0  # seconds that a lock of another machine may stay unchanged
+_SYNC_EVERY = 1.0  # seconds between two flushes to disk; a kill loses nothing of what was written, a power cut this
+
+
+class Journal(JournalFileBackend):
+    """A journal that any number of processes append to. Lines end in newlines, whoever died while writing."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(str(path), lock_obj=OwnedLock(path))
+        self._synced = time.monotonic()
+        if path.stat().st_size:
+            with _held(self._lock):
+                _cut_torn_line(path)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append whole lines. Raises OSError, for example where the disk is full, and nothing is left of them."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        with _held(self._lock), Path(self._file_path).open("r+b") as stream:
+            end = _cut_torn_line(Path(self._file_path))
+            stream.seek(end)
+            try:
+                stream.write(lines)
+                stream.flush()
+            except OSError:
+                os.truncate(self._file_path, end)
+                raise
+            if time.monotonic() - self._synced > _SYNC_EVERY:
+                os.fsync(stream.fileno())
+                self._synced = time.monotonic()
+
+
+def _cut_torn_line(path: Path) -> int:
+    """Truncate to the last newline. Returns the size. Call it with the lock held."""
+    with path.open("r+b") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        if end == 0:
+            return 0
+        stream.seek(end - 1)
+        if stream.read(1) == b"\n":
+            return end
+        kept = 0
+        for start in range(max(0, end - 65536), -1, -65536):
+            stream.seek(start)
+            found = stream.read(end - start).rfind(b"\n")
+            if found >= 0:
+                kept = start + found + 1
+                break
+        stream.truncate(kept)
+        return kept
+
+
+class OwnedLock(BaseJournalFileLock):
+    """A symbolic link beside the journal that names its owner. Creating one is atomic, on NFS too."""
+
+    def __init__(self, path: Path) -> None:
+        self._link = path.with_name(f"{path.name}.lock")
+        self._foreign: tuple[str, float] | None = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock. The link of a process that is gone is taken away."""
+        me, wait = Process.this().name, 0.0005
+        while True:
+            try:
+                self._link.symlink_to(me)
+            except FileExistsError:
+                self._break_if_abandoned()
+                time.sleep(wait)
+                wait = min(2 * wait, 0.05)
+            else:
+                return True
+
+    def release(self) -> None:
+        """Give it up; a lock that was taken away meanwhile is nobody's concern."""
+        if self._owner() == Process.this().name:
+            self._link.unlink(missing_ok=True)
+
+    def _owner(self) -> str | None:
+        try:
+            return str(self._link.readlink())
+        except OSError:
+            return None
+
+    def _break_if_abandoned(self) -> None:
+        owner = self._owner()
+        if owner is None:
+            return
+        if self._foreign is None or self._foreign[0] != owner:
+            self._foreign = (owner, time.monotonic())
+        alive = Process.parse(owner).is_alive()
+        waited = time.monotonic() - self._foreign[1]
+        if alive is False or (alive is None and waited > _FOREIGN_GRACE):
+            aside = self._link.with_name(f"{self._link.name}.{os.getpid()}")
+            try:  # rename: of several that break it, one does; and what it took may be the next owner's
+                self._link.rename(aside)
+                if str(aside.readlink()) != owner:
+                    aside.rename(self._link)
+                else:
+                    aside.unlink()
+            except OSError:
+                pass
+
+
+class _held:  # noqa: N801 - reads as a phrase: with _held(lock)
+    def __init__(self, lock: BaseJournalFileLock) -> None:
+        self.lock = lock
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()

@@ -1,0 +1,169 @@
+"""Whose turn it is: which trial of a study is run next, by exactly one of any number of workers.
+
+A study of n trials has the tickets 0 to n-1. A trial holds one; a retry inherits it. Where two trials come to hold the
+same, for no storage has transactions, the one with the lower number keeps it and the other takes the next free one. So
+n trials are finished in the end, however many workers come, go and are killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from ratchet.search.host import Process
+
+CLAIM = "ratchet:claim"  # trial attribute: ticket, worker, attempt
+RESULT = "ratchet:result"  # trial attribute: failure class, error, traceback, metrics, directory
+WORKER = "ratchet:worker:"  # study attribute: a counter that the worker raises
+STALE = 60.0  # seconds without a heartbeat, by the observer's clock
+MOST_LOST = 20  # times that a trial may be lost with its worker: what kills 20 workers is the trial
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this worker runs now."""
+
+    trial: optuna.Trial
+    ticket: int
+    attempt: int  # how often it was killed by itself
+    lost: int = 0  # how often its worker was
+
+
+class Ledger:
+    """The tickets of one study, as one worker sees them."""
+
+    def __init__(self, study: optuna.Study, *, tickets: int, retries: int, worker: str) -> None:
+        self.study, self.tickets, self.retries, self.worker = study, tickets, retries, worker
+        self._closed: dict[int, int] = {}  # ticket: number of the trial that finished it
+        self._first = 0  # every trial before it is finished for good and counted
+        self._beats: dict[str, tuple[int, float]] = {}
+
+    def trials(self) -> list[FrozenTrial]:
+        """Those that are not known to be over."""
+        trials = self.study.get_trials(deepcopy=False)
+        while self._first < len(trials) and trials[self._first].state.is_finished():
+            self._count(trials[self._first])
+            self._first += 1
+        for trial in trials[self._first :]:
+            self._count(trial)
+        return trials[self._first :]
+
+    def _count(self, trial: FrozenTrial) -> None:
+        ticket = ticket_of(trial)
+        if ticket is not None and is_over(trial):
+            self._closed.setdefault(ticket, trial.number)
+
+    def finished(self) -> int:
+        """How many tickets are done with."""
+        self.trials()
+        return sum(ticket < self.tickets for ticket in self._closed)
+
+    def claim(self) -> Claim | None:
+        """A trial to run; None while there is none left to start."""
+        open_trials = self.trials()
+        held = {ticket for ticket in map(ticket_of, open_trials) if ticket is not None}
+        waiting = any(trial.state == TrialState.WAITING for trial in open_trials)
+        if not waiting and len(self._closed.keys() | held) >= self.tickets and self._free() is None:
+            return None
+        trial = self.study.ask()
+        claim = trial.user_attrs.get(CLAIM) or {}
+        ticket, attempt = claim.get("ticket"), int(claim.get("attempt", 0))
+        while True:
+            if ticket is None or self._taken(ticket, before=trial.number):
+                ticket = self._free(but=trial.number)
+                if ticket is None:
+                    self.fail(trial._trial_id, {"failure": "surplus"})
+                    return None
+            trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "worker": self.worker, "attempt": attempt})
+            if not self._taken(ticket, before=trial.number):
+                return Claim(trial, ticket, attempt, int(claim.get("lost", 0)))
+
+    def _free(self, *, but: int | None = None) -> int | None:
+        held = {ticket_of(trial) for trial in self.trials() if trial.number != but and not trial.state.is_finished()}
+        return next((ticket for ticket in range(self.tickets) if ticket not in self._closed and ticket not in held), None)
+
+    def _taken(self, ticket: int, *, before: int) -> bool:
+        """Whether a trial with a lower number holds this ticket, or it is done with."""
+        open_trials = self.trials()
+        if self._closed.get(ticket, before) != before:
+            return True
+        held = (trial for trial in open_trials if not trial.state.is_finished() and trial.number < before)
+        return any(ticket_of(trial) == ticket for trial in held)
+
+    def retry(self, claim: Mapping[str, Any], params: Mapping[str, Any], *, of: int) -> None:
+        """Put a trial with the same ticket and parameters into the queue."""
+        kept = {name: int(claim.get(name, 0)) for name in ("attempt", "lost")}
+        again = {"ticket": claim["ticket"], "worker": None, **kept, "retry_of": of}
+        self.study.enqueue_trial(dict(params), user_attrs={CLAIM: again})
+
+    def fail(self, trial_id: int, result: Mapping[str, Any]) -> bool:
+        """Mark as failed; False when somebody else has finished the trial meanwhile."""
+        storage = self.study._storage
+        try:
+            storage.set_trial_user_attr(trial_id, RESULT, dict(result))
+            storage.set_trial_state_values(trial_id, TrialState.FAIL)
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+    def reclaim(self, *, now: float, lost: Callable[[FrozenTrial], None]) -> None:
+        """Fail the running trials of workers that are gone, and queue them again. `lost` hears of each."""
+        for trial in self.trials():
+            if trial.state != TrialState.RUNNING:
+                continue
+            claim = trial.user_attrs.get(CLAIM) or {}
+            owner = claim.get("worker")
+            if owner == self.worker or not self._is_gone(owner, now=now):
+                continue
+            lost_before = int(claim.get("lost", 0))
+            again = claim.get("ticket") is not None and lost_before < MOST_LOST
+            if again and not self._is_queued(trial.number):
+                self.retry({**claim, "lost": lost_before + 1}, trial.params, of=trial.number)
+            self.fail(trial._trial_id, {"failure": "killed", "error": "its worker is gone", "over": not again})
+            lost(trial)
+
+    def _is_queued(self, number: int) -> bool:
+        return any((trial.user_attrs.get(CLAIM) or {}).get("retry_of") == number for trial in self.trials())
+
+    def _is_gone(self, owner: str | None, *, now: float) -> bool:
+        """A trial without an owner is gone when every worker that ever wrote to the study is."""
+        if owner is None:
+            workers = [key.removeprefix(WORKER) for key in self.study.user_attrs if key.startswith(WORKER)]
+            return all(self._is_gone(worker, now=now) for worker in workers if worker != self.worker)
+        alive = Process.parse(owner.partition("/")[0]).is_alive()
+        if alive is not None:
+            return not alive
+        beat = int(self.study.user_attrs.get(WORKER + owner, 0))
+        seen, since = self._beats.get(owner, (-1, now))
+        if beat != seen:
+            self._beats[owner] = (beat, now)
+            return False
+        return now - since > STALE
+
+    def beat(self, count: int) -> None:
+        """Say that this worker is alive."""
+        self.study.set_user_attr(WORKER + self.worker, count)
+
+
+def ticket_of(trial: FrozenTrial) -> int | None:
+    """The ticket that a trial holds."""
+    claim = trial.user_attrs.get(CLAIM) or {}
+    ticket = claim.get("ticket")
+    return None if ticket is None else int(ticket)
+
+
+def is_over(trial: FrozenTrial) -> bool:
+    """Whether a trial has used its ticket up: it came to a result, or failed in a way that is not tried again."""
+    if trial.state in {TrialState.COMPLETE, TrialState.PRUNED}:
+        return True
+    return trial.state == TrialState.FAIL and bool((trial.user_attrs.get(RESULT) or {}).get("over"))
+
+
+def has_result(trial: FrozenTrial) -> bool:
+    """Whether a person wants to hear of a trial at all: not of those that gave their ticket away."""
+    return (trial.user_attrs.get(RESULT) or {}).get("failure") != "surplus"

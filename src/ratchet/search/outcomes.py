@@ -1,0 +1,78 @@
+"""What a trial's process came to, and what it is called when it failed."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ratchet.errors import RatchetError
+
+FailureClass = Literal[
+    "compose error", "non-finite loss", "out of memory", "killed", "timeout", "interrupted", "disk full", "exception"
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of one training: `metrics` of it, or what went wrong."""
+
+    state: Literal["complete", "pruned", "failed"]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    failure: FailureClass | None = None
+    error: str = ""  # one line
+    traceback: str = ""
+    returned: Any = None  # Hydra's JobReturn, where somebody asked for it
+
+    @classmethod
+    def of_error(cls, error: BaseException, *, returned: Any = None) -> Outcome:
+        """What an exception of the task means."""
+        text = "".join(traceback.format_exception(error))
+        line = " ".join(str(error).split()) or type(error).__name__
+        named = line if isinstance(error, RatchetError) else f"{type(error).__name__}: {line}"
+        return cls("failed", failure=_class_of(error), error=named, traceback=text, returned=returned)
+
+    @classmethod
+    def of_value(cls, value: Any, names: Sequence[str], *, returned: Any = None) -> Outcome:
+        """What a task returned: a number, a sequence of them in the order of the objectives, or numbers by name."""
+        metrics: dict[str, Any]
+        if isinstance(value, Mapping):
+            metrics = dict(value)
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            metrics = dict(zip(names, value, strict=False))
+        else:
+            metrics = {names[0]: value} if names else {}
+        numbers = {str(name): number for name, number in ((n, _number(v)) for n, v in metrics.items()) if number is not None}
+        missing = [name for name in names if name not in numbers]
+        if missing:
+            return cls(
+                "failed", failure="exception", returned=returned,
+                error=f"the task returned {value!r}; allowed: a number for {', '.join(missing)}",
+            )  # fmt: skip
+        broken = [name for name in names if not math.isfinite(numbers[name])]
+        if broken:
+            return cls(
+                "failed", failure="non-finite loss", error=f"{broken[0]} is {numbers[broken[0]]}", returned=returned
+            )
+        return cls("complete", metrics=numbers, returned=returned)
+
+
+def _class_of(error: BaseException) -> FailureClass:
+    kind = getattr(error, "kind", None)
+    if kind in {"non-finite loss", "out of memory"}:
+        return "non-finite loss" if kind == "non-finite loss" else "out of memory"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, OSError) and error.errno == 28:
+        return "disk full"
+    return "exception"
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not hasattr(value, "__float__"):
+        return None
+    return float(value)

@@ -1,0 +1,292 @@
+"""The studies of one command line, decided before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import IntervalSweep, Override
+from omegaconf import DictConfig, OmegaConf
+
+from ratchet.config.grammar import parse_override, values_of
+from ratchet.errors import ConfigError
+from ratchet.search.composer import Composer, task_config
+from ratchet.search.samplers import check_sampler, is_grid
+from ratchet.search.settings import Objective, SweepSettings
+from ratchet.search.space import Dimension, SearchSpace
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What an application tells of its task; a plain Hydra task tells nothing."""
+
+    metrics: tuple[str, ...] | None = None  # what a training can return; None: anything
+    check: Callable[[DictConfig], None] | None = None  # raises ConfigError for a config that cannot train
+    identity: Callable[[DictConfig], dict[str, Any]] | None = None  # what of a config two trials must share
+    repeat: Callable[[int], list[str]] | None = None  # overrides that make it the k-th seed
+    preload: tuple[str, ...] = ()  # modules that a training needs, imported once
+    command: str = "python <script>"  # how a person trains one config
+    evaluate: str | None = None  # how a person evaluates a run, up to its directory
+    trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
+    ended: Callable[[int, bool], None] | None = None  # hears how many trials failed, and of Ctrl-C
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """One study: what is the same in all of its trials, and what varies."""
+
+    name: str
+    settings: SweepSettings
+    fixed: tuple[str, ...]
+    space: SearchSpace
+    cells: tuple[tuple[str, ...], ...]  # of a grid: each trial's overrides, without the fixed ones
+    chosen: Mapping[str, str]  # group: option, where nothing is sampled
+    objectives: tuple[Objective, ...]
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] | None = None  # the values that conf/ has now, where they lie in the space
+    directory: Path = Path()
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials are to be finished."""
+        return len(self.cells) or self.settings.n_trials
+
+    @property
+    def storage(self) -> str:
+        """An Optuna URL, or the path of a journal."""
+        return self.settings.storage or str(self.directory / "study.journal")
+
+
+def combinations(arguments: Sequence[str]) -> tuple[list[tuple[str, ...]], dict[str, Dimension], list[str]]:
+    """What was typed: every cell's overrides in the order typed, the intervals, and which keys have several values.
+
+    As in Hydra's own sweeper the last of two overrides of a key wins, at the place of the first.
+    """
+    values: dict[str, list[str]] = {}
+    intervals: dict[str, Dimension] = {}
+    swept = []
+    for text in arguments:
+        override = parse_override(text)
+        key = override.get_key_element()
+        if isinstance(override.value(), IntervalSweep):
+            values.pop(key, None)
+            intervals[key] = Dimension.of(override, text.partition("=")[2])
+            continue
+        intervals.pop(key, None)
+        values[key] = _values(override, key)
+        if override.is_sweep_override():
+            swept.append(key)
+    cells = list(itertools.product(*values.values()))
+    return cells, intervals, list(dict.fromkeys(key for key in swept if key in values))
+
+
+def _values(override: Override, key: str) -> list[str]:
+    if not override.is_sweep_override():
+        return [f"{key}={override.get_value_element_as_str()}" if not override.is_delete() else str(override.input_line)]
+    written = list(override.sweep_string_iterator()) if override.is_discrete_sweep() and values_of(override) else []
+    if not written:
+        raise ConfigError(
+            f"{override.input_line}: -m cannot count these values; allowed: a list or a range of whole steps; "
+            f"type: {key}=<a>,<b>"
+        )
+    return [f"{key}={text}" for text in written]
+
+
+def plan_studies(
+    sweeps: Mapping[str, SweepSettings], arguments: Sequence[str], *, composer: Composer, facts: TaskFacts
+) -> tuple[list[StudyPlan], list[str]]:
+    """Every study of the command line, and notes for a person.
+
+    Without a search the cells of the grid are one study's trials; with one, each cell is a study. Raises ConfigError
+    for anything that could go wrong later and can be known now.
+    """
+    cells, intervals, swept = combinations(arguments)
+    plans, notes = [], []
+    for name, settings in sweeps.items():
+        searched = bool(settings.space or settings.options or intervals)
+        for group in [[cell] for cell in cells] if searched else [cells]:
+            plan, said = _plan(name, settings, group, swept, intervals, composer=composer, facts=facts)
+            plans.append(plan)
+            notes += said
+    _require_distinct(plans)
+    return plans, list(dict.fromkeys(notes))
+
+
+def _plan(
+    name: str,
+    settings: SweepSettings,
+    cells: list[tuple[str, ...]],
+    swept: list[str],
+    intervals: Mapping[str, Dimension],
+    *,
+    composer: Composer,
+    facts: TaskFacts,
+) -> tuple[StudyPlan, list[str]]:
+    fixed, varying = _shared(cells)
+    chosen = composer.choices(cells[0])
+    space, notes = _space(settings, intervals, fixed, chosen)
+    if (settings.space or settings.options) and not any(space.everything()):
+        raise ConfigError(f"sweep={name} has nothing left to vary; type: the command without fixing {_first_key(settings)}")
+    base = composer.compose(cells[0])
+    objectives = tuple(settings.objectives) or (_objective(base),)
+    settings = settings.model_copy(update={"objectives": list(objectives)})
+    searched = any(space.everything())
+    if searched:
+        notes += check_sampler(settings, space, objectives=len(objectives))
+        varying = _cells_of(space, chosen) if is_grid(settings) else ()
+    _check_metrics(settings, facts)
+    identity = {
+        "config": _flat(facts.identity(task_config(base)) if facts.identity else _plain(base)),
+        "space": space.described() if searched else {"each of": json.dumps(varying)},
+        "objectives": {each.metric: each.direction for each in objectives},
+        "repeats": settings.repeats,
+    }
+    baseline = None
+    if searched and not varying and settings.champion_first:
+        baseline, said = _baseline(space, chosen, base)
+        notes += said
+    plan = StudyPlan(
+        name=settings.study or study_name(name, cells, swept, chosen, searched=searched, fixed=fixed, space=space),
+        settings=settings, fixed=fixed, space=space, cells=varying, chosen=chosen, objectives=objectives,
+        identity=identity, baseline=baseline,
+    )  # fmt: skip
+    return plan, notes
+
+
+def _shared(cells: list[tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Overrides that all cells have, and each cell's whole list where there are several."""
+    if len(cells) == 1:
+        return cells[0], (cells[0],) if not cells[0] else ()
+    common = tuple(text for text in cells[0] if all(text in cell for cell in cells))
+    return common, tuple(cells)
+
+
+def _space(
+    settings: SweepSettings, intervals: Mapping[str, Dimension], fixed: Sequence[str], chosen: Mapping[str, str]
+) -> tuple[SearchSpace, list[str]]:
+    """The file's space under what was typed: a typed interval replaces the file's, a typed value ends the search of it."""
+    common = {key: Dimension.parse(key, text) for key, text in settings.space.items()} | dict(intervals)
+    options = {
+        group: {
+            option: tuple(Dimension.parse(key, text) for key, text in space.items() if key not in intervals)
+            for option, space in by_option.items()
+        }
+        for group, by_option in settings.options.items()
+    }
+    space = SearchSpace(tuple(common.values()), options)
+    pinned = {text.partition("=")[0] for text in fixed} & {dimension.key for dimension in space.everything()}
+    notes = [f"{key} is not searched: the command line fixes it" for key in sorted(pinned)]
+    for group, by_option in options.items():
+        if group not in common and chosen.get(group) not in by_option:
+            raise ConfigError(
+                f"{group}={chosen.get(group)} has no search space; allowed: {', '.join(by_option)}; "
+                f"write one: sweeps/options/{group}/{chosen.get(group)}.yaml"
+            )
+    return space.without(pinned), notes
+
+
+def _first_key(settings: SweepSettings) -> str:
+    inner = (space for options in settings.options.values() for space in options.values())
+    return next((key for space in [settings.space, *inner] for key in space), "everything")
+
+
+def _objective(base: DictConfig) -> Objective:
+    metric = OmegaConf.select(base, "objective.metric")
+    direction = OmegaConf.select(base, "objective.direction")
+    return Objective(metric=metric or "value", direction=direction or "maximize")
+
+
+def _check_metrics(settings: SweepSettings, facts: TaskFacts) -> None:
+    if facts.metrics is None:
+        return
+    for metric in [each.metric for each in settings.objectives] + [bound.metric for bound in settings.bounds]:
+        if metric not in facts.metrics:
+            raise ConfigError(f"there is no metric {metric}; allowed: {', '.join(facts.metrics)}")
+    if len({each.metric for each in settings.objectives}) < len(settings.objectives):
+        raise ConfigError("sweep.objectives names a metric twice; allowed: each once")
+
+
+def _cells_of(space: SearchSpace, chosen: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
+    """The grid of a discrete space, branch by branch."""
+    cells = []
+    for branch in space.branches(chosen):
+        lists = []
+        for dimension in space.dimensions(branch):
+            values = dimension.cells()
+            if values is None:
+                raise ConfigError(
+                    f"space of {dimension.key}: {dimension.text} has no end of values, and a grid runs each; "
+                    "allowed: choice(a, b), range, int(interval(low, high))"
+                )
+            decided = [branch[dimension.key]] if dimension.key in space.options else values
+            lists.append([dimension.override(value) for value in decided])
+        cells += list(itertools.product(*lists))
+    return tuple(cells)
+
+
+def _baseline(
+    space: SearchSpace, chosen: Mapping[str, str], base: DictConfig
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """The values of the config as it is, if the space has all of them."""
+    values: dict[str, Any] = {}
+    for dimension in space.dimensions(chosen):
+        key = dimension.key.lstrip("+")
+        now = chosen[key] if key in chosen else OmegaConf.select(base, key)
+        label = dimension.label_of(OmegaConf.to_container(now) if OmegaConf.is_config(now) else now)
+        if label is None and now is not None or label is None and not dimension.texts:
+            return None, [f"{key}={now} lies outside of the space: what conf/ has now is not tried first"]
+        values[dimension.key] = label
+    return values, []
+
+
+def study_name(
+    sweep: str,
+    cells: Sequence[Sequence[str]],
+    swept: Sequence[str],
+    chosen: Mapping[str, str],
+    *,
+    searched: bool,
+    fixed: Sequence[str],
+    space: SearchSpace,
+) -> str:
+    """Readable, and the same for the same command: that is how a study is found again."""
+    words = [sweep]
+    if searched:
+        sampled = {dimension.key for dimension in space.common}
+        words += [chosen[group] for group in ("data", "model") if group in chosen and group not in sampled]
+        rest = [text for text in fixed if text.partition("=")[0] not in {"data", "model"}]
+        words += [_digest(rest)] if rest else []
+    else:
+        words += [key.rpartition(".")[2] for key in swept]
+        words.append(_digest([list(cell) for cell in cells]))
+    return "_".join(re.sub(r"[^A-Za-z0-9.=-]+", "-", word).strip("-") for word in words)[:120]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:6]
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if key != "hydra"}
+
+
+def _flat(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in plain.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _require_distinct(plans: Sequence[StudyPlan]) -> None:
+    names = [plan.name for plan in plans]
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise ConfigError(f"two studies would be named {double}; type: the command without sweep.study")

@@ -1,0 +1,129 @@
+"""What a study came to: a table for a person, trials.csv for everything else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from ratchet.files import write_atomically
+from ratchet.search.display import relative
+from ratchet.search.ledger import RESULT, has_result, ticket_of
+from ratchet.search.plan import StudyPlan
+
+SHOWN = 10
+
+
+def export(study: optuna.Study, plan: StudyPlan) -> None:
+    """Write trials.csv into the study's directory: one row for each trial, failed ones too."""
+    trials = [trial for trial in study.get_trials(deepcopy=False) if has_result(trial)]
+    params = list(dict.fromkeys(name for trial in trials for name in trial.params))
+    metrics = list(dict.fromkeys(name for trial in trials for name in _result(trial).get("metrics", {})))
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    head = ["number", "ticket", "state", "failure", "error", "seconds", "directory"]
+    writer.writerow([*head, *(f"params/{name}" for name in params), *(f"metrics/{name}" for name in metrics)])
+    for trial in trials:
+        result = _result(trial)
+        seconds = trial.duration.total_seconds() if trial.duration else None
+        writer.writerow([
+            trial.number, ticket_of(trial), trial.state.name.lower(), result.get("failure"), result.get("error"), seconds,
+            trial.number, *(trial.params.get(name) for name in params),
+            *(result.get("metrics", {}).get(name) for name in metrics),
+        ])  # fmt: skip
+    write_atomically(plan.directory / "trials.csv", stream.getvalue().encode())
+
+
+def show(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str | None) -> None:
+    """Print the table, best first, and what to type next."""
+    print("\n".join(_lines(study, plan, command=command, evaluate=evaluate)))
+
+
+def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str | None) -> Iterator[str]:
+    trials = [trial for trial in study.get_trials(deepcopy=False) if has_result(trial)]
+    counts = {state: sum(trial.state == state for trial in trials) for state in TrialState}
+    told = [f"{count} {state.name.lower()}" for state, count in counts.items() if count]
+    yield ""
+    yield f"study {plan.name}: {', '.join(told) or 'no trials'}; in {relative(plan.directory)}"
+    ranked = rank(study, plan)
+    varying = _varying(ranked)
+    if ranked:
+        names = [each.metric for each in plan.objectives]
+        yield f"{', '.join(names)}, {'the front first' if len(names) > 1 else 'best first'}"
+    for trial in ranked[:SHOWN]:
+        values = "  ".join(f"{value:.4f}" for value in trial.values or [])
+        spread = _spread(trial, plan)
+        params = " ".join(f"{name.lstrip('+')}={_shown(trial.params[name])}" for name in varying if name in trial.params)
+        bounds = "" if _feasible(trial) else "  (beyond a constraint)"
+        yield f"  {values}{spread}  {params}{bounds}  {relative(plan.directory / str(trial.number))}"
+    if len(ranked) > SHOWN:
+        yield f"  and {len(ranked) - SHOWN} more: {relative(plan.directory / 'trials.csv')}"
+    for trial in trials:
+        if has_failed(trial):
+            yield f"  failed  trial {trial.number} ({_result(trial).get('failure')}): {_result(trial).get('error')}"
+    if ranked:
+        yield "next:"
+        best = [text for text in overrides_of(ranked[0], plan)]
+        yield f"  {command} {' '.join(map(shlex.quote, best))}".rstrip()
+        if evaluate is not None:
+            yield f"  {evaluate}{relative(plan.directory / str(ranked[0].number))}"
+
+
+def rank(study: optuna.Study, plan: StudyPlan) -> list[FrozenTrial]:
+    """Complete trials, best first: what keeps to the constraints before what does not, a front before the rest."""
+    complete = [
+        trial for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if "duplicate_of" not in _result(trial)
+    ]  # fmt: skip
+    front: set[int] = set()
+    if len(plan.objectives) > 1 and complete:
+        front = {trial.number for trial in study.best_trials}
+    sign = -1.0 if plan.objectives[0].direction == "maximize" else 1.0
+    return sorted(
+        complete, key=lambda t: (not _feasible(t), bool(front) and t.number not in front, sign * t.values[0], t.number)
+    )
+
+
+def overrides_of(trial: FrozenTrial, plan: StudyPlan) -> list[str]:
+    """What to type after the script to train this trial's config."""
+    if plan.cells:
+        ticket = ticket_of(trial)
+        cell = plan.cells[ticket] if ticket is not None else ()
+        return [*(text for text in plan.fixed if text not in cell), *cell]
+    by_key = {dimension.key: dimension for dimension in plan.space.everything()}
+    return [*plan.fixed, *(by_key[name].override(value) for name, value in trial.params.items())]
+
+
+def has_failed(trial: FrozenTrial) -> bool:
+    """Whether a trial failed for good."""
+    return trial.state == TrialState.FAIL and bool(_result(trial).get("over"))
+
+
+def _result(trial: FrozenTrial) -> dict[str, Any]:
+    return trial.user_attrs.get(RESULT) or {}
+
+
+def _feasible(trial: FrozenTrial) -> bool:
+    bounds = [value for key, value in trial.system_attrs.items() if key.startswith("constraints:")]
+    return all(value <= 0 for value in bounds)
+
+
+def _varying(trials: Sequence[FrozenTrial]) -> list[str]:
+    return list(dict.fromkeys(name for trial in trials for name in trial.params))
+
+
+def _spread(trial: FrozenTrial, plan: StudyPlan) -> str:
+    repeats = _result(trial).get("repeats")
+    if not repeats:
+        return ""
+    values = [each[plan.objectives[0].metric] for each in repeats]
+    return f" ({min(values):.4f} to {max(values):.4f} over {len(values)})"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

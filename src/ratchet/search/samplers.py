@@ -1,0 +1,119 @@
+"""Samplers and pruners by `_target_`, and whether they can do what a sweep asks."""
+
+from __future__ import annotations
+
+import inspect
+import random
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from hydra.errors import HydraException
+from hydra.utils import get_class, instantiate
+from optuna.distributions import CategoricalDistribution
+from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, QMCSampler, TPESampler
+
+from ratchet.errors import ConfigError
+from ratchet.search.settings import SweepSettings
+from ratchet.search.space import SearchSpace
+
+_ONE_SPACE = (GPSampler, CmaEsSampler, QMCSampler)  # they model one space, the same for every trial
+
+
+def build_sampler(settings: SweepSettings, *, salt: str) -> BaseSampler:
+    """The sampler, seeded. `salt` tells apart workers, and a resumed worker from what it was before.
+
+    Two workers with one seed would suggest the same values; a quasi-random sequence is one only if all share its seed.
+    """
+    wanted = dict(settings.sampler)
+    kind = _class(wanted, "sampler", BaseSampler)
+    if kind is GridSampler:
+        return optuna.samplers.RandomSampler(settings.seed)  # its cells are the study's: nothing is sampled
+    if "seed" in inspect.signature(kind).parameters and wanted.get("seed") is None:
+        shared = issubclass(kind, QMCSampler)
+        wanted["seed"] = random.Random(f"{settings.seed}" if shared else f"{settings.seed} {salt}").randrange(2**31)
+    built = _build(wanted, "sampler")
+    assert isinstance(built, BaseSampler)
+    return built
+
+
+def build_pruner(settings: SweepSettings) -> BasePruner:
+    """The pruner; one that never prunes where none is asked for."""
+    if settings.pruner is None or len(settings.objectives) > 1:
+        return NopPruner()
+    _class(settings.pruner, "pruner", BasePruner)
+    built = _build(settings.pruner, "pruner")
+    assert isinstance(built, BasePruner)
+    return built
+
+
+def is_grid(settings: SweepSettings) -> bool:
+    """Whether every cell of the space is to be run, rather than some be sampled."""
+    return _class(settings.sampler, "sampler", BaseSampler) is GridSampler
+
+
+def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: int) -> list[str]:
+    """Raises ConfigError for what the sampler or the pruner cannot do. Returns notes for a person."""
+    kind = _class(settings.sampler, "sampler", BaseSampler)
+    name, notes = kind.__name__, []
+    if issubclass(kind, _ONE_SPACE) and space.is_conditional:
+        groups = sorted(dimension.key for dimension in space.common if dimension.key in space.options)
+        raise ConfigError(
+            f"{name} cannot search a conditional space, and {groups[0]} decides here what else varies; "
+            f"type: sweep/sampler=tpe, or one {groups[0]} at a time: {groups[0]}=<a>,<b>"
+        )
+    choices = [dimension.key for dimension in space.everything() if isinstance(dimension.distribution, CategoricalDistribution)]
+    if issubclass(kind, CmaEsSampler) and choices:
+        raise ConfigError(
+            f"{name} knows numbers alone, and {choices[0]} is a choice; type: sweep/sampler=tpe, or fix it: {choices[0]}=<value>"
+        )
+    if issubclass(kind, CmaEsSampler) and objectives > 1:
+        raise ConfigError(f"{name} has one objective, got {objectives}; type: sweep/sampler=nsga2")
+    if issubclass(kind, TPESampler) and space.is_conditional and not settings.sampler.get("group"):
+        notes.append("TPE samples a conditional space key by key unless told; type: sweep.sampler.group=true")
+    if settings.pruner is not None and objectives > 1:
+        raise ConfigError(
+            f"a pruner judges one objective, here are {objectives}; type: sweep/pruner=none"
+        )
+    if settings.pruner is not None:
+        _check_pruner(settings)
+    build_sampler(settings, salt="")
+    build_pruner(settings)
+    return notes
+
+
+def _check_pruner(settings: SweepSettings) -> None:
+    assert settings.pruner is not None
+    kind = _class(settings.pruner, "pruner", BasePruner)
+    if issubclass(kind, WilcoxonPruner) and settings.repeats == 1:
+        raise ConfigError(
+            "WilcoxonPruner compares repeats of a configuration, and there is one of each; "
+            "type: sweep.repeats=5, or sweep/pruner=hyperband"
+        )
+
+
+def _class(wanted: Mapping[str, Any], what: str, base: type) -> type:
+    target = wanted.get("_target_")
+    try:
+        kind = get_class(str(target))
+    except (HydraException, ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"sweep.{what}._target_={target} cannot be imported; allowed: the dotted path of an Optuna {what}; "
+            f"type: sweep/{what}=<option>, options are in sweeps/{what}/"
+        ) from error
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise ConfigError(f"sweep.{what}._target_={target} is no Optuna {what}; type: sweep/{what}=<option>")
+    return kind
+
+
+def _build(wanted: Mapping[str, Any], what: str) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that an argument is experimental is for sweeps/ to weigh
+            return instantiate(dict(wanted))
+    except (HydraException, ImportError, ValueError, TypeError) as error:
+        cause = error.__cause__ or error
+        line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+        raise ConfigError(f"sweep.{what} ({wanted.get('_target_')}): {line}; mend sweep.{what}.<argument>") from error

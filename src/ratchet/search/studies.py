@@ -1,0 +1,113 @@
+"""Optuna studies: opened, made, and refused where they have been asking something else."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
+from optuna.storages import BaseStorage
+from optuna.storages.journal import JournalStorage
+
+from ratchet.errors import ConfigError
+from ratchet.search.journal import Journal
+from ratchet.search.plan import StudyPlan
+from ratchet.search.samplers import build_pruner, build_sampler
+
+IDENTITY = "ratchet:study"  # study attribute: what it asks
+BASELINE = "ratchet:baseline"  # trial attribute
+PATIENCE = 60.0  # seconds that a storage may be away
+Result = TypeVar("Result")
+
+
+def open_storage(where: str) -> BaseStorage:
+    """The storage of a URL, or the journal of a path. Raises ConfigError for one that cannot be reached."""
+    if "://" not in where:
+        return JournalStorage(Journal(Path(where)))
+    try:
+        return optuna.storages.get_storage(where)
+    except ImportError as error:
+        extra = "postgresql" if where.startswith("postgres") else error.name
+        raise ConfigError(
+            f"sweep.storage={where.partition(':')[0]}://... needs a driver ({error}); type: pip install 'ratchet[{extra}]'"
+        ) from error
+    except Exception as error:
+        line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(
+            f"sweep.storage={_without_password(where)} cannot be opened: {line}; allowed: an Optuna URL, or nothing for a file"
+        ) from error
+
+
+def open_study(plan: StudyPlan, *, salt: str) -> optuna.Study:
+    """The study of a plan, made where there is none yet. Raises ConfigError where it has been asking something else."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = open_storage(plan.storage)
+    directions = [each.direction for each in plan.objectives]
+    identity = json.loads(json.dumps(plan.identity, default=str))
+    try:
+        study = optuna.create_study(storage=storage, study_name=plan.name, directions=directions)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([each.metric for each in plan.objectives])
+        study.set_user_attr(IDENTITY, identity)
+        if plan.baseline is not None:
+            study.enqueue_trial(dict(plan.baseline), user_attrs={BASELINE: True})
+    except DuplicatedStudyError:
+        study = optuna.load_study(storage=storage, study_name=plan.name)
+        _require_same(study, identity)
+    study.sampler = build_sampler(plan.settings, salt=f"{salt} {len(study.get_trials(deepcopy=False))}")
+    study.pruner = build_pruner(plan.settings)
+    return study
+
+
+def _require_same(study: optuna.Study, identity: Mapping[str, Any]) -> None:
+    deadline = time.monotonic() + 5
+    while IDENTITY not in study.user_attrs and time.monotonic() < deadline:
+        time.sleep(0.05)  # another worker is making it just now
+    before = study.user_attrs.get(IDENTITY)
+    if before is None:
+        study.set_user_attr(IDENTITY, identity)
+        return
+    changes = [change for part, now in identity.items() for change in _changes(part, before.get(part), now)]
+    if changes:
+        shown = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
+        raise ConfigError(
+            f"study {study.study_name} has been asking something else: {shown}; its trials cannot be compared with new "
+            f"ones; type: sweep.study=<another name>, or the command as it was"
+        )
+
+
+def _changes(part: str, before: Any, now: Any) -> list[str]:
+    if not isinstance(before, Mapping) or not isinstance(now, Mapping):
+        return [] if before == now else [f"{part} was {before}, is {now}"]
+    keys = [key for key in [*before, *now] if before.get(key, "absent") != now.get(key, "absent")]
+    named = "" if part == "config" else f"{part} of "
+    return [f"{named}{key} was {before.get(key, 'absent')}, is {now.get(key, 'absent')}" for key in dict.fromkeys(keys)]
+
+
+def patiently(action: Callable[[], Result], *, say: Callable[[str], None], stop: threading.Event | None = None) -> Result:
+    """Do something with the storage; where it is away, try again for a minute. Raises what it raised last."""
+    began, wait, told = time.monotonic(), 0.2, False
+    while True:
+        try:
+            return action()
+        except (StorageInternalError, OSError) as error:
+            if time.monotonic() - began > PATIENCE or (stop is not None and stop.is_set()):
+                raise
+            if not told:
+                line = str(error).splitlines()[0] if str(error) else type(error).__name__
+                say(f"the storage does not answer ({line}); trying again for {PATIENCE:.0f} seconds")
+                told = True
+            time.sleep(wait)
+            wait = min(2 * wait, 2.0)
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -1,0 +1,171 @@
+"""What Hydra's sweeper plugin does, away from Hydra: plan, look before leaping, work, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ValidationError
+
+from ratchet.errors import ConfigError
+from ratchet.search import results
+from ratchet.search.composer import Composer, task_config
+from ratchet.search.display import TerminalDisplay, relative
+from ratchet.search.executors import ForkedExecutor
+from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
+from ratchet.search.settings import SweepSettings
+from ratchet.search.slots import make_slots
+from ratchet.search.worker import Worker
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One command line with -m."""
+
+    sweeps: Mapping[str, SweepSettings]
+    arguments: Sequence[str]
+    directory: Path
+    nested: bool  # each study in a directory of its own below
+    task: Callable[[DictConfig], Any]
+    context: Any  # HydraContext
+    master: DictConfig
+    facts: TaskFacts
+    keep_returns: bool = False
+
+    def plans(self, composer: Composer) -> list[StudyPlan]:
+        """The studies, each checked: everything a trial could ask for composes. Raises ConfigError."""
+        plans, notes = plan_studies(self.sweeps, self.arguments, composer=composer, facts=self.facts)
+        nested = self.nested or len(plans) > 1
+        placed = [replace(p, directory=self.directory / p.name if nested else self.directory) for p in plans]
+        for plan in placed:
+            preflight(plan, composer=composer, facts=self.facts)
+        with TerminalDisplay() as display:
+            for note in notes:
+                display.say(note)
+        return placed
+
+    def run(self, plans: Sequence[StudyPlan], composer: Composer) -> Worker:
+        """Work in this process until the studies are done."""
+        for plan in plans:
+            plan.directory.mkdir(parents=True, exist_ok=True)
+            OmegaConf.save(self.master, plan.directory / "multirun.yaml")
+        settings = plans[0].settings
+        slots = make_slots(settings.n_jobs, threads=1, tickets=sum(plan.n_trials for plan in plans))
+        executor = ForkedExecutor(self.facts.preload)
+        with TerminalDisplay() as display:
+            worker = Worker(
+                plans, task=self.task, context=self.context, composer=composer, executor=executor, slots=slots,
+                display=display, facts=self.facts, keep_returns=self.keep_returns,
+            )  # fmt: skip
+            worker.run()
+        return worker
+
+
+def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
+    """Compose every option of every choice, and both ends of every interval. Raises ConfigError for the first mistake."""
+    for overrides in _corners(plan):
+        try:
+            config = composer.compose(_in_full(plan, overrides))
+            if facts.check is not None:
+                facts.check(task_config(config))
+        except ConfigError as error:
+            raise ConfigError(f"{' '.join(overrides) or 'the base'}: {error}") from error
+
+
+def _in_full(plan: StudyPlan, overrides: Sequence[str]) -> list[str]:
+    return [*(text for text in plan.fixed if text not in overrides), *overrides]
+
+
+def _corners(plan: StudyPlan) -> list[tuple[str, ...]]:
+    if plan.cells:
+        return list(plan.cells)
+    corners: list[tuple[str, ...]] = []
+    for branch in plan.space.branches(plan.chosen):
+        dimensions = list(plan.space.dimensions(branch))
+        decided = tuple(d.override(branch[d.key]) for d in dimensions if d.key in plan.space.options)
+        rest = [d for d in dimensions if d.key not in plan.space.options]
+        corners.append(decided)
+        corners += [(*decided, dimension.override(value)) for dimension in rest for value in dimension.ends()]
+    return list(dict.fromkeys(corners))
+
+
+def sweep_under_hydra(
+    arguments: Sequence[str],
+    *,
+    sweeps: Any,
+    nested: bool,
+    keep_returns: bool,
+    task: Callable[[DictConfig], Any],
+    context: Any,
+    master: DictConfig,
+) -> list[list[JobReturn]]:
+    """Everything between Hydra's sweep() and its return: one batch, of the trials that this call ran."""
+    facts = getattr(getattr(task, "__self__", None), "facts", None) or TaskFacts()
+    sweep = Sweep(
+        sweeps={str(name): read_settings(str(name), given) for name, given in sweeps.items()},
+        arguments=arguments, directory=Path(str(master.hydra.sweep.dir)), nested=nested, task=task, context=context,
+        master=master, facts=facts, keep_returns=keep_returns,
+    )  # fmt: skip
+    composer = Composer(context.config_loader, master)
+    plans = sweep.plans(composer)
+    if any(plan.settings.dry_run for plan in plans):
+        for plan in plans:
+            tell_plan(plan, composer=composer, facts=facts)
+        return []
+    worker = sweep.run(plans, composer)
+    if not keep_returns:
+        report(worker, facts)
+    return [[worker.returns[key] for key in sorted(worker.returns)]]
+
+
+def report(worker: Worker, facts: TaskFacts) -> None:
+    """Each study's table, and its trials.csv."""
+    failed = 0
+    for study in worker.studies:
+        results.export(study.study, study.plan)
+        results.show(study.study, study.plan, command=facts.command, evaluate=facts.evaluate)
+        failed += sum(results.has_failed(trial) for trial in study.study.get_trials(deepcopy=False))
+        left = study.plan.n_trials - study.ledger.finished()
+        if left > 0:
+            print(f"  {left} of {study.plan.n_trials} trials are left; the same command goes on with them")
+    if facts.ended is not None:
+        facts.ended(failed, worker.interrupted)
+
+
+def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
+    """What a study would do, and what that costs."""
+    settings = plan.settings
+    trainings = plan.n_trials * settings.repeats + settings.recheck.top * settings.recheck.seeds
+    print(f"study {plan.name}: {plan.n_trials} trials, {trainings} trainings at most; in {relative(plan.directory)}")
+    if facts.trainings is not None:
+        first = composer.compose(_in_full(plan, _corners(plan)[0]))
+        print(f"  each training: {facts.trainings(task_config(first))}")
+    slots = make_slots(settings.n_jobs, tickets=plan.n_trials)
+    print(f"  at once: {len(slots)} on this machine; storage: {relative(plan.storage)}")
+    for each in plan.objectives:
+        print(f"  objective: {each.direction} {each.metric}")
+    if plan.cells:
+        for cell in plan.cells[:20]:
+            print(f"  trial: {' '.join(cell) or 'the config as it is'}")
+        if len(plan.cells) > 20:
+            print(f"  and {len(plan.cells) - 20} more")
+        return
+    print(f"  sampler: {settings.sampler['_target_']}; pruner: {(settings.pruner or {}).get('_target_', 'none')}")
+    for key, text in plan.space.described().items():
+        print(f"  {key}: {text}")
+
+
+def read_settings(name: str, given: Any) -> SweepSettings:
+    """What a sweep says, checked. Raises ConfigError."""
+    try:
+        return SweepSettings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        told = f"there is no such key; allowed: {', '.join(SweepSettings.model_fields)}"
+        reason = told if first["type"] == "extra_forbidden" else f"{first['msg']}; got {first['input']!r}"
+        raise ConfigError(f"sweep={name}: {key}: {reason}") from error

@@ -1,0 +1,421 @@
+"""The worker: it asks the studies for trials, runs each in a process, and tells what came of it."""
+
+from __future__ import annotations
+
+import signal
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from omegaconf import DictConfig
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.pruners import WilcoxonPruner
+from optuna.trial import FrozenTrial, TrialState
+
+from ratchet.search.channel import Report
+from ratchet.search.composer import Composer
+from ratchet.search.display import Display
+from ratchet.search.executors import Executor, Running, wait_for
+from ratchet.search.host import Process
+from ratchet.search.ledger import RESULT, Claim, Ledger
+from ratchet.search.outcomes import Outcome
+from ratchet.search.plan import StudyPlan, TaskFacts
+from ratchet.search.slots import Slot
+from ratchet.search.studies import open_study, patiently
+from ratchet.search.trial_process import Job
+
+BEAT_EVERY = 10.0  # seconds between two signs of life
+RECLAIM_EVERY = 5.0
+STOP_GRACE = 10.0  # seconds that a training has to write its checkpoint after `stop`
+ALL_ALIKE = 4  # so many failures with one message and no success end a study
+
+
+@dataclass
+class OpenStudy:
+    """A study that this worker works on."""
+
+    plan: StudyPlan
+    study: optuna.Study
+    ledger: Ledger
+    composer: Composer
+    began: float = field(default_factory=time.monotonic)
+    failures: list[str] = field(default_factory=list)
+    succeeded: bool = False
+    given_up: str | None = None
+    measured: dict[str, FrozenTrial] = field(default_factory=dict)
+
+    @property
+    def takes_trials(self) -> bool:
+        """Whether it may start another one."""
+        limit = self.plan.settings.timeout
+        return self.given_up is None and (limit is None or time.monotonic() - self.began < limit)
+
+
+@dataclass
+class Active:
+    """A trial in progress: its repeats one after another, in one slot."""
+
+    of: OpenStudy
+    claim: Claim
+    overrides: tuple[str, ...]
+    slot: Slot
+    directory: Path
+    running: Running
+    began: float
+    repeat: int = 0
+    metrics: list[Mapping[str, float]] = field(default_factory=list)
+    stopping: str | None = None  # why it was told to stop: timeout or interrupted
+    stop_at: float = 0.0
+    step: int = 0
+    value: float | None = None
+
+
+class Worker:
+    """Runs trials of several studies in its slots until none is left to start and none is running."""
+
+    def __init__(
+        self,
+        plans: Sequence[StudyPlan],
+        *,
+        task: Callable[[DictConfig], Any],
+        context: Any,
+        composer: Composer,
+        executor: Executor,
+        slots: Sequence[Slot],
+        display: Display,
+        facts: TaskFacts,
+        keep_returns: bool = False,
+    ) -> None:
+        self._task, self._context, self._composer = task, context, composer
+        self._executor, self._display, self._facts, self._keep = executor, display, facts, keep_returns
+        self._name = f"{Process.this().name}/{id(self):x}"
+        self._free = list(reversed(slots))
+        self._active: list[Active] = []
+        self._interrupts = 0
+        self._beats, self._beaten, self._reclaimed = 0, 0.0, 0.0
+        self.returns: dict[tuple[str, int], Any] = {}
+        self.studies = [self._open(plan) for plan in plans]
+        if any(study.ledger.finished() < study.plan.n_trials for study in self.studies):
+            executor.warm_up()
+
+    def _open(self, plan: StudyPlan) -> OpenStudy:
+        study = patiently(lambda: open_study(plan, salt=self._name), say=self._display.say)
+        ledger = Ledger(study, tickets=plan.n_trials, retries=plan.settings.retries, worker=self._name)
+        return OpenStudy(plan, study, ledger, self._composer)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended it early."""
+        return self._interrupts > 0
+
+    def run(self) -> None:
+        """Work until there is nothing left, Ctrl-C, or a timeout."""
+        with _on_interrupt(self._interrupt):
+            try:
+                self._loop()
+            finally:
+                for active in list(self._active):  # only where something unforeseen was raised
+                    active.running.end()
+
+    def _loop(self) -> None:
+        self._display.refresh(self)
+        self._keep_alive()
+        while True:
+            while self._free and not self._interrupts and self._start_next():
+                pass
+            if not self._active:
+                if self._interrupts or not self._others_work():
+                    return
+            for running in wait_for([active.running for active in self._active], self._patience()):
+                self._hear(next(active for active in self._active if active.running is running))
+            for active in list(self._active):
+                self._watch(active)
+            self._keep_alive()
+            self._display.refresh(self)
+
+    def _patience(self) -> float:
+        """Seconds until something has to be looked at, if nobody speaks."""
+        now = time.monotonic()
+        dates = [self._beaten + BEAT_EVERY, self._reclaimed + RECLAIM_EVERY, now + 0.5]
+        dates += [active.stop_at for active in self._active if active.stop_at]
+        limits = ((active, active.of.plan.settings.trial_timeout) for active in self._active)
+        dates += [active.began + limit for active, limit in limits if limit is not None]
+        return max(0.0, min(dates) - now)
+
+    def _others_work(self) -> bool:
+        """Whether a trial of these studies runs elsewhere: should its worker die, it is ours to do again."""
+        return any(
+            study.takes_trials and study.ledger.finished() < study.plan.n_trials and self._runs_elsewhere(study)
+            for study in self.studies
+        )
+
+    def _runs_elsewhere(self, study: OpenStudy) -> bool:
+        return any(trial.state == TrialState.RUNNING for trial in study.ledger.trials())
+
+    # --- starting
+
+    def _start_next(self) -> bool:
+        """Fill one slot. Returns whether a trial was claimed, also one that ended at once."""
+        for study in self.studies:
+            if not study.takes_trials:
+                continue
+            claim = patiently(study.ledger.claim, say=self._display.say)
+            if claim is not None:
+                self._start(study, claim)
+                return True
+        return False
+
+    def _start(self, of: OpenStudy, claim: Claim) -> None:
+        try:
+            overrides = self._overrides(of, claim)
+        except Exception as error:  # noqa: BLE001 - a sampler that fails costs the trial, not the sweep
+            self._settle_failure(of, claim, Outcome.of_error(error))
+            return
+        if (known := self._measured(of, claim.trial)) is not None and not of.plan.cells:
+            self._settle_duplicate(of, claim, known)
+            return
+        directory = of.plan.directory / str(claim.trial.number)
+        slot = self._free.pop()
+        try:
+            job = self._job(of, claim, overrides, directory, slot, repeat=0)
+        except Exception as error:  # noqa: BLE001 - a config that does not compose costs the trial
+            self._free.append(slot)
+            self._settle_failure(of, claim, Outcome("failed", failure="compose error", error=_line(error)))
+            return
+        active = Active(of, claim, overrides, slot, directory, self._executor.start(job), time.monotonic())
+        self._active.append(active)
+        self._display.started(active)
+
+    def _overrides(self, of: OpenStudy, claim: Claim) -> tuple[str, ...]:
+        """The trial's own overrides, on record in the study before anything runs."""
+        if of.plan.cells:
+            cell = of.plan.cells[claim.ticket]
+            _record_cell(of.study, claim.trial, of.plan.cells, cell)
+            return cell
+        return tuple(of.plan.space.suggest(claim.trial, of.plan.chosen))
+
+    def _measured(self, of: OpenStudy, trial: optuna.Trial) -> FrozenTrial | None:
+        """An earlier trial of the study with the same parameters that came to a value."""
+        key = repr(sorted(trial.params.items()))
+        for other in of.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if not of.plan.cells else ():
+            of.measured.setdefault(repr(sorted(other.params.items())), other)
+        found = of.measured.get(key)
+        return found if found is not None and found.number != trial.number else None
+
+    def _job(
+        self, of: OpenStudy, claim: Claim, overrides: Sequence[str], directory: Path, slot: Slot, *, repeat: int
+    ) -> Job:
+        repeated = of.plan.settings.repeats > 1
+        again = self._facts.repeat(repeat) if repeated and self._facts.repeat else []
+        task = _in_order(of.plan.fixed, overrides, again)
+        number = claim.trial.number
+        config = of.composer.compose(task, number=number, directory=str(of.plan.directory))
+        if repeated:
+            directory = directory / f"repeat{repeat}"
+            config.hydra.sweep.subdir = f"{number}/repeat{repeat}"
+        return Job(
+            task=self._task, config=config, context=self._context, study=of.plan.name, number=number,
+            directory=directory, names=self._names(of.plan), keep_return=self._keep, environment=slot.environment,
+        )  # fmt: skip
+
+    def _names(self, plan: StudyPlan) -> tuple[str, ...]:
+        bounds = [bound.metric for bound in plan.settings.bounds]
+        return tuple(dict.fromkeys([*(each.metric for each in plan.objectives), *bounds]))
+
+    # --- listening
+
+    def _hear(self, active: Active) -> None:
+        message = active.running.receive()
+        if isinstance(message, Report):
+            active.running.answer(self._judge(active, message))
+            return
+        outcome = message or Outcome("failed", failure="killed", error=getattr(active.running, "death", "it was killed"))
+        if active.stopping is not None and outcome.state == "failed":
+            outcome = Outcome("failed", failure=active.stopping, error=_why(active), traceback=outcome.traceback)  # type: ignore[arg-type]
+        active.running.end()
+        if outcome.returned is not None:
+            self.returns[active.of.plan.name, active.claim.trial.number] = outcome.returned
+        if outcome.state == "complete" and self._continues(active, outcome):
+            return
+        self._active.remove(active)
+        self._free.append(active.slot)
+        patiently(lambda: self._settle(active, outcome), say=self._display.say)
+
+    def _judge(self, active: Active, report: Report) -> Any:
+        """The pruner's verdict on an intermediate value."""
+        active.step, active.value = report.step, report.value
+        if active.of.plan.settings.repeats > 1 or len(active.of.plan.objectives) > 1:
+            return "go"
+        return "prune" if self._is_hopeless(active, report.step, report.value) else "go"
+
+    def _is_hopeless(self, active: Active, step: int, value: float) -> bool:
+        def ask() -> bool:
+            active.claim.trial.report(value, step)
+            return active.claim.trial.should_prune()
+
+        try:
+            return patiently(ask, say=self._display.say)
+        except UpdateFinishedTrialError:
+            return True  # another worker took it for lost and has started it again
+
+    def _continues(self, active: Active, outcome: Outcome) -> bool:
+        """Start the next repeat, if there is one and the pruner sees hope."""
+        active.metrics.append(outcome.metrics)
+        plan = active.of.plan
+        if len(active.metrics) >= plan.settings.repeats or self._interrupts:
+            return False
+        if len(plan.objectives) == 1:
+            values = [float(metrics[plan.objectives[0].metric]) for metrics in active.metrics]
+            single = isinstance(active.of.study.pruner, WilcoxonPruner)
+            if self._is_hopeless(active, len(values), values[-1] if single else statistics.fmean(values)):
+                return False
+        active.repeat += 1
+        job = self._job(active.of, active.claim, active.overrides, active.directory, active.slot, repeat=active.repeat)
+        active.running, active.began = self._executor.start(job), time.monotonic()
+        return True
+
+    def _watch(self, active: Active) -> None:
+        """Timeouts: asked to stop first, then ended."""
+        limit, now = active.of.plan.settings.trial_timeout, time.monotonic()
+        if active.stopping is None and limit is not None and now - active.began > limit:
+            self._stop(active, "timeout")
+        if active.stop_at and now > active.stop_at:
+            active.running.end()
+            self._active.remove(active)
+            self._free.append(active.slot)
+            outcome = Outcome("failed", failure=active.stopping, error=_why(active))  # type: ignore[arg-type]
+            patiently(lambda: self._settle(active, outcome), say=self._display.say)
+
+    def _stop(self, active: Active, why: str) -> None:
+        active.stopping, active.stop_at = why, time.monotonic() + STOP_GRACE
+        active.running.answer("stop")
+
+    # --- settling
+
+    def _settle(self, active: Active, outcome: Outcome) -> None:
+        of, claim = active.of, active.claim
+        if outcome.state == "failed":
+            self._settle_failure(of, claim, outcome)
+            return
+        complete = len(active.metrics) >= of.plan.settings.repeats
+        state = TrialState.COMPLETE if complete else TrialState.PRUNED
+        metrics = _means(active.metrics)
+        try:
+            result: dict[str, Any] = {"metrics": metrics, "seconds": round(time.monotonic() - active.began, 2)}
+            if len(active.metrics) > 1:
+                result["repeats"] = [dict(each) for each in active.metrics]
+            claim.trial.set_user_attr(RESULT, result)
+            for bound in of.plan.settings.bounds if metrics else ():
+                claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
+            values = [metrics[each.metric] for each in of.plan.objectives] if complete else None
+            of.study.tell(claim.trial, values, state=state)
+        except UpdateFinishedTrialError:
+            self._display.say(f"trial {claim.trial.number} was taken for lost meanwhile; its result is left aside")
+            return
+        of.succeeded = True
+        self._display.finished(of, claim.trial.number, state.name.lower(), outcome, metrics)
+
+    def _settle_failure(self, of: OpenStudy, claim: Claim, outcome: Outcome) -> None:
+        lost = outcome.failure in {"killed", "interrupted"}
+        again = outcome.failure == "interrupted" or (lost and claim.attempt < of.plan.settings.retries)
+        number = claim.trial.number
+        if again:
+            attempt = claim.attempt + (outcome.failure == "killed")
+            kept = {"ticket": claim.ticket, "attempt": attempt, "lost": claim.lost}
+            of.ledger.retry(kept, claim.trial.params, of=number)
+        result = {"failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again}
+        of.ledger.fail(claim.trial._trial_id, result)
+        self._display.finished(of, number, "failed", outcome, {}, again=again)
+        if not again:
+            of.failures.append(outcome.error)
+        if not of.succeeded and len(of.failures) >= ALL_ALIKE and len(set(of.failures)) == 1 and of.given_up is None:
+            of.given_up = outcome.error
+            self._display.say(f"study {of.plan.name} ends early: {ALL_ALIKE} trials failed alike and none succeeded")
+
+    def _settle_duplicate(self, of: OpenStudy, claim: Claim, known: FrozenTrial) -> None:
+        claim.trial.set_user_attr(RESULT, {"duplicate_of": known.number})
+        of.study.tell(claim.trial, list(known.values))
+        self._display.finished(of, claim.trial.number, "known", Outcome("complete"), {})
+
+    # --- staying alive
+
+    def _keep_alive(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten > BEAT_EVERY or not self._beats:
+            self._beats, self._beaten = self._beats + 1, now
+            for study in self.studies:
+                patiently(lambda study=study: study.ledger.beat(self._beats), say=self._display.say)  # type: ignore[misc]
+        if now - self._reclaimed > RECLAIM_EVERY or not self._reclaimed:
+            self._reclaimed = now
+            for study in self.studies:
+                patiently(
+                    lambda study=study: study.ledger.reclaim(now=now, lost=self._lost),  # type: ignore[misc]
+                    say=self._display.say,
+                )
+
+    def _lost(self, trial: FrozenTrial) -> None:
+        self._display.say(f"trial {trial.number} had lost its worker; it is run again")
+
+    def _interrupt(self) -> None:
+        self._interrupts += 1
+        if self._interrupts == 1:
+            self._display.say(f"no new trials; waiting for {len(self._active)} to finish (Ctrl-C again ends them)")
+        else:
+            for active in self._active:
+                self._stop(active, "interrupted")
+
+
+def _record_cell(
+    study: optuna.Study, trial: optuna.Trial, cells: Sequence[Sequence[str]], cell: Sequence[str]
+) -> None:
+    """A grid's values as the trial's parameters: a column each, in every dashboard."""
+    columns: dict[str, list[str]] = {}
+    for each in cells:
+        for text in each:
+            key, _, value = text.partition("=")
+            columns.setdefault(key, [])
+            if value not in columns[key]:
+                columns[key].append(value)
+    for text in cell:
+        key, _, value = text.partition("=")
+        if len(columns[key]) > 1 and key not in trial.params:
+            kind = optuna.distributions.CategoricalDistribution(tuple(columns[key]))
+            study._storage.set_trial_param(trial._trial_id, key, columns[key].index(value), kind)
+
+
+def _in_order(fixed: Sequence[str], own: Sequence[str], again: Sequence[str]) -> list[str]:
+    """Overrides as Hydra takes them; a cell that holds the fixed ones too is in the order typed."""
+    return [*[text for text in fixed if text not in own], *own, *again]
+
+
+def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = list(metrics[0]) if metrics else []
+    return {name: statistics.fmean(each[name] for each in metrics if name in each) for name in names}
+
+
+def _why(active: Active) -> str:
+    limit = active.of.plan.settings.trial_timeout
+    return f"longer than {limit:g} s" if active.stopping == "timeout" and limit else "Ctrl-C"
+
+
+def _line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
+    try:
+        before = signal.signal(signal.SIGINT, lambda *_: action())
+    except ValueError:  # not in the main thread: somebody else handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

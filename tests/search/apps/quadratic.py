@@ -1,0 +1,56 @@
+"""A Hydra application with a trivial objective; what it does besides is chosen by `mood`."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from ratchet.search.channel import current_trial
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="quadratic")
+def main(config: DictConfig) -> float:
+    value = -((config.x - 0.3) ** 2)
+    Path(HydraConfig.get().runtime.output_dir, "ran").touch()
+    trial = current_trial()
+    for step in range(1, config.steps + 1):
+        time.sleep(config.seconds / config.steps)
+        if trial is not None:
+            trial.report(step, value)
+    act(str(config.mood))
+    return math.nan if config.mood == "nan" else value
+
+
+def act(mood: str) -> None:
+    """The ways a training can go wrong."""
+    if mood == "raise":
+        raise ValueError("it does not go")
+    if mood == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mood == "hang":
+        time.sleep(600)
+    if mood == "memory":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+        bytearray(2**31)
+    if mood == "disk":
+        import resource
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        Path("full").write_bytes(b"x" * 2000)
+    if mood == "exit":
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()
