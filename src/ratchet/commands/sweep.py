@@ -85,6 +85,7 @@ class SweptTraining:
             check=lambda composed: _check(composed),
             identity=_identity,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
+            typed=frozenset(text.partition("=")[0] for text in self.typed),
             preload=_PRELOAD,
             command="python src/train.py",
             evaluate="python src/evaluate.py run=",

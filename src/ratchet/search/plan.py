@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class TaskFacts:
     check: Callable[[DictConfig], None] | None = None  # raises ConfigError for a config that cannot train
     identity: Callable[[DictConfig], dict[str, Any]] | None = None  # what of a config two trials must share
     repeat: Callable[[int], list[str]] | None = None  # overrides that make it the k-th seed
+    typed: frozenset[str] | None = None  # keys that a person fixed on the command line; None: all that are fixed
     preload: tuple[str, ...] = ()  # modules that a training needs, imported once
     command: str = "python <script>"  # how a person trains one config
     evaluate: str | None = None  # how a person evaluates a run, up to its directory
@@ -130,10 +131,17 @@ def _plan(
 ) -> tuple[StudyPlan, list[str]]:
     fixed, varying = _shared(cells)
     chosen = composer.choices(cells[0])
-    space, notes = _space(settings, intervals, fixed, chosen)
+    pinned = {text.partition("=")[0] for text in fixed}
+    pinned = pinned if facts.typed is None else pinned & facts.typed
+    space, notes = _space(settings, intervals, pinned, chosen)
+    fixed = _without_other_options(fixed, space, pinned)
+    space = space.reachable(chosen)
     if (settings.space or settings.options) and not any(space.everything()):
-        raise ConfigError(f"sweep={name} has nothing left to vary; type: the command without fixing {_first_key(settings)}")
-    base = composer.compose(cells[0])
+        raise ConfigError(
+            f"sweep={name}: an empty space, there is nothing to vary for {_choices_in(settings, chosen)}; "
+            f"allowed: {_first_key(settings)} and others of sweeps/{name}.yaml; type: another sweep, or fix less"
+        )
+    base = composer.compose(fixed if any(space.everything()) else cells[0])
     objectives = tuple(settings.objectives) or (_objective(base),)
     settings = settings.model_copy(update={"objectives": list(objectives)})
     searched = any(space.everything())
@@ -152,7 +160,7 @@ def _plan(
         baseline, said = _baseline(space, chosen, base)
         notes += said
     plan = StudyPlan(
-        name=settings.study or study_name(name, cells, swept, chosen, searched=searched, fixed=fixed, space=space),
+        name=settings.study or study_name(name, cells, swept, chosen, searched=searched, fixed=fixed, pinned=pinned, space=space),
         settings=settings, fixed=fixed, space=space, cells=varying, chosen=chosen, objectives=objectives,
         identity=identity, baseline=baseline,
     )  # fmt: skip
@@ -168,19 +176,23 @@ def _shared(cells: list[tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[tuple[
 
 
 def _space(
-    settings: SweepSettings, intervals: Mapping[str, Dimension], fixed: Sequence[str], chosen: Mapping[str, str]
+    settings: SweepSettings, intervals: Mapping[str, Dimension], pinned: set[str], chosen: Mapping[str, str]
 ) -> tuple[SearchSpace, list[str]]:
     """The file's space under what was typed: a typed interval replaces the file's, a typed value ends the search of it."""
     common = {key: Dimension.parse(key, text) for key, text in settings.space.items()} | dict(intervals)
     options = {
         group: {
-            option: tuple(Dimension.parse(key, text) for key, text in space.items() if key not in intervals)
+            option: tuple(
+                replace(Dimension.parse(key, text), option=option if group in common else "")
+                for key, text in space.items()
+                if key not in intervals
+            )
             for option, space in by_option.items()
         }
         for group, by_option in settings.options.items()
     }
     space = SearchSpace(tuple(common.values()), options)
-    pinned = {text.partition("=")[0] for text in fixed} & {dimension.key for dimension in space.everything()}
+    pinned = pinned & {dimension.key for dimension in space.everything()}
     notes = [f"{key} is not searched: the command line fixes it" for key in sorted(pinned)]
     for group, by_option in options.items():
         if group not in common and chosen.get(group) not in by_option:
@@ -189,6 +201,26 @@ def _space(
                 f"write one: sweeps/options/{group}/{chosen.get(group)}.yaml"
             )
     return space.without(pinned), notes
+
+
+def _without_other_options(fixed: Sequence[str], space: SearchSpace, pinned: set[str]) -> tuple[str, ...]:
+    """Where a group's option is sampled, values that nobody typed belong to the option that is there now."""
+    sampled = {dimension.key for dimension in space.common}
+    keys = {text: text.partition("=")[0] for text in fixed}
+    return tuple(
+        text for text in fixed if keys[text] in pinned or keys[text].partition(".")[0] not in sampled or "." not in keys[text]
+    )
+
+
+def in_full(fixed: Sequence[str], *own: Sequence[str]) -> list[str]:
+    """Overrides as Hydra takes them: what is fixed, unless a trial's own say otherwise, then those."""
+    added = [text for overrides in own for text in overrides]
+    keys = {text.partition("=")[0] for text in added}
+    return [*(text for text in fixed if text.partition("=")[0] not in keys), *added]
+
+
+def _choices_in(settings: SweepSettings, chosen: Mapping[str, str]) -> str:
+    return " ".join(f"{group}={chosen.get(group)}" for group in settings.options) or "what the command line leaves open"
 
 
 def _first_key(settings: SweepSettings) -> str:
@@ -241,7 +273,7 @@ def _baseline(
         label = dimension.label_of(OmegaConf.to_container(now) if OmegaConf.is_config(now) else now)
         if label is None and now is not None or label is None and not dimension.texts:
             return None, [f"{key}={now} lies outside of the space: what conf/ has now is not tried first"]
-        values[dimension.key] = label
+        values[dimension.name] = label
     return values, []
 
 
@@ -253,6 +285,7 @@ def study_name(
     *,
     searched: bool,
     fixed: Sequence[str],
+    pinned: set[str],
     space: SearchSpace,
 ) -> str:
     """Readable, and the same for the same command: that is how a study is found again."""
@@ -260,7 +293,7 @@ def study_name(
     if searched:
         sampled = {dimension.key for dimension in space.common}
         words += [chosen[group] for group in ("data", "model") if group in chosen and group not in sampled]
-        rest = [text for text in fixed if text.partition("=")[0] not in {"data", "model"}]
+        rest = [text for text in fixed if text.partition("=")[0] in pinned - {"data", "model"}]
         words += [_digest(rest)] if rest else []
     else:
         words += [key.rpartition(".")[2] for key in swept]

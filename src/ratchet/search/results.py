@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ratchet.files import write_atomically
 from ratchet.search.display import relative
 from ratchet.search.ledger import RESULT, has_result, ticket_of
-from ratchet.search.plan import StudyPlan
+from ratchet.search.plan import StudyPlan, in_full
 
 SHOWN = 10
 
@@ -93,10 +93,9 @@ def overrides_of(trial: FrozenTrial, plan: StudyPlan) -> list[str]:
     """What to type after the script to train this trial's config."""
     if plan.cells:
         ticket = ticket_of(trial)
-        cell = plan.cells[ticket] if ticket is not None else ()
-        return [*(text for text in plan.fixed if text not in cell), *cell]
-    by_key = {dimension.key: dimension for dimension in plan.space.everything()}
-    return [*plan.fixed, *(by_key[name].override(value) for name, value in trial.params.items())]
+        return in_full(plan.fixed, plan.cells[ticket] if ticket is not None else ())
+    by_name = {dimension.name: dimension for dimension in plan.space.everything()}
+    return in_full(plan.fixed, [by_name[name].override(value) for name, value in trial.params.items()])
 
 
 def has_failed(trial: FrozenTrial) -> bool:

@@ -26,6 +26,12 @@ class Dimension:
     text: str  # as it was written
     distribution: BaseDistribution
     texts: Mapping[Any, str] = field(default_factory=dict)  # of a choice: how each value is written as an override
+    option: str = ""  # where the sampled option of a group decides that it varies
+
+    @property
+    def name(self) -> str:
+        """Optuna's parameter. `model.width` of a gru and of a cnn are two: their values cannot be compared."""
+        return f"{self.key} ({self.option})" if self.option else self.key
 
     @classmethod
     def parse(cls, key: str, text: str) -> Dimension:
@@ -62,11 +68,11 @@ class Dimension:
         """The sampler's value."""
         kind = self.distribution
         if isinstance(kind, FloatDistribution):
-            return trial.suggest_float(self.key, kind.low, kind.high, step=kind.step, log=kind.log)
+            return trial.suggest_float(self.name, kind.low, kind.high, step=kind.step, log=kind.log)
         if isinstance(kind, IntDistribution):
-            return trial.suggest_int(self.key, kind.low, kind.high, step=kind.step, log=kind.log)
+            return trial.suggest_int(self.name, kind.low, kind.high, step=kind.step, log=kind.log)
         assert isinstance(kind, CategoricalDistribution)
-        return trial.suggest_categorical(self.key, kind.choices)
+        return trial.suggest_categorical(self.name, kind.choices)
 
     def override(self, value: Any) -> str:
         """One value as Hydra takes it."""
@@ -161,6 +167,15 @@ class SearchSpace:
                 for group, options in self.options.items()
             },
         )
+
+    def reachable(self, chosen: Mapping[str, str]) -> SearchSpace:
+        """Without what no branch can come to."""
+        branches = list(self.branches(chosen))
+        options = {
+            group: {option: space for option, space in by_option.items() if any(b.get(group) == option for b in branches)}
+            for group, by_option in self.options.items()
+        }
+        return SearchSpace(self.common, options)
 
     def described(self) -> dict[str, str]:
         """Key or `group=option: key` to the space as it was written: what a study is known by."""

@@ -16,7 +16,7 @@ from ratchet.search import results
 from ratchet.search.composer import Composer, task_config
 from ratchet.search.display import TerminalDisplay, relative
 from ratchet.search.executors import ForkedExecutor
-from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
+from ratchet.search.plan import StudyPlan, TaskFacts, in_full, plan_studies
 from ratchet.search.settings import SweepSettings
 from ratchet.search.slots import make_slots
 from ratchet.search.worker import Worker
@@ -69,15 +69,11 @@ def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     """Compose every option of every choice, and both ends of every interval. Raises ConfigError for the first mistake."""
     for overrides in _corners(plan):
         try:
-            config = composer.compose(_in_full(plan, overrides))
+            config = composer.compose(in_full(plan.fixed, overrides))
             if facts.check is not None:
                 facts.check(task_config(config))
         except ConfigError as error:
             raise ConfigError(f"{' '.join(overrides) or 'the base'}: {error}") from error
-
-
-def _in_full(plan: StudyPlan, overrides: Sequence[str]) -> list[str]:
-    return [*(text for text in plan.fixed if text not in overrides), *overrides]
 
 
 def _corners(plan: StudyPlan) -> list[tuple[str, ...]]:
@@ -142,7 +138,7 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     trainings = plan.n_trials * settings.repeats + settings.recheck.top * settings.recheck.seeds
     print(f"study {plan.name}: {plan.n_trials} trials, {trainings} trainings at most; in {relative(plan.directory)}")
     if facts.trainings is not None:
-        first = composer.compose(_in_full(plan, _corners(plan)[0]))
+        first = composer.compose(in_full(plan.fixed, _corners(plan)[0]))
         print(f"  each training: {facts.trainings(task_config(first))}")
     slots = make_slots(settings.n_jobs, tickets=plan.n_trials)
     print(f"  at once: {len(slots)} on this machine; storage: {relative(plan.storage)}")

@@ -24,7 +24,7 @@ from ratchet.search.executors import Executor, Running, wait_for
 from ratchet.search.host import Process
 from ratchet.search.ledger import RESULT, Claim, Ledger
 from ratchet.search.outcomes import Outcome
-from ratchet.search.plan import StudyPlan, TaskFacts
+from ratchet.search.plan import StudyPlan, TaskFacts, in_full
 from ratchet.search.slots import Slot
 from ratchet.search.studies import open_study, patiently
 from ratchet.search.trial_process import Job
@@ -212,7 +212,7 @@ class Worker:
     ) -> Job:
         repeated = of.plan.settings.repeats > 1
         again = self._facts.repeat(repeat) if repeated and self._facts.repeat else []
-        task = _in_order(of.plan.fixed, overrides, again)
+        task = in_full(of.plan.fixed, overrides, again)
         number = claim.trial.number
         config = of.composer.compose(task, number=number, directory=str(of.plan.directory))
         if repeated:
@@ -386,11 +386,6 @@ def _record_cell(
         if len(columns[key]) > 1 and key not in trial.params:
             kind = optuna.distributions.CategoricalDistribution(tuple(columns[key]))
             study._storage.set_trial_param(trial._trial_id, key, columns[key].index(value), kind)
-
-
-def _in_order(fixed: Sequence[str], own: Sequence[str], again: Sequence[str]) -> list[str]:
-    """Overrides as Hydra takes them; a cell that holds the fixed ones too is in the order typed."""
-    return [*[text for text in fixed if text not in own], *own, *again]
 
 
 def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -26,7 +26,7 @@ def main(config: DictConfig) -> float:
         if trial is not None:
             trial.report(step, value)
     act(str(config.mood))
-    return math.nan if config.mood == "nan" else value
+    return math.nan if str(config.mood) == "nan" else value
 
 
 def act(mood: str) -> None:
@@ -43,11 +43,8 @@ def act(mood: str) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
         bytearray(2**31)
     if mood == "disk":
-        import resource
-
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-        Path("full").write_bytes(b"x" * 2000)
+        with Path("/dev/full").open("wb", buffering=0) as full:
+            full.write(b"x")
     if mood == "exit":
         sys.exit(3)
 
