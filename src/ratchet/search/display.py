@@ -58,9 +58,10 @@ class SilentDisplay:
 class TerminalDisplay:
     """On stderr: live where that is a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, live: bool = True) -> None:
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)
-        self._live = Live(console=self.console, refresh_per_second=4, transient=True) if sys.stderr.isatty() else None
+        live = live and sys.stderr.isatty()
+        self._live = Live(console=self.console, refresh_per_second=4, transient=True) if live else None
         self._durations: list[float] = []
         self._began: dict[tuple[str, int], float] = {}
         self._shown = 0.0

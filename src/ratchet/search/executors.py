@@ -181,7 +181,13 @@ def _importable() -> Iterator[None]:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """A trial does not import the script that was typed: multiprocessing would, for each process again."""
+    """A trial does not import the script that was typed: multiprocessing would, for each process again.
+
+    Nor does it take over a way of starting processes that it does not know, such as loky's in a worker of joblib's.
+    """
+    method = multiprocessing.get_start_method(allow_none=True)
+    if method not in {None, *multiprocessing.get_all_start_methods()}:
+        multiprocessing.set_start_method(None, force=True)
     main: Any = sys.modules["__main__"]
     hidden = {name: getattr(main, name) for name in ("__spec__", "__file__") if hasattr(main, name)}
     main.__spec__ = None
@@ -192,6 +198,8 @@ def _without_main() -> Iterator[None]:
     finally:
         for name, value in hidden.items():
             setattr(main, name, value)
+        if method not in {None, *multiprocessing.get_all_start_methods()}:
+            multiprocessing.set_start_method(method, force=True)
 
 
 def wait_for(running: Sequence[Running], timeout: float) -> list[Running]:

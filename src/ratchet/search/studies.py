@@ -66,6 +66,16 @@ def open_study(plan: StudyPlan, *, salt: str) -> optuna.Study:
     return study
 
 
+def load_study(plan: StudyPlan) -> optuna.Study | None:
+    """The study of a plan to read from; None where there is none yet."""
+    if "://" not in plan.storage and not Path(plan.storage).is_file():
+        return None
+    try:
+        return optuna.load_study(storage=open_storage(plan.storage), study_name=plan.name)
+    except KeyError:
+        return None
+
+
 def _require_same(study: optuna.Study, identity: Mapping[str, Any]) -> None:
     deadline = time.monotonic() + 5
     while IDENTITY not in study.user_attrs and time.monotonic() < deadline:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
-from ratchet.errors import ConfigError
+from ratchet.config.grammar import to_override_value
+from ratchet.errors import ConfigError, RatchetError
 from ratchet.search import results
 from ratchet.search.composer import Composer, task_config
-from ratchet.search.display import TerminalDisplay, relative
+from ratchet.search.display import Display, TerminalDisplay, relative
 from ratchet.search.executors import ForkedExecutor
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full, plan_studies
 from ratchet.search.settings import SweepSettings
-from ratchet.search.slots import make_slots
+from ratchet.search.recheck import recheck_plan, tell_recheck
+from ratchet.search.slots import Slot, make_slots
 from ratchet.search.worker import Worker
 
 
@@ -49,20 +53,74 @@ class Sweep:
         return placed
 
     def run(self, plans: Sequence[StudyPlan], composer: Composer) -> Worker:
-        """Work in this process until the studies are done."""
+        """Work until the studies are done: here, and in as many workers as Hydra's launcher is to place."""
         for plan in plans:
             plan.directory.mkdir(parents=True, exist_ok=True)
             OmegaConf.save(self.master, plan.directory / "multirun.yaml")
-        settings = plans[0].settings
-        slots = make_slots(settings.n_jobs, threads=1, tickets=sum(plan.n_trials for plan in plans))
-        executor = ForkedExecutor(self.facts.preload)
-        with TerminalDisplay() as display:
-            worker = Worker(
-                plans, task=self.task, context=self.context, composer=composer, executor=executor, slots=slots,
-                display=display, facts=self.facts, keep_returns=self.keep_returns,
-            )  # fmt: skip
+        task = WorkerTask(self, tuple(plans))
+        placed = str(OmegaConf.select(self.master, "hydra.runtime.choices")["hydra/launcher"]) != "basic"
+        if placed or plans[0].settings.n_workers > 1:
+            self._launch(task, plans)
+            return task.worker(composer, slots=[], live=False)
+        return task.work(composer, live=True)
+
+    def _launch(self, task: WorkerTask, plans: Sequence[StudyPlan]) -> None:
+        """Workers as Hydra's jobs. One that dies costs nothing but itself: what it ran is reclaimed by the others."""
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=self.context, task_function=task, config=self.master
+        )
+        base = os.path.relpath(plans[0].directory / "workers", self.directory)
+        jobs = [[f"hydra.sweep.subdir={to_override_value(f'{base}/{k}')}"] for k in range(plans[0].settings.n_workers)]
+        try:
+            returned = launcher.launch(jobs, initial_job_idx=0)
+        except Exception as error:
+            raise RatchetError(
+                f"a worker was lost ({' '.join(str(error).split())[:200] or type(error).__name__}); its study keeps "
+                "what was finished; type the same command again, to go on"
+            ) from error
+        for job in returned:
+            if job.status == JobStatus.FAILED:
+                raise job._return_value
+
+
+@dataclass(frozen=True)
+class WorkerTask:
+    """A worker as a task of Hydra's: what a launcher places."""
+
+    sweep: Sweep
+    plans: tuple[StudyPlan, ...]
+
+    def __call__(self, _: DictConfig) -> int:
+        """Work. Returns how many studies are done."""
+        composer = Composer(self.sweep.context.config_loader, self.sweep.master)
+        worker = self.work(composer, live=False)
+        return sum(study.ledger.finished() >= study.plan.n_trials for study in worker.studies)
+
+    def work(self, composer: Composer, *, live: bool) -> Worker:
+        """In this process. The best are trained again at the end, where that was asked for."""
+        settings = self.plans[0].settings
+        slots = make_slots(settings.n_jobs, tickets=sum(plan.n_trials for plan in self.plans))
+        with TerminalDisplay(live=live) as display:
+            worker = self.worker(composer, slots=slots, live=live, display=display)
             worker.run()
+            again = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
+            plans = [plan for plan in again if plan is not None]
+            if plans and not worker.interrupted:
+                for plan in plans:
+                    plan.directory.mkdir(parents=True, exist_ok=True)
+                WorkerTask(self.sweep, tuple(plans)).worker(composer, slots=slots, live=live, display=display).run()
         return worker
+
+    def worker(
+        self, composer: Composer, *, slots: Sequence[Slot], live: bool, display: Display | None = None
+    ) -> Worker:
+        """One that has not begun."""
+        return Worker(
+            self.plans, task=self.sweep.task, context=self.sweep.context, composer=composer,
+            executor=ForkedExecutor(self.sweep.facts.preload), slots=slots,
+            display=display or TerminalDisplay(live=live), facts=self.sweep.facts,
+            keep_returns=self.sweep.keep_returns,
+        )  # fmt: skip
 
 
 def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
@@ -124,6 +182,7 @@ def report(worker: Worker, facts: TaskFacts) -> None:
     for study in worker.studies:
         results.export(study.study, study.plan)
         results.show(study.study, study.plan, command=facts.command, evaluate=facts.evaluate)
+        tell_recheck(study.study, study.plan, facts)
         failed += sum(results.has_failed(trial) for trial in study.study.get_trials(deepcopy=False))
         left = study.plan.n_trials - study.ledger.finished()
         if left > 0:

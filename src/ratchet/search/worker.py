@@ -100,7 +100,7 @@ class Worker:
         self._beats, self._beaten, self._reclaimed = 0, 0.0, 0.0
         self.returns: dict[tuple[str, int], Any] = {}
         self.studies = [self._open(plan) for plan in plans]
-        if any(study.ledger.finished() < study.plan.n_trials for study in self.studies):
+        if slots and any(study.ledger.finished() < study.plan.n_trials for study in self.studies):
             executor.warm_up()
 
     def _open(self, plan: StudyPlan) -> OpenStudy:
