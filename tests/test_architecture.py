@@ -20,6 +20,8 @@ FLOORS = [
     {"tracking"},
     {"training"},
     {"evaluation"},
+    {"search"},
+    {"commands"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

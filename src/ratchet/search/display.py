@@ -26,7 +26,14 @@ class Display(Protocol):
         """A trial began."""
 
     def finished(
-        self, of: OpenStudy, number: int, state: str, outcome: Outcome, metrics: Mapping[str, float], *, again: bool = False
+        self,
+        of: OpenStudy,
+        number: int,
+        state: str,
+        outcome: Outcome,
+        metrics: Mapping[str, float],
+        *,
+        again: bool = False,
     ) -> None:
         """A trial ended: complete, pruned, failed or known."""
 
@@ -44,7 +51,14 @@ class SilentDisplay:
         """Nothing."""
 
     def finished(
-        self, of: OpenStudy, number: int, state: str, outcome: Outcome, metrics: Mapping[str, float], *, again: bool = False
+        self,
+        of: OpenStudy,
+        number: int,
+        state: str,
+        outcome: Outcome,
+        metrics: Mapping[str, float],
+        *,
+        again: bool = False,
     ) -> None:
         """Nothing."""
 
@@ -80,7 +94,14 @@ class TerminalDisplay:
         self._began[active.of.plan.name, active.claim.trial.number] = time.monotonic()
 
     def finished(
-        self, of: OpenStudy, number: int, state: str, outcome: Outcome, metrics: Mapping[str, float], *, again: bool = False
+        self,
+        of: OpenStudy,
+        number: int,
+        state: str,
+        outcome: Outcome,
+        metrics: Mapping[str, float],
+        *,
+        again: bool = False,
     ) -> None:
         """One line for each trial, above the live table."""
         began = self._began.pop((of.plan.name, number), None)
@@ -117,7 +138,9 @@ class TerminalDisplay:
             value = f"  validation {active.step}: {active.value:.4f}" if active.value is not None else ""
             repeat = f" repeat {active.repeat}" if active.of.plan.settings.repeats > 1 else ""
             name = f"  trial {active.claim.trial.number}{repeat}  {now:.0f} s{value}"
-            rows.append(Text(f"{name}  {describe(active.of, active.claim.trial.number)}", no_wrap=True, overflow="ellipsis"))
+            rows.append(
+                Text(f"{name}  {describe(active.of, active.claim.trial.number)}", no_wrap=True, overflow="ellipsis")
+            )
         return rows
 
     def _best(self, study: OpenStudy) -> str:

@@ -169,7 +169,9 @@ class ThreadRun:
 def _importable() -> Iterator[None]:
     """The server and what it forks find the modules that this process finds."""
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, [*sys.path, *(before or "").split(os.pathsep)])))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        dict.fromkeys(filter(None, [*sys.path, *(before or "").split(os.pathsep)]))
+    )
     try:
         yield
     finally:

@@ -85,7 +85,9 @@ class Ledger:
 
     def _free(self, *, but: int | None = None) -> int | None:
         held = {ticket_of(trial) for trial in self.trials() if trial.number != but and not trial.state.is_finished()}
-        return next((ticket for ticket in range(self.tickets) if ticket not in self._closed and ticket not in held), None)
+        return next(
+            (ticket for ticket in range(self.tickets) if ticket not in self._closed and ticket not in held), None
+        )
 
     def _taken(self, ticket: int, *, before: int) -> bool:
         """Whether a trial with a lower number holds this ticket, or it is done with."""

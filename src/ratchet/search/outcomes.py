@@ -44,7 +44,9 @@ class Outcome:
             metrics = dict(zip(names, value, strict=False))
         else:
             metrics = {names[0]: value} if names else {}
-        numbers = {str(name): number for name, number in ((n, _number(v)) for n, v in metrics.items()) if number is not None}
+        numbers = {
+            str(name): number for name, number in ((n, _number(v)) for n, v in metrics.items()) if number is not None
+        }
         missing = [name for name in names if name not in numbers]
         if missing:
             return cls(

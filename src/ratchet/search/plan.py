@@ -89,7 +89,9 @@ def combinations(arguments: Sequence[str]) -> tuple[list[tuple[str, ...]], dict[
 
 def _values(override: Override, key: str) -> list[str]:
     if not override.is_sweep_override():
-        return [f"{key}={override.get_value_element_as_str()}" if not override.is_delete() else str(override.input_line)]
+        return [
+            f"{key}={override.get_value_element_as_str()}" if not override.is_delete() else str(override.input_line)
+        ]
     written = list(override.sweep_string_iterator()) if override.is_discrete_sweep() and values_of(override) else []
     if not written:
         raise ConfigError(
@@ -208,7 +210,9 @@ def _without_other_options(fixed: Sequence[str], space: SearchSpace, pinned: set
     sampled = {dimension.key for dimension in space.common}
     keys = {text: text.partition("=")[0] for text in fixed}
     return tuple(
-        text for text in fixed if keys[text] in pinned or keys[text].partition(".")[0] not in sampled or "." not in keys[text]
+        text
+        for text in fixed
+        if keys[text] in pinned or keys[text].partition(".")[0] not in sampled or "." not in keys[text]
     )
 
 

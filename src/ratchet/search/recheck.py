@@ -44,8 +44,12 @@ def tell_recheck(study: optuna.Study, plan: StudyPlan, facts: TaskFacts) -> None
         if ticket is not None and RESULT in trial.user_attrs:
             values.setdefault(ticket // plan.settings.recheck.seeds, []).append(trial.values[0])
     best = rank(study, plan)
-    order = sorted(values, key=lambda k: statistics.fmean(values[k]), reverse=plan.objectives[0].direction == "maximize")
-    print(f"once more on {plan.settings.recheck.seeds} fresh seeds (the best of {plan.n_trials} was chosen for its luck too)")
+    order = sorted(
+        values, key=lambda k: statistics.fmean(values[k]), reverse=plan.objectives[0].direction == "maximize"
+    )
+    print(
+        f"once more on {plan.settings.recheck.seeds} fresh seeds (the best of {plan.n_trials} was chosen for its luck too)"
+    )
     for k in order:
         seen = best[k].values[0]
         print(f"  {statistics.fmean(values[k]):.4f}  (searched: {seen:.4f})  trial {best[k].number}")

@@ -58,7 +58,9 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str 
     for trial in ranked[:SHOWN]:
         values = "  ".join(f"{value:.4f}" for value in trial.values or [])
         spread = _spread(trial, plan)
-        params = " ".join(f"{name.lstrip('+')}={_shown(trial.params[name])}" for name in varying if name in trial.params)
+        params = " ".join(
+            f"{name.lstrip('+')}={_shown(trial.params[name])}" for name in varying if name in trial.params
+        )
         bounds = "" if _feasible(trial) else "  (beyond a constraint)"
         yield f"  {values}{spread}  {params}{bounds}  {relative(plan.directory / str(trial.number))}"
     if len(ranked) > SHOWN:

@@ -64,7 +64,9 @@ def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: in
             f"{name} cannot search a conditional space, and {groups[0]} decides here what else varies; "
             f"type: sweep/sampler=tpe, or one {groups[0]} at a time: {groups[0]}=<a>,<b>"
         )
-    choices = [dimension.key for dimension in space.everything() if isinstance(dimension.distribution, CategoricalDistribution)]
+    choices = [
+        dimension.key for dimension in space.everything() if isinstance(dimension.distribution, CategoricalDistribution)
+    ]
     if issubclass(kind, CmaEsSampler) and choices:
         raise ConfigError(
             f"{name} knows numbers alone, and {choices[0]} is a choice; type: sweep/sampler=tpe, or fix it: {choices[0]}=<value>"
@@ -74,9 +76,7 @@ def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: in
     if issubclass(kind, TPESampler) and space.is_conditional and not settings.sampler.get("group"):
         notes.append("TPE samples a conditional space key by key unless told; type: sweep.sampler.group=true")
     if settings.pruner is not None and objectives > 1:
-        raise ConfigError(
-            f"a pruner judges one objective, here are {objectives}; type: sweep/pruner=none"
-        )
+        raise ConfigError(f"a pruner judges one objective, here are {objectives}; type: sweep/pruner=none")
     if settings.pruner is not None:
         _check_pruner(settings)
     build_sampler(settings, salt="")

@@ -172,7 +172,9 @@ class SearchSpace:
         """Without what no branch can come to."""
         branches = list(self.branches(chosen))
         options = {
-            group: {option: space for option, space in by_option.items() if any(b.get(group) == option for b in branches)}
+            group: {
+                option: space for option, space in by_option.items() if any(b.get(group) == option for b in branches)
+            }
             for group, by_option in self.options.items()
         }
         return SearchSpace(self.common, options)
@@ -233,4 +235,6 @@ def _require_order(key: str, low: float, high: float, *, log: bool) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ConfigError(f"space of {key}: {low} to {high} has no end; allowed: finite bounds")
     if log and low <= 0:
-        raise ConfigError(f"space of {key}: log of {low}; allowed: a low bound above 0; type: tag(log, interval(1e-6, {high}))")
+        raise ConfigError(
+            f"space of {key}: log of {low}; allowed: a low bound above 0; type: tag(log, interval(1e-6, {high}))"
+        )

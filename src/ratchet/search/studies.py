@@ -101,7 +101,9 @@ def _changes(part: str, before: Any, now: Any) -> list[str]:
     return [f"{named}{key} was {before.get(key, 'absent')}, is {now.get(key, 'absent')}" for key in dict.fromkeys(keys)]
 
 
-def patiently(action: Callable[[], Result], *, say: Callable[[str], None], stop: threading.Event | None = None) -> Result:
+def patiently(
+    action: Callable[[], Result], *, say: Callable[[str], None], stop: threading.Event | None = None
+) -> Result:
     """Do something with the storage; where it is away, try again for a minute. Raises what it raised last."""
     began, wait, told = time.monotonic(), 0.2, False
     while True:

@@ -234,7 +234,9 @@ class Worker:
         if isinstance(message, Report):
             active.running.answer(self._judge(active, message))
             return
-        outcome = message or Outcome("failed", failure="killed", error=getattr(active.running, "death", "it was killed"))
+        outcome = message or Outcome(
+            "failed", failure="killed", error=getattr(active.running, "death", "it was killed")
+        )
         if active.stopping is not None and outcome.state == "failed":
             outcome = Outcome("failed", failure=active.stopping, error=_why(active), traceback=outcome.traceback)  # type: ignore[arg-type]
         active.running.end()
@@ -370,9 +372,7 @@ class Worker:
                 self._stop(active, "interrupted")
 
 
-def _record_cell(
-    study: optuna.Study, trial: optuna.Trial, cells: Sequence[Sequence[str]], cell: Sequence[str]
-) -> None:
+def _record_cell(study: optuna.Study, trial: optuna.Trial, cells: Sequence[Sequence[str]], cell: Sequence[str]) -> None:
     """A grid's values as the trial's parameters: a column each, in every dashboard."""
     columns: dict[str, list[str]] = {}
     for each in cells:

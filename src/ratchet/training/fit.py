@@ -59,9 +59,7 @@ class Fit:
 
     def trainer(self, loggers: list[Logger], *, report: Report | None = None) -> pl.Trainer:
         """A Trainer that knows the run's checkpoints and loggers, and whom to tell of each validation."""
-        return build_trainer(
-            self.config, run=self.run, loggers=loggers, checkpoints=self.checkpoints, report=report
-        )
+        return build_trainer(self.config, run=self.run, loggers=loggers, checkpoints=self.checkpoints, report=report)
 
     def go(self, trainer: pl.Trainer, *, resume: bool) -> None:
         """Train, from the last checkpoint with `resume`."""
