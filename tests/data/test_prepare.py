@@ -247,9 +247,7 @@ def test_a_full_disk_is_told_in_one_line(toy: Dataset, monkeypatch: pytest.Monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(prepare_module, "write_array", full)
-    message = (
-        r"the disk is full: nothing of .*/toy was kept; free some space, then type: python src/prepare.py data=toy"
-    )
+    message = r"the disk is full: .*/toy was not written; free some space, then type: python src/prepare.py data=toy"
     with pytest.raises(DataError, match=message):
         prepare(toy.config(), project=toy.project)
     assert not toy.project.prepared("toy").exists()
