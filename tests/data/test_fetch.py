@@ -263,6 +263,7 @@ def test_a_download_that_failed_goes_on_at_the_next_call(
 def test_a_download_goes_on_after_its_process_was_stopped(
     downloads: DataConfig, server: Server, project: Project, number: signal.Signals
 ) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children would ignore it
     patient = downloads.model_dump() | {"sources": [{**downloads.model_dump()["sources"][0], "timeout": 30.0}]}
     code = (
         "import json, pathlib, sys; from ratchet.config.schema import DataConfig; from ratchet.project import Project;"
@@ -300,6 +301,7 @@ def test_ctrl_c_leaves_nothing(
     assert partial_files(project) == []
 
 
+@pytest.mark.slow
 def test_mnist1d_is_made_to_the_byte_and_leaves_the_random_generators_alone(tmp_path: Path) -> None:
     import random
 

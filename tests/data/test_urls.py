@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import time
 from pathlib import Path
 
 import pytest
 
 from data.server import CONTENT, HALF, Server
 from ratchet.config.schema import RawFile, UrlSource
-from ratchet.data.sources import SourceUnavailableError
+from ratchet.data.sources import SourceUnavailableError, urls
 from ratchet.data.sources.urls import Urls
 
 FILE = RawFile(name="big.bin", checksum=f"sha256:{hashlib.sha256(CONTENT).hexdigest()}")
@@ -46,7 +45,7 @@ def test_the_file_arrives_whole(
     deliver(server, tmp_path, *behaviours)
     assert (tmp_path / "big.bin").read_bytes() == CONTENT
     assert [path.name for path in tmp_path.iterdir()] == ["big.bin"]
-    assert server.asked[: len(asked)] == asked
+    assert server.asked == asked
 
 
 @pytest.mark.parametrize(
@@ -73,10 +72,8 @@ def test_when_every_mirror_fails_each_one_s_answer_is_told_in_one_line(
     ("behaviour", "said"), [("stall", r"stalled for 0\.2 s after \d+,\d+ bytes"), ("silent", r"no answer in 0\.2 s")]
 )
 def test_a_mirror_that_falls_silent_is_left(server: Server, tmp_path: Path, behaviour: str, said: str) -> None:
-    start = time.monotonic()
     with pytest.raises(SourceUnavailableError, match=said):
         deliver(server, tmp_path, behaviour, timeout=0.2)
-    assert time.monotonic() - start < 5
 
 
 def test_a_stalled_download_goes_on_at_the_next_mirror(server: Server, tmp_path: Path) -> None:
@@ -108,12 +105,15 @@ def test_a_refusing_mirror_is_asked_once_and_one_that_breaks_off_three_times(ser
     assert [name for name, _ in server.asked] == ["missing"] + ["always_half"] * 3
 
 
-def test_without_a_network_it_ends_at_once(tmp_path: Path) -> None:
+def test_without_a_network_it_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[float] = []
+    monkeypatch.setattr(urls, "sleep", paused.append)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
         source = UrlSource(kind="urls", mirrors=[f"http://127.0.0.1:{taken.getsockname()[1]}/"])
         with pytest.raises(SourceUnavailableError, match="is there a network"):
             Urls(source).deliver([FILE], into=tmp_path)
+    assert paused == []
 
 
 def test_an_address_that_is_none_is_told(tmp_path: Path) -> None:

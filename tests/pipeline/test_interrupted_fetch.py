@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 def test_the_stage_fetch_goes_on_after_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children would ignore it
     checkout = make_checkout(tmp_path / "project", SMALL.replace("data: digits", "data: far"))
     raw = checkout.root / "data" / "raw"
     with serving() as server:

@@ -14,6 +14,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from pipeline.conftest import Checkout, make_checkout
 
@@ -121,6 +122,7 @@ def test_the_number_comes_out_again_bit_for_bit_elsewhere(reproduced: Checkout, 
 def test_an_experiment_of_dvc_changes_params_natively(tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "project")
     checkout.type("dvc", "exp", "run", "-S", "model=mlp", "-n", "another")
-    assert json.loads((checkout.root / "champion/train/run.json").read_text())["command"][0] == "train.py"
+    trained = yaml.safe_load((checkout.root / "champion/train/config.yaml").read_text())
+    assert trained["model"]["name"] == "mlp"
     assert "model: mlp" in (checkout.root / "params.yaml").read_text()
     assert "another" in checkout.type("dvc", "exp", "list")
