@@ -280,6 +280,7 @@ def test_prepared_data_may_lie_on_another_disk(toy: Dataset, tmp_path: Path) -> 
     assert [path.name for path in elsewhere.parent.iterdir()] == ["toy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layout", "shape", "n_classes"),
     [
