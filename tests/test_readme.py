@@ -43,6 +43,7 @@ def test_the_readme_shows_the_ways_to_train() -> None:
 def test_every_path_of_the_tree_exists() -> None:
     tree = README.partition("## What is where")[2].partition("\n## ")[0]
     root = Path(__file__).parents[1]
+    assert len(tree.splitlines()) > 20
     for line in tree.splitlines():
         indent = len(line) - len(line.lstrip())
         names = re.split(r" {2,}", line.strip())[0].split()
@@ -64,6 +65,7 @@ def reader_s_checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return make_checkout(tmp_path_factory.mktemp("readme") / "project")
 
 
+@pytest.mark.slow
 def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
     root = reader_s_checkout.root
     table = [

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from ratchet.config.composition import compose, config_hash, load_config
@@ -91,6 +92,7 @@ def test_the_hash_of_a_config_ignores_what_cannot_change_the_model(settings):
         assert digest(change) != usual
 
 
+@pytest.mark.slow
 def test_light_scripts_import_no_heavy_library(tmp_path):
     project = tmp_path / "light"
     shutil.copytree(REPOSITORY / "conf", project / "conf")

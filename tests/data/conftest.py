@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
+from data.server import Server, serving
 from ratchet.config.schema import DataConfig
+from ratchet.data.sources import urls
 from ratchet.project import Project
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "data"
@@ -73,3 +76,11 @@ def write_toy(dataset: Dataset) -> None:
     """Forty examples of two classes, four values each, no two alike."""
     generator = np.random.default_rng(0)
     dataset.write(x=generator.normal(size=(40, 1, 4)).astype(np.float32), y=np.arange(40) % 2)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(urls, "_PAUSE", 0.0)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving() as server:
+        yield server

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +18,15 @@ import numpy as np
 import pytest
 
 from data.conftest import Dataset, sha256, shipped_config
+from data.server import CONTENT, Server
 from ratchet.config.schema import DataConfig, RawFile
 from ratchet.data.fetch import fetch, verify_raw
 from ratchet.data.generators import mnist1d
 from ratchet.errors import ConfigError, DataError
 from ratchet.project import Project
 
+TWO = ("first.bin", "second.bin")
+SOURCE = Path(__file__).parents[2] / "src"
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -160,7 +167,7 @@ def test_a_generator_whose_package_is_absent_gives_way_to_the_next_source(
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (errno.ENOSPC, "the disk is full: nothing of .* was kept; free some space, then type: python src/fetch.py"),
+        (errno.ENOSPC, "the disk is full: .* was not written; free some space, then type: python src/fetch.py"),
         (errno.EACCES, "cannot write .*Permission denied; make .* writable, then type"),
         (errno.EROFS, "cannot write .*Read-only file system"),
         (errno.EIO, "cannot read or write"),
@@ -207,18 +214,77 @@ def test_raw_files_are_those_of_the_config_and_no_other(toy: Dataset, spoil: Any
         verify_raw(config, project=toy.project)
 
 
+def ended_process() -> int:
+    """The id of a process that ran and is gone."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    return gone.pid
+
+
 def test_a_scratch_folder_of_a_killed_process_is_cleared_away(
     config: DataConfig, elsewhere: Path, project: Project
 ) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    left_over = project.root / "data" / "raw" / f".toy.{gone.pid}.partial"
+    left_over = project.root / "data" / "raw" / f".toy.{ended_process()}.partial"
     of_another = project.root / "data" / "raw" / f".toy.{os.getppid()}.partial"
     for folder in (left_over, of_another):
-        folder.mkdir(parents=True)
+        (folder / "folder").mkdir(parents=True)
+        (folder / "folder" / "x.npy").write_bytes(b"half")
     fetch(config, project=project)
     assert not left_over.exists()
     assert of_another.exists()
+
+
+@pytest.fixture
+def downloads(server: Server) -> DataConfig:
+    """Two files on a server that fails in the middle of the second until it is mended."""
+    files = [{"name": name, "checksum": f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"} for name in TWO]
+    mirror = f"http://127.0.0.1:{server.server_port}/fails_at_second/"
+    source = {"kind": "urls", "mirrors": [mirror], "timeout": 0.3}
+    return DataConfig.model_validate(shipped_config("digits").model_dump() | {"files": files, "sources": [source]})
+
+
+def test_a_download_that_failed_goes_on_at_the_next_call(
+    downloads: DataConfig, server: Server, project: Project
+) -> None:
+    with pytest.raises(DataError, match=r"no mirror served second\.bin"):
+        fetch(downloads, project=project)
+    assert not project.raw("digits").exists()
+    (part,) = (path for path in project.root.rglob("*.part") if path.stat().st_size)
+    asked, came = len(server.asked), part.stat().st_size
+    server.mended = True
+    assert fetch(downloads, project=project).fetched == TWO
+    assert server.files[asked:] == ["second.bin"]
+    assert server.asked[asked:] == [("fails_at_second", f"bytes={came}-")]
+    verify_raw(downloads, project=project)
+    assert [path.name for path in project.raw("digits").parent.iterdir()] == ["digits"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_download_goes_on_after_its_process_was_stopped(
+    downloads: DataConfig, server: Server, project: Project, number: signal.Signals
+) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children would ignore it
+    patient = downloads.model_dump() | {"sources": [{**downloads.model_dump()["sources"][0], "timeout": 30.0}]}
+    code = (
+        "import json, pathlib, sys; from ratchet.config.schema import DataConfig; from ratchet.project import Project;"
+        "from ratchet.data.fetch import fetch; given = DataConfig.model_validate(json.loads(sys.argv[1]));"
+        "fetch(given, project=Project(pathlib.Path(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", code, json.dumps(patient), str(project.root)]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}, stderr=subprocess.DEVNULL)
+    part = project.root / "data" / "raw" / f".digits.{process.pid}.partial" / "urls" / "second.bin.part"
+    while process.poll() is None and not (part.exists() and part.stat().st_size):
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert process.wait(timeout=30) == -number
+    assert not project.raw("digits").exists()
+    came = part.stat().st_size
+    asked = len(server.asked)
+    server.mended = True
+    fetch(downloads, project=project)
+    assert server.asked[asked:] == [("fails_at_second", f"bytes={came}-")]
+    verify_raw(downloads, project=project)
+    assert [path.name for path in project.raw("digits").parent.iterdir()] == ["digits"]
 
 
 def test_ctrl_c_leaves_nothing(
@@ -235,6 +301,7 @@ def test_ctrl_c_leaves_nothing(
     assert partial_files(project) == []
 
 
+@pytest.mark.slow
 def test_mnist1d_is_made_to_the_byte_and_leaves_the_random_generators_alone(tmp_path: Path) -> None:
     import random
 

@@ -15,6 +15,8 @@ from ratchet.data.examples import RawExamples
 from ratchet.data.readers import arrays, idx, read, table
 from ratchet.errors import ConfigError, DataError
 
+LONG = b'1,"' + b"2" * 200_000  # a quote that nothing ends
+
 
 def idx_bytes(array: np.ndarray, code: int = 0x08) -> bytes:
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
@@ -128,6 +130,7 @@ def test_a_single_number_is_no_array_of_examples(tmp_path: Path) -> None:
         ({"a.csv": "length,width,kind\n1,2,cat\n\n"}, [[1, 2]], ["cat"], None),
         ({"a.csv": "\ufeff1,2, cat \r\n"}, [[1, 2]], ["cat"], None),
         ({"a.csv": '1,"2.5e0","big cat"\n'}, [[1, 2.5]], ["big cat"], None),
+        ({"a.csv": '1,2,"big\ncat"\n3,4,"a\u2028b"\r\n'}, [[1, 2], [3, 4]], ["big\ncat", "a\u2028b"], None),
         ({"a.csv": "1,2,0\n", "b.csv": "3,4,1\n"}, [[1, 2], [3, 4]], ["0", "1"], None),
         ({"train.csv": "1,2,0\n", "test.csv": "3,4,1\n"}, [[3, 4], [1, 2]], ["1", "0"], [True, False]),
     ],
@@ -152,7 +155,7 @@ def test_an_empty_cell_is_not_a_number_and_a_short_row_stays_short(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, r"there is no \.csv file"), (b"\xff\xfe1,2\n", "UnicodeDecodeError")],
+    [(None, r"there is no \.csv file"), (b"\xff\xfe1,2\n", "UnicodeDecodeError"), (LONG, "field larger than")],
 )
 def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:

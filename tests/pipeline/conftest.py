@@ -29,13 +29,17 @@ class Checkout:
 
     root: Path
 
-    def type(self, *command: str, status: int | None = 0) -> str:
-        """Run a command there; what it printed. Fails the test where the exit status is another than `status`."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """The commands of this Python's environment, and nothing of the test run."""
         binaries = str(Path(sys.executable).parent)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV", "RATCHET", "GIT"))}
-        environment = kept | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+        return kept | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+
+    def type(self, *command: str, status: int | None = 0) -> str:
+        """Run a command there; what it printed. Fails the test where the exit status is another than `status`."""
         done = subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=300, check=False
         )
         output = done.stdout + done.stderr
         assert status is None or done.returncode == status, f"{command} exited {done.returncode}:\n{output}"

@@ -68,6 +68,7 @@ def inspect(project: Project) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_wandb_offline_is_complete(logged: Logged, project: Project) -> None:
     _, record = logged("logger=wandb")
     found = inspect(project)
@@ -80,6 +81,7 @@ def test_wandb_offline_is_complete(logged: Logged, project: Project) -> None:
     assert not list(Path.cwd().glob("wandb/run-*"))
 
 
+@pytest.mark.slow
 def test_a_wandb_that_cannot_start_costs_a_warning(
     logged: Logged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

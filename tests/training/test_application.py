@@ -126,6 +126,7 @@ def test_a_file_in_the_way_of_the_runs_is_named(project, train):
     assert err.startswith("error: there is a file where a directory is needed: ")
 
 
+@pytest.mark.slow
 def test_a_multirun_goes_on_after_a_failure_and_ends_in_a_table(project, train):
     status, out, err = train("-m", "model=logistic,cnn", "++model.depth=9", "trainer.max_epochs=1")
     assert status == 1  # logistic takes no depth: refused before anything is trained
@@ -151,6 +152,7 @@ def test_a_multirun_goes_on_after_a_failure_and_ends_in_a_table(project, train):
     assert table[3].startswith("  failed  model.depth=9  model.depth=9")
 
 
+@pytest.mark.slow
 def test_a_multirun_whose_jobs_all_fail_leaves_no_directory(project, train):
     status, out, _ = train("-m", "model.depth=8,9", "trainer.max_epochs=1")
     assert status == 1
@@ -158,6 +160,7 @@ def test_a_multirun_whose_jobs_all_fail_leaves_no_directory(project, train):
     assert list(project.runs.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_bug_in_a_job_shows_its_traceback_and_the_others_go_on(project, train, monkeypatch):
     import ratchet.training.train as room
 
@@ -176,6 +179,7 @@ def test_a_bug_in_a_job_shows_its_traceback_and_the_others_go_on(project, train,
     assert len(runs(project)) == 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_multirun_shows_what_it_has(project, train, monkeypatch):
     import ratchet.training.train as room
 
@@ -193,6 +197,7 @@ def test_an_interrupted_multirun_shows_what_it_has(project, train, monkeypatch):
     assert "best first of 1" in out
 
 
+@pytest.mark.slow
 def test_resume_goes_on_with_the_runs_own_config(project, train):
     assert train("seed=5", *SHORT)[0] == 0
     (run,) = runs(project)

@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ratchet.project import Project
 
+pytestmark = pytest.mark.slow
 SOURCE = Path(__file__).parents[2] / "src"
 
 

@@ -22,6 +22,7 @@ from ratchet.training import callbacks
 from ratchet.training.checkpoint import load_model
 from ratchet.training.train import train
 
+pytestmark = pytest.mark.slow  # whole trainings
 SMALL = ["data=digits", "model=mlp", "model.width=16", "logger=csv", "trainer.progress=none", "trainer.max_epochs=4"]
 Trained = Callable[..., tuple[RunDirectory, RunRecord]]
 

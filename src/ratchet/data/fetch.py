@@ -13,6 +13,8 @@ from ratchet.data.staging import scratch_beside, storage_errors
 from ratchet.errors import DataError
 from ratchet.project import Project
 
+_RESUMABLE = "urls"  # the kind of source whose files are dear: those of the others are copied anew
+
 
 @dataclass(frozen=True)
 class FetchReport:
@@ -34,7 +36,9 @@ def fetch(config: DataConfig, *, project: Project) -> FetchReport:
     """Bring the files of a data set into data/raw/<name>/ and verify their checksums.
 
     A file that is there and has the right checksum stays. Sources are tried in order. Every file lands by a
-    rename once it is verified, so that data/raw never holds a part of a file.
+    rename once all are verified, so that data/raw/<name>/ never holds a part of a file. What was downloaded when
+    it was interrupted, or failed, stays beside it in .<name>.<process>.partial/, where DVC does not look; the next
+    fetch goes on from there, and removes it in the end.
 
     Raises DataError when no source can serve, or the folder cannot be written.
     """
@@ -45,7 +49,7 @@ def fetch(config: DataConfig, *, project: Project) -> FetchReport:
         return FetchReport(directory, kept=kept, fetched=(), source=None)
     with (
         storage_errors(directory, command=f"python src/fetch.py data={config.name}"),
-        scratch_beside(directory) as scratch,
+        scratch_beside(directory, keep=_RESUMABLE) as scratch,
     ):
         source = _deliver(config, wanted, into=scratch, project=project)
         for file in wanted:
@@ -61,9 +65,10 @@ def _deliver(config: DataConfig, wanted: Sequence[RawFile], *, into: Path, proje
     for source in config.sources:
         folder = into / source.kind
         folder.mkdir(exist_ok=True)
+        lacking = [file for file in wanted if complaint(folder / file.name, like=file) is not None]
         try:
-            open_source(source, project=project).deliver(wanted, into=folder)
-            _verify(wanted, folder)
+            open_source(source, project=project).deliver(lacking, into=folder)
+            _verify(lacking, folder)
         except SourceUnavailableError as error:
             reasons.append(f"{source.kind}: {error}")
         else:

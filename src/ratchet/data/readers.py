@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,7 @@ def read(config: DataConfig, *, directory: Path) -> RawExamples:
         raise ConfigError(
             f"data.reader={config.reader} needs a package: {error}; type: pip install {error.name}"
         ) from error
-    except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error, csv.Error) as error:
         raise DataError(
             f"{config.reader} cannot read {directory}: {type(error).__name__}: {error}; "
             f"type: python src/fetch.py data={config.name}, or mend the reader"
@@ -124,8 +125,8 @@ def _load_idx(path: Path) -> np.ndarray:
 
 def _rows(path: Path) -> list[list[str]]:
     """The rows of a table, without empty ones and without the header."""
-    text = _content(path).decode("utf-8-sig")
-    rows = [row for row in csv.reader(text.splitlines()) if row]
+    text = io.StringIO(_content(path).decode("utf-8-sig"), newline="")  # a quoted cell may hold line ends
+    rows = [row for row in csv.reader(text) if row]
     if rows and all(np.isnan(_number(cell)) for cell in rows[0][:-1]):
         return rows[1:]
     return rows

@@ -6,32 +6,55 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ratchet.errors import DataError
 
 
 @contextmanager
-def scratch_beside(target: Path) -> Iterator[Path]:
-    """An empty folder on the same disk as `target`, gone when the block ends, however it ends."""
+def scratch_beside(target: Path, *, keep: str | None = None) -> Iterator[Path]:
+    """A folder on the same disk as `target`, empty at first, and gone when the block ends, however it ends.
+
+    `keep` names a folder in it that outlives a block which fails, or whose process is killed: its files are there
+    again in the next block for this target.
+    """
     target = target.resolve()  # a target may be a link to another disk: a rename must not cross disks
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_left_over(target)
     folder = target.parent / f".{target.name}.{os.getpid()}.partial"
-    folder.mkdir()
+    _take_over(target, folder, keep=keep)
+    folder.mkdir(exist_ok=True)
     try:
         yield folder
-    finally:
+    except BaseException:
+        _reduce(folder, keep=keep)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_over(target: Path, folder: Path, *, keep: str | None) -> None:
+    """Make what an earlier process kept the beginning of `folder`; remove all else that such processes left."""
+    for left in sorted(target.parent.glob(f".{target.name}.*.partial")):
+        pid = left.name.split(".")[-2]
+        if not pid.isdigit() or (int(pid) != os.getpid() and _is_running(int(pid))):
+            continue
+        with suppress(FileNotFoundError):  # yet another process may take it over at this moment
+            _reduce(left, keep=keep)
+            if left.exists() and not folder.exists():
+                left.rename(folder)
+            elif left != folder:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _reduce(folder: Path, *, keep: str | None) -> None:
+    """Remove all but the folder `keep` in it; where that holds no file, everything."""
+    kept = folder / keep if keep is not None else None
+    if kept is None or not any(path.is_file() for path in kept.rglob("*")):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_left_over(target: Path) -> None:
-    """Remove scratch folders of processes that were killed: they could not do it themselves."""
-    for folder in target.parent.glob(f".{target.name}.*.partial"):
-        pid = folder.name.split(".")[-2]
-        if pid.isdigit() and (int(pid) == os.getpid() or not _is_running(int(pid))):
-            shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in folder.iterdir():
+        if path != kept:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_running(pid: int) -> bool:
@@ -73,7 +96,7 @@ def _refusal(error: OSError, path: Path) -> str:
     # np.save does not pass on the reason, only how much it could write.
     short_write = error.errno is None and "requested and" in str(error)
     if short_write or error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full: nothing of {path} was kept; free some space"
+        return f"the disk is full: {path} was not written; free some space"
     where = error.filename or path
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"cannot write {where}: {error.strerror}; make {path} writable"

@@ -20,7 +20,8 @@ class Source(Protocol):
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
         """Put every one of `files` into the folder `into`, under its name.
 
-        Raises SourceUnavailableError when it cannot. An OSError means that `into` could not be written.
+        Raises SourceUnavailableError when it cannot. An OSError means that `into` could not be written. What it
+        put there before may be there again when it is asked the next time.
         """
 
 

@@ -29,19 +29,22 @@ class DownloadError(Exception):
 def download(url: str, *, part: Path, timeout: float, progress: ProgressUpdate) -> None:
     """Bring the file at `url` into `part`, going on from the bytes that are there (RFC 9110, section 14).
 
+    A server that named the file's version is asked for the rest of that version, else for the whole file.
     timeout: seconds to wait for the next byte. Raises DownloadError; `part` then holds what came so far.
     """
     import requests  # slow to import, and most sources need no network
     from urllib3.exceptions import HTTPError, ProtocolError
 
     have = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-"} | _if_unchanged(url, part)
     connect = min(_CONNECT_TIMEOUT, timeout)
     try:
         with requests.get(url, headers=headers, stream=True, timeout=(connect, timeout)) as response:
             if have and response.status_code == 416:
                 return  # nothing after the bytes here: the checksum will tell
-            _receive(response, part=part, have=have, progress=progress)
+            _receive(response, url=url, part=part, have=have, progress=progress)
     except requests.RequestException as error:
         # A connection that was made and lost may hold the next time; one that cannot be made stays so.
         lost = bool(error.args) and isinstance(error.args[0], ProtocolError)
@@ -51,7 +54,7 @@ def download(url: str, *, part: Path, timeout: float, progress: ProgressUpdate) 
         raise DownloadError(_broken_off(error, part=part, timeout=timeout), worth_another_try=True) from error
 
 
-def _receive(response: requests.Response, *, part: Path, have: int, progress: ProgressUpdate) -> None:
+def _receive(response: requests.Response, *, url: str, part: Path, have: int, progress: ProgressUpdate) -> None:
     status = response.status_code
     if status not in (200, 206):
         passing = status >= 500 or status in _RETRIED_STATUS
@@ -59,6 +62,8 @@ def _receive(response: requests.Response, *, part: Path, have: int, progress: Pr
     start, total = _extent(response)
     if start not in (0, have):
         raise DownloadError(f"it sent bytes from {start:,} when asked from {have:,}", worth_another_try=False)
+    if not start:
+        _note_version(response.headers.get("ETag", ""), url, part)
     with part.open("r+b" if start else "wb") as file:
         file.seek(start)
         # The body as it is stored: requests would unpack a .gz that a server calls gzip-encoded.
@@ -68,6 +73,26 @@ def _receive(response: requests.Response, *, part: Path, have: int, progress: Pr
         end = file.tell()
     if total is not None and end < total:
         raise DownloadError(f"the file broke off after {end:,} of {total:,} bytes", worth_another_try=True)
+
+
+def version_file(part: Path) -> Path:
+    """Where it is noted which version of which address `part` is the beginning of."""
+    return part.with_name(f"{part.name}.version")
+
+
+def _note_version(etag: str, url: str, part: Path) -> None:
+    """A strong ETag names the very bytes of a file; where there is none, there is no note."""
+    if etag.startswith('"'):
+        version_file(part).write_text(f"{url}\n{etag}", encoding="utf-8")
+    else:
+        version_file(part).unlink(missing_ok=True)
+
+
+def _if_unchanged(url: str, part: Path) -> dict[str, str]:
+    """The header that asks for the rest of the version noted, where the note is of this address."""
+    note = version_file(part)
+    address, _, etag = note.read_text(encoding="utf-8").partition("\n") if note.exists() else ("", "", "")
+    return {"If-Range": etag} if address == url else {}
 
 
 def _extent(response: requests.Response) -> tuple[int, int | None]:

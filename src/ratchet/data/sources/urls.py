@@ -9,7 +9,7 @@ from time import sleep
 from ratchet.config.schema import RawFile, UrlSource
 from ratchet.data.checksums import complaint
 from ratchet.data.sources.base import SourceUnavailableError
-from ratchet.data.sources.download import DownloadError, download, download_progress
+from ratchet.data.sources.download import DownloadError, download, download_progress, version_file
 
 _ROUNDS = 3  # how often a mirror that broke off is asked to go on
 _PAUSE = 1.0  # seconds before it is asked again
@@ -43,6 +43,7 @@ class Urls:
                         mirrors.remove(mirror)
                 else:
                     part.rename(target)
+                    version_file(part).unlink(missing_ok=True)
                     return
         answers = "; ".join(f"{mirror} said: {answer}" for mirror, answer in said.items())
         raise SourceUnavailableError(f"no mirror served {file.name} ({answers})")
