@@ -31,6 +31,7 @@ class RatchetSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         from ratchet.search.sweeper import sweep_under_hydra
 
+        assert self.config is not None
         return sweep_under_hydra(
             arguments,
             sweeps=OmegaConf.to_container(self.sweeps, resolve=True),

@@ -60,7 +60,7 @@ class SweptTraining:
 
     project: Project
     typed: tuple[str, ...]
-    ending: Ending = field(default_factory=lambda: Ending())
+    ending: Ending = field(default_factory=Ending)
 
     def run(self, composed: DictConfig) -> dict[str, float]:
         """Train one config into the trial's directory. Returns METRICS; raises what train() raises."""
@@ -75,14 +75,14 @@ class SweptTraining:
                 config, run=run, project=self.project, command=["train.py", *self.typed],
                 study=trial.study, trial=trial.number, report=trial.report,
             )  # fmt: skip
-            return measured(config, record, run)
+            return measured(config, record)
 
     @property
     def facts(self) -> TaskFacts:
         """What the search may know before it begins."""
         return TaskFacts(
             metrics=METRICS,
-            check=lambda composed: _check(composed),
+            check=_check,
             identity=_identity,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
             typed=frozenset(text.partition("=")[0] for text in self.typed),
@@ -94,7 +94,7 @@ class SweptTraining:
         )
 
 
-def measured(config: Config, record: RunRecord, run: RunDirectory) -> dict[str, float]:
+def measured(config: Config, record: RunRecord) -> dict[str, float]:
     """Everything that a study can have as its objective or bound: of the best checkpoint, and of the model."""
     found = dict(record.best.metrics) if record.best is not None else {}
     seconds = record.timings.get("fit", math.nan)
@@ -102,11 +102,11 @@ def measured(config: Config, record: RunRecord, run: RunDirectory) -> dict[str, 
         **{name: value for name, value in found.items() if name in METRICS},
         "parameters": float(record.parameters),
         "seconds": seconds,
-        "latency": latency(config, run),
+        "latency": latency(config),
     }
 
 
-def latency(config: Config, run: RunDirectory, *, repeats: int = 30) -> float:
+def latency(config: Config, *, repeats: int = 30) -> float:
     """Milliseconds for one example on the processor, by the median."""
     import torch
 

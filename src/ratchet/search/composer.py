@@ -62,7 +62,7 @@ class Composer:
 
 def task_config(config: DictConfig) -> DictConfig:
     """What the task sees: everything but Hydra's own node."""
-    return OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def _dirname(overrides: list[Override], style: Any) -> str:

@@ -112,75 +112,107 @@ def plan_studies(
     cells, intervals, swept = combinations(arguments)
     plans, notes = [], []
     for name, settings in sweeps.items():
-        searched = bool(settings.space or settings.options or intervals)
-        for group in [[cell] for cell in cells] if searched else [cells]:
-            plan, said = _plan(name, settings, group, swept, intervals, composer=composer, facts=facts)
+        if not (settings.space or settings.options or intervals):
+            plans.append(_grid(name, settings, cells, swept, composer=composer, facts=facts))
+            continue
+        for cell in cells:
+            plan, said = _search(name, settings, cell, intervals, composer=composer, facts=facts)
             plans.append(plan)
             notes += said
     _require_distinct(plans)
     return plans, list(dict.fromkeys(notes))
 
 
-def _plan(
-    name: str,
+def _search(
+    sweep: str,
     settings: SweepSettings,
-    cells: list[tuple[str, ...]],
-    swept: list[str],
+    cell: tuple[str, ...],
     intervals: Mapping[str, Dimension],
     *,
     composer: Composer,
     facts: TaskFacts,
 ) -> tuple[StudyPlan, list[str]]:
-    fixed, varying = _shared(cells)
-    chosen = composer.choices(cells[0])
-    pinned = {text.partition("=")[0] for text in fixed}
-    pinned = pinned if facts.typed is None else pinned & facts.typed
-    space, notes = _space(settings, intervals, pinned, chosen)
-    fixed = _without_other_options(fixed, space, pinned)
-    space = space.reachable(chosen)
-    if (settings.space or settings.options) and not any(space.everything()):
+    """A study that samples its trials; or with the grid sampler runs each cell of its space."""
+    chosen = composer.choices(cell)
+    typed = {text.partition("=")[0] for text in cell}
+    typed = typed if facts.typed is None else typed & facts.typed
+    space, notes = _space(settings, intervals, typed, chosen)
+    if not any(space.everything()):
         raise ConfigError(
-            f"sweep={name}: an empty space, there is nothing to vary for {_choices_in(settings, chosen)}; "
-            f"allowed: {_first_key(settings)} and others of sweeps/{name}.yaml; type: another sweep, or fix less"
+            f"sweep={sweep}: an empty space, there is nothing to vary for {_choices_in(settings, chosen)}; "
+            f"allowed: {_first_key(settings)} and others of sweeps/{sweep}.yaml; type: another sweep, or fix less"
         )
-    base = composer.compose(fixed if any(space.everything()) else cells[0])
-    objectives = tuple(settings.objectives) or (_objective(base),)
-    settings = settings.model_copy(update={"objectives": list(objectives)})
-    searched = any(space.everything())
-    if searched:
-        notes += check_sampler(settings, space, objectives=len(objectives))
-        varying = _cells_of(space, chosen) if is_grid(settings) else ()
-    _check_metrics(settings, facts)
-    identity = {
+    fixed = _without_other_options(cell, space, typed)
+    base = composer.compose(fixed)
+    settings = _with_objectives(settings, base, facts)
+    notes += check_sampler(settings, space, objectives=len(settings.objectives))
+    cells = _cells_of(space, chosen) if is_grid(settings) else ()
+    baseline, said = _baseline(space, chosen, base) if settings.champion_first and not cells else (None, [])
+    named = [text for text in fixed if text.partition("=")[0] in typed - {"data", "model"}]
+    plan = StudyPlan(
+        name=settings.study or _search_name(sweep, space, chosen, named),
+        settings=settings,
+        fixed=fixed,
+        space=space,
+        cells=cells,
+        chosen=chosen,
+        objectives=tuple(settings.objectives),
+        identity=_identity(base, settings, facts, space.described()),
+        baseline=baseline,
+    )
+    return plan, [*notes, *said]
+
+
+def _grid(
+    sweep: str,
+    settings: SweepSettings,
+    cells: Sequence[tuple[str, ...]],
+    swept: Sequence[str],
+    *,
+    composer: Composer,
+    facts: TaskFacts,
+) -> StudyPlan:
+    """A study of each cell of the command line."""
+    base = composer.compose(cells[0])
+    settings = _with_objectives(settings, base, facts)
+    return StudyPlan(
+        name=settings.study or _grid_name(sweep, swept, cells),
+        settings=settings,
+        fixed=tuple(text for text in cells[0] if all(text in cell for cell in cells)),
+        space=SearchSpace(),
+        cells=tuple(cells),
+        chosen=composer.choices(cells[0]),
+        objectives=tuple(settings.objectives),
+        identity=_identity(base, settings, facts, {"each of": json.dumps(cells)}),
+    )
+
+
+def _with_objectives(settings: SweepSettings, base: DictConfig, facts: TaskFacts) -> SweepSettings:
+    """The config's objective where the sweep names none. Raises ConfigError for a metric that no training gives."""
+    objectives = settings.objectives or [_objective(base)]
+    settings = settings.model_copy(update={"objectives": objectives})
+    names = [each.metric for each in objectives]
+    for metric in [*names, *(bound.metric for bound in settings.bounds)]:
+        if facts.metrics is not None and metric not in facts.metrics:
+            raise ConfigError(f"there is no metric {metric}; allowed: {', '.join(facts.metrics)}")
+    if len(set(names)) < len(names):
+        raise ConfigError(f"sweep.objectives names a metric twice: {', '.join(names)}; allowed: each once")
+    return settings
+
+
+def _identity(base: DictConfig, settings: SweepSettings, facts: TaskFacts, space: Mapping[str, str]) -> dict[str, Any]:
+    return {
         "config": _flat(facts.identity(task_config(base)) if facts.identity else _plain(base)),
-        "space": space.described() if searched else {"each of": json.dumps(varying)},
-        "objectives": {each.metric: each.direction for each in objectives},
+        "space": space,
+        "objectives": {each.metric: each.direction for each in settings.objectives},
         "repeats": settings.repeats,
     }
-    baseline = None
-    if searched and not varying and settings.champion_first:
-        baseline, said = _baseline(space, chosen, base)
-        notes += said
-    plan = StudyPlan(
-        name=settings.study or study_name(name, cells, swept, chosen, searched=searched, fixed=fixed, pinned=pinned, space=space),
-        settings=settings, fixed=fixed, space=space, cells=varying, chosen=chosen, objectives=objectives,
-        identity=identity, baseline=baseline,
-    )  # fmt: skip
-    return plan, notes
-
-
-def _shared(cells: list[tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Overrides that all cells have, and each cell's whole list where there are several."""
-    if len(cells) == 1:
-        return cells[0], (cells[0],) if not cells[0] else ()
-    common = tuple(text for text in cells[0] if all(text in cell for cell in cells))
-    return common, tuple(cells)
 
 
 def _space(
     settings: SweepSettings, intervals: Mapping[str, Dimension], pinned: set[str], chosen: Mapping[str, str]
 ) -> tuple[SearchSpace, list[str]]:
-    """The file's space under what was typed: a typed interval replaces the file's, a typed value ends the search of it."""
+    """The file's space under what was typed: an interval replaces the file's, a value ends the search of it."""
     common = {key: Dimension.parse(key, text) for key, text in settings.space.items()} | dict(intervals)
     options = {
         group: {
@@ -202,7 +234,7 @@ def _space(
                 f"{group}={chosen.get(group)} has no search space; allowed: {', '.join(by_option)}; "
                 f"write one: sweeps/options/{group}/{chosen.get(group)}.yaml"
             )
-    return space.without(pinned), notes
+    return space.without(pinned).reachable(chosen), notes
 
 
 def _without_other_options(fixed: Sequence[str], space: SearchSpace, pinned: set[str]) -> tuple[str, ...]:
@@ -238,16 +270,6 @@ def _objective(base: DictConfig) -> Objective:
     return Objective(metric=metric or "value", direction=direction or "maximize")
 
 
-def _check_metrics(settings: SweepSettings, facts: TaskFacts) -> None:
-    if facts.metrics is None:
-        return
-    for metric in [each.metric for each in settings.objectives] + [bound.metric for bound in settings.bounds]:
-        if metric not in facts.metrics:
-            raise ConfigError(f"there is no metric {metric}; allowed: {', '.join(facts.metrics)}")
-    if len({each.metric for each in settings.objectives}) < len(settings.objectives):
-        raise ConfigError("sweep.objectives names a metric twice; allowed: each once")
-
-
 def _cells_of(space: SearchSpace, chosen: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
     """The grid of a discrete space, branch by branch."""
     cells = []
@@ -275,33 +297,24 @@ def _baseline(
         key = dimension.key.lstrip("+")
         now = chosen[key] if key in chosen else OmegaConf.select(base, key)
         label = dimension.label_of(OmegaConf.to_container(now) if OmegaConf.is_config(now) else now)
-        if label is None and now is not None or label is None and not dimension.texts:
+        if (label is None and now is not None) or (label is None and not dimension.texts):
             return None, [f"{key}={now} lies outside of the space: what conf/ has now is not tried first"]
         values[dimension.name] = label
     return values, []
 
 
-def study_name(
-    sweep: str,
-    cells: Sequence[Sequence[str]],
-    swept: Sequence[str],
-    chosen: Mapping[str, str],
-    *,
-    searched: bool,
-    fixed: Sequence[str],
-    pinned: set[str],
-    space: SearchSpace,
-) -> str:
+def _search_name(sweep: str, space: SearchSpace, chosen: Mapping[str, str], typed: Sequence[str]) -> str:
     """Readable, and the same for the same command: that is how a study is found again."""
-    words = [sweep]
-    if searched:
-        sampled = {dimension.key for dimension in space.common}
-        words += [chosen[group] for group in ("data", "model") if group in chosen and group not in sampled]
-        rest = [text for text in fixed if text.partition("=")[0] in pinned - {"data", "model"}]
-        words += [_digest(rest)] if rest else []
-    else:
-        words += [key.rpartition(".")[2] for key in swept]
-        words.append(_digest([list(cell) for cell in cells]))
+    sampled = {dimension.key for dimension in space.common}
+    words = [sweep, *(chosen[group] for group in ("data", "model") if group in chosen and group not in sampled)]
+    return _as_name([*words, _digest(list(typed))] if typed else words)
+
+
+def _grid_name(sweep: str, swept: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    return _as_name([sweep, *(key.rpartition(".")[2] for key in swept), _digest([list(cell) for cell in cells])])
+
+
+def _as_name(words: Sequence[str]) -> str:
     return "_".join(re.sub(r"[^A-Za-z0-9.=-]+", "-", word).strip("-") for word in words)[:120]
 
 

@@ -47,9 +47,7 @@ def tell_recheck(study: optuna.Study, plan: StudyPlan, facts: TaskFacts) -> None
     order = sorted(
         values, key=lambda k: statistics.fmean(values[k]), reverse=plan.objectives[0].direction == "maximize"
     )
-    print(
-        f"once more on {plan.settings.recheck.seeds} fresh seeds (the best of {plan.n_trials} was chosen for its luck too)"
-    )
+    print(f"once more on {plan.settings.recheck.seeds} fresh seeds (the best of {plan.n_trials} had luck too)")
     for k in order:
         seen = best[k].values[0]
         print(f"  {statistics.fmean(values[k]):.4f}  (searched: {seen:.4f})  trial {best[k].number}")

@@ -32,8 +32,8 @@ def export(study: optuna.Study, plan: StudyPlan) -> None:
         result = _result(trial)
         seconds = trial.duration.total_seconds() if trial.duration else None
         writer.writerow([
-            trial.number, ticket_of(trial), trial.state.name.lower(), result.get("failure"), result.get("error"), seconds,
-            trial.number, *(trial.params.get(name) for name in params),
+            trial.number, ticket_of(trial), trial.state.name.lower(), result.get("failure"), result.get("error"),
+            seconds, trial.number, *(trial.params.get(name) for name in params),
             *(result.get("metrics", {}).get(name) for name in metrics),
         ])  # fmt: skip
     write_atomically(plan.directory / "trials.csv", stream.getvalue().encode())
@@ -70,8 +70,7 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str 
             yield f"  failed  trial {trial.number} ({_result(trial).get('failure')}): {_result(trial).get('error')}"
     if ranked:
         yield "next:"
-        best = [text for text in overrides_of(ranked[0], plan)]
-        yield f"  {command} {' '.join(map(shlex.quote, best))}".rstrip()
+        yield f"  {command} {' '.join(map(shlex.quote, overrides_of(ranked[0], plan)))}".rstrip()
         if evaluate is not None:
             yield f"  {evaluate}{relative(plan.directory / str(ranked[0].number))}"
 

@@ -69,7 +69,8 @@ def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: in
     ]
     if issubclass(kind, CmaEsSampler) and choices:
         raise ConfigError(
-            f"{name} knows numbers alone, and {choices[0]} is a choice; type: sweep/sampler=tpe, or fix it: {choices[0]}=<value>"
+            f"{name} knows numbers alone, and {choices[0]} is a choice; "
+            f"type: sweep/sampler=tpe, or fix it: {choices[0]}=<value>"
         )
     if issubclass(kind, CmaEsSampler) and objectives > 1:
         raise ConfigError(f"{name} has one objective, got {objectives}; type: sweep/sampler=nsga2")

@@ -48,7 +48,7 @@ class Dimension:
         """From a parsed override. Raises ConfigError for what is no space, and for one without values."""
         key = override.get_key_element()
         value = override.value()
-        tags = getattr(value, "tags", set()) or set()
+        tags: set[str] = getattr(value, "tags", None) or set()
         if isinstance(value, IntervalSweep):
             assert value.start is not None
             assert value.end is not None

@@ -35,12 +35,14 @@ def open_storage(where: str) -> BaseStorage:
     except ImportError as error:
         extra = "postgresql" if where.startswith("postgres") else error.name
         raise ConfigError(
-            f"sweep.storage={where.partition(':')[0]}://... needs a driver ({error}); type: pip install 'ratchet[{extra}]'"
+            f"sweep.storage={where.partition(':')[0]}://... needs a driver ({error}); "
+            f"type: pip install 'ratchet[{extra}]'"
         ) from error
     except Exception as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(
-            f"sweep.storage={_without_password(where)} cannot be opened: {line}; allowed: an Optuna URL, or nothing for a file"
+            f"sweep.storage={_without_password(where)} cannot be opened: {line}; "
+            "allowed: an Optuna URL, or nothing for a file"
         ) from error
 
 

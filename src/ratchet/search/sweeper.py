@@ -20,8 +20,8 @@ from ratchet.search.composer import Composer, task_config
 from ratchet.search.display import Display, TerminalDisplay, relative
 from ratchet.search.executors import ForkedExecutor
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full, plan_studies
-from ratchet.search.settings import SweepSettings
 from ratchet.search.recheck import recheck_plan, tell_recheck
+from ratchet.search.settings import SweepSettings
 from ratchet.search.slots import Slot, make_slots
 from ratchet.search.worker import Worker
 
@@ -124,7 +124,7 @@ class WorkerTask:
 
 
 def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
-    """Compose every option of every choice, and both ends of every interval. Raises ConfigError for the first mistake."""
+    """Compose every option of every choice, and both ends of every interval. Raises ConfigError for a mistake."""
     for overrides in _corners(plan):
         try:
             config = composer.compose(in_full(plan.fixed, overrides))

@@ -128,9 +128,8 @@ class Worker:
         while True:
             while self._free and not self._interrupts and self._start_next():
                 pass
-            if not self._active:
-                if self._interrupts or not self._others_work():
-                    return
+            if not self._active and (self._interrupts or not self._others_work()):
+                return
             for running in wait_for([active.running for active in self._active], self._patience()):
                 self._hear(next(active for active in self._active if active.running is running))
             for active in list(self._active):

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ratchet.commands.train import main
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.terminal.command import run_command
-from ratchet.training.application import main
 
 REPOSITORY = Path(__file__).parents[2]
 SHORT = ["model=logistic", "trainer.max_epochs=1"]
