@@ -141,6 +141,25 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(
     assert same(weights(parts), weights(whole))
 
 
+def test_the_best_checkpoint_is_never_ahead_of_the_last(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a kill comes, what is gone on from knows of the best that lies beside it."""
+    seen: list[tuple[int, int | None]] = []
+
+    def look(self: callbacks.Checkpoints, trainer: Any, *_: Any) -> None:
+        if trainer.current_epoch:
+            best, last = (torch.load(path, weights_only=True) for path in (run.best_checkpoint, run.last_checkpoint))
+            (kept,) = (state["best"] for state in last["callbacks"].values() if "best" in state)
+            seen.append((best["global_step"], kept and kept["step"]))
+
+    monkeypatch.setattr(callbacks.Checkpoints, "on_train_epoch_start", look, raising=False)
+    run = RunDirectory(tmp_path / "runs" / "a")
+    trained("a")
+    assert len(seen) == 3
+    assert all(best == known for best, known in seen)
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adam", "adagrad", "rmsprop"])
 @pytest.mark.parametrize("scheduler", ["one_cycle", "plateau"])
 def test_checkpoints_load_with_weights_only(trained: Trained, optimizer: str, scheduler: str) -> None:
@@ -254,7 +273,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_one_clear_error(
 
     def full(self: Any, path: Path, **options: Any) -> None:
         saved.append(path)
-        if len(saved) > 2:
+        if len(saved) > 3:  # before the first epoch; last and best of the first, last of the second
             Path(path).write_bytes(b"half a checkpoint")
             raise OSError(28, "No space left on device", str(path))
         save(self, path, **options)
@@ -264,8 +283,10 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_one_clear_error(
         trained("a", "optimizer.lr=0.01")
     run = RunDirectory(tmp_path / "runs" / "a")
     assert sorted(path.name for path in run.checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
-    torch.load(run.best_checkpoint, weights_only=True)
-    assert RunRecord.read(run).status == "failed"
+    record = RunRecord.read(run)
+    assert record.status == "failed"
+    assert record.best is not None
+    assert torch.load(run.best_checkpoint, weights_only=True)["global_step"] == record.best.step == 11
 
 
 def test_memory_that_runs_out_is_said_in_one_line(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
