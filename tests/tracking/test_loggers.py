@@ -43,7 +43,7 @@ def test_csv_leaves_curves_alone(logged: Logged) -> None:
     run, _ = logged("logger=csv")
     assert [(row["epoch"], row["step"]) for row in rows(run)] == [("0", "11"), ("1", "22"), ("2", "33")]
     assert sorted(path.name for path in run.path.iterdir()) == [
-        *("checkpoints", "config.yaml", "metrics.csv", "run.json", "train.log")
+        *("checkpoints", "config.yaml", "metrics.csv", "run.json")
     ]
 
 

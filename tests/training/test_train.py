@@ -338,6 +338,26 @@ class TestCheckpointMistakes:
         assert not (tmp_path / "executed").exists()
 
 
+def test_a_batch_of_one_under_batch_normalisation_leaves_nothing_behind(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.batch_size=1: .* type: trainer\.batch_size=2"):
+        trained("a", "trainer.batch_size=1")
+    assert list((tmp_path / "runs" / "a").iterdir()) == []
+
+
+def test_a_batch_of_one_trains_without_batch_normalisation(trained: Trained) -> None:
+    short = ["trainer.max_steps=3", "trainer.max_epochs=null"]
+    assert trained("a", "trainer.batch_size=1", "model.normalisation=layer", *short)[1].status == "completed"
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_gradients_are_clipped_under_mixed_precision(trained: Trained, optimizer: str) -> None:
+    mixed = [f"optimizer={optimizer}", "trainer.precision=bf16-mixed", "trainer.max_epochs=1", "scheduler=none"]
+    free, _ = trained("free", *mixed)
+    clipped, record = trained("clipped", *mixed, "trainer.gradient_clip=1e-6")
+    assert record.status == "completed"
+    assert not same(weights(clipped), weights(free))
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 @pytest.mark.parametrize("trainer", ["gpu", "ddp"])
 def test_a_gpu_that_is_not_there_is_said_in_one_line(trained: Trained, trainer: str, tmp_path: Path) -> None:
