@@ -206,6 +206,11 @@ def test_resume_goes_on_with_the_runs_own_config(project, train):
     assert (status, err) == (0, "")
     record = RunRecord.read(RunDirectory(run))
     assert (record.resumed, record.seed) == (1, 5)
+    assert record.command == ["train.py", "trainer.max_epochs=2"]
+    (leg,) = record.legs
+    assert (leg.command, leg.status) == (["train.py", "seed=5", *SHORT], "completed")
+    assert record.started_at == leg.started_at <= leg.finished_at <= record.resumed_at <= record.finished_at
+    assert 0 < leg.timings["fit"] < record.timings["fit"]
     assert runs(project) == [run]
     for typed, said in {
         "model=mlp": "model=mlp: a resumed run keeps its model; allowed: values, such as trainer.max_epochs=100",
@@ -220,6 +225,22 @@ def test_resume_goes_on_with_the_runs_own_config(project, train):
     assert (status, err.count("\n")) == (1, 1)
     assert "has no checkpoints/last.ckpt to go on from" in err
     assert not (run / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("typed", [[], ["trainer.max_epochs=1"], ["trainer.max_steps=5"]])
+def test_a_run_that_is_over_is_left_as_it_is(project, train, typed):
+    assert train("model=logistic", "trainer.max_epochs=2")[0] == 0
+    (run,) = runs(project)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    status, out, err = train(f"resume={run}", *typed)
+    where = run.relative_to(project.root)
+    assert (status, err) == (
+        0,
+        "note: nothing is left to do after 2 epochs (22 steps); to go on, type: "
+        f"python src/train.py resume={where} trainer.max_epochs=4\n",
+    )
+    assert f"in {where}" in out
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_the_help_fits_a_terminal_and_names_every_choice(untouched, train, monkeypatch):

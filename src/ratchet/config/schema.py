@@ -241,6 +241,11 @@ class TrainerConfig(Section):
     one_batch: bool = False
     profile: bool = False
 
+    @property
+    def clips_mixed(self) -> bool:
+        """Whether gradients are clipped under mixed precision: Lightning refuses that for a fused optimizer."""
+        return self.gradient_clip is not None and self.precision.endswith("-mixed")
+
 
 class LoggerConfig(Section):
     """conf/logger: where curves go besides the run directory."""
