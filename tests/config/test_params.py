@@ -149,4 +149,4 @@ def test_a_multirun_over_a_group_composes_without_the_values_of_another_option(s
         ("cnn", 0.1), ("cnn", 0.2), ("transformer", 0.1), ("transformer", 0.2),
     ]  # fmt: skip
     assert {job.seed for job in jobs} == {9}
-    assert request.notices == ("params.yaml's model.growth is left out: it belongs to model=cnn",)
+    assert request.notices == ["params.yaml's model.growth is left out: it belongs to model=cnn"]
