@@ -51,12 +51,13 @@ def no_op(project: Project, repeats: int = 5) -> tuple[float, float]:
 def peak_megabytes(project: Project) -> float:
     """The largest process of preparing Fashion-MNIST and training on it."""
     with tempfile.TemporaryDirectory() as run:
-        overrides = ["data=fashion_mnist", "model=cnn", "logger=csv", "trainer.max_epochs=1", "trainer.max_steps=100"]
+        data = ["params=null", "data=fashion_mnist"]  # conf/ alone, whatever params.yaml says
+        overrides = [*data, "model=cnn", "logger=csv", "trainer.max_epochs=1", "trainer.max_steps=100"]
         for command in (
-            ["src/fetch.py", "data=fashion_mnist"],
-            ["src/prepare.py", "data=fashion_mnist"],
+            ["src/fetch.py", *data],
+            ["src/prepare.py", *data],
             ["src/train.py", *overrides, f"hydra.run.dir={run}"],
-            ["src/evaluate.py", f"run={run}", "evaluation.bootstrap=1000"],
+            ["src/evaluate.py", "params=null", f"run={run}", "evaluation.bootstrap=1000"],
         ):
             seconds([sys.executable, *command], project.root)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

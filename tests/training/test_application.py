@@ -218,7 +218,7 @@ def test_resume_goes_on_with_the_runs_own_config(project, train):
 
 
 TUNED = "# @package _global_\naugmentation: {shift: 0.25}\noptimizer: {lr: 0.0625}\ntrainer: {max_epochs: 1}\n"
-LEFT_OUT = "note: conf/tuned/digits_logistic.yaml's augmentation.shift is left out: augmentation={} was chosen\n"
+LEFT_OUT = "note: conf/tuned/digits_logistic.yaml's {} is left out: {} was chosen\n"
 
 
 @pytest.fixture
@@ -229,26 +229,27 @@ def tuned(project: Project) -> Project:
 
 
 def test_what_is_printed_leaves_out_the_tuned_values_of_a_choice_too(tuned, train):
-    assert train("model=logistic", "--cfg", "job", "--package", "augmentation.shift") == (0, "0.25\n", "")
-    said = train("model=logistic", "--cfg", "job", "--package", "augmentation.shift", "augmentation=none")
-    assert said == (0, "0.0\n", LEFT_OUT.format("none"))
-    said = train("model=logistic", "--cfg", "job", "--package", "optimizer.lr", "augmentation=none")
-    assert said == (0, "0.0625\n", LEFT_OUT.format("none"))
+    show = ["model=logistic", "--cfg", "job", "--package"]
+    assert train(*show, "augmentation.shift") == (0, "0.25\n", "")
+    note = LEFT_OUT.format("augmentation.shift", "augmentation=none")
+    assert train(*show, "augmentation.shift", "augmentation=none") == (0, "0.0\n", note)
+    assert train(*show, "optimizer.lr", "augmentation=none") == (0, "0.0625\n", note)
 
 
 def test_a_run_and_every_job_of_a_multirun_leave_out_the_tuned_values_of_a_choice(tuned, train):
+    def came_out() -> list[tuple[float, float]]:
+        configs = [yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) for run in runs(tuned)]
+        return [(config["augmentation"]["shift"], config["optimizer"]["lr"]) for config in configs]
+
     status, _, err = train("model=logistic", "augmentation=none")
-    assert (status, err) == (0, LEFT_OUT.format("none"))
-    (run,) = runs(tuned)
-    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    assert (config["augmentation"]["shift"], config["optimizer"]["lr"]) == (0.0, 0.0625)
+    assert (status, err) == (0, LEFT_OUT.format("augmentation.shift", "augmentation=none"))
+    assert came_out() == [(0.0, 0.0625)]
     shutil.rmtree(tuned.runs)
-    status, _, err = train("-m", "model=logistic", "augmentation=none,image")
+    status, _, err = train("-m", "model=logistic", "optimizer=adamw,sgd")
     assert status == 0
-    assert err.startswith(LEFT_OUT.format("none") + LEFT_OUT.format("image") + "-- augmentation=none\n")
-    configs = [yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) for run in runs(tuned)]
-    assert [config["augmentation"]["shift"] for config in configs] == [0.0, 0.08]
-    assert [config["optimizer"]["lr"] for config in configs] == [0.0625, 0.0625]
+    notes = [LEFT_OUT.format("optimizer.lr", f"optimizer={name}") for name in ("adamw", "sgd")]
+    assert err == "".join(notes) + "-- optimizer=adamw\n-- optimizer=sgd\n"
+    assert came_out() == [(0.25, 0.003), (0.25, 0.05)]
 
 
 def test_the_help_fits_a_terminal_and_names_every_choice(untouched, train, monkeypatch):

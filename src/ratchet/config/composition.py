@@ -24,7 +24,7 @@ from ratchet.config.explanation import explain
 from ratchet.config.grammar import parse_override
 from ratchet.config.groups import is_group
 from ratchet.config.mistakes import Surroundings, mistake_in
-from ratchet.config.params import params_overrides
+from ratchet.config.params import params_overrides, without_params
 from ratchet.config.schema import Config
 from ratchet.config.tuned import left_out, tuned_values_give_way
 from ratchet.config.validation import validate
@@ -49,8 +49,12 @@ class Request:
 
     @classmethod
     def of(cls, project: Project, typed: Sequence[str], *, multirun: bool = False) -> Request:
-        """Params.yaml first, then what was typed, which wins. Raises ConfigError for a params.yaml that is none."""
-        params, notices = params_overrides(project, typed)
+        """Params.yaml first, then what was typed, which wins. With `params=null` typed, params.yaml is not read.
+
+        Raises ConfigError for a params.yaml that is none.
+        """
+        typed, alone = without_params(typed)
+        params, notices = ([], []) if alone else params_overrides(project, typed)
         return cls(project.conf.resolve(), tuple(params), tuple(typed), multirun, notices)
 
     def notify(self) -> None:
@@ -122,7 +126,10 @@ def _of_params(mistake: str) -> ConfigError:
 
 
 def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
-    """The checked config of `params.yaml` and then `overrides`, which win. Raises ConfigError."""
+    """The checked config of `params.yaml` and then `overrides`, which win; `params=null` among them: of conf/ alone.
+
+    Raises ConfigError.
+    """
     request = Request.of(project, overrides)
     config = request.compose()
     request.notify()

@@ -18,6 +18,7 @@ from ratchet.config.composition import Request, plain_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import is_group
 from ratchet.config.jobs import checked_jobs, label, swept_keys
+from ratchet.config.params import without_params
 from ratchet.config.schema import Config
 from ratchet.config.tuned import tuned_values_give_way
 from ratchet.config.validation import validate
@@ -104,7 +105,8 @@ def _resuming(run: RunDirectory, line: CommandLine, *, project: Project) -> Requ
             )
     settings = [f"hydra.run.dir={to_override_value(str(run.path))}", "hydra.output_subdir=null"]
     settings += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
-    return Request(run.path, params=tuple(settings), typed=line.typed)
+    typed, _ = without_params(line.typed)  # the run's own config is read, and nothing else
+    return Request(run.path, params=tuple(settings), typed=tuple(typed))
 
 
 def _check_classes(configs: Sequence[Config]) -> None:
