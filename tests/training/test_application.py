@@ -54,7 +54,7 @@ MISTAKES = {
     "--frobnicate": "--frobnicate: there is no such flag",
     "model=cnn,mlp": "type: train.py -m model=cnn,mlp",
     # what the classes say of their settings, before data is opened
-    "model.width=big": "model.width",
+    "model.width=big": "model.width is big; allowed: a whole number, 1 or more; type: model.width=32",
     "+model.foo=1": "model.foo",
     "model._target_=nowhere.Net": "model._target_=nowhere.Net cannot be imported",
     "+optimizer.foo=1": "optimizer.foo",

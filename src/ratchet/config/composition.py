@@ -166,8 +166,9 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
 
 
 def config_hash(config: Config) -> str:
-    """Sha256 (hex) of everything in a config that can change the trained model; loggers and reports cannot."""
+    """Sha256 (hex) of everything in a config that can change the trained model; loggers, reports and mirrors cannot."""
     plain = config.plain()
+    plain["data"].pop("sources")  # checksums fix the files
     for key in ("logger", "evaluation"):
         plain.pop(key)
     for key in ("progress", "profile"):
