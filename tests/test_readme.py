@@ -78,14 +78,16 @@ def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
     refused = reader_s_checkout.type("python", "src/fetch.py", "data=flowers", status=1)
     found = [digest for digest in re.findall(r"sha256:[0-9a-f]{64}", refused) if set(digest[7:]) != {"0"}]
     assert len(refused.strip().splitlines()) == 1
-    (root / "conf/data/flowers.yaml").write_text(data.replace("sha256:" + "0" * 64, found[0]))
+    (root / "src/own/flowers.py").write_text("from ratchet.data.readers import table as read\n")
+    data = data.replace("sha256:" + "0" * 64, found[0]).replace("ratchet.data.readers.table", "own.flowers.read")
+    (root / "conf/data/flowers.yaml").write_text(data)
     reader_s_checkout.type("python", "src/fetch.py", "data=flowers")
     reader_s_checkout.type("python", "src/prepare.py", "data=flowers")
     assert (root / "data/prepared/flowers/card.png").stat().st_size > 10_000
 
     (code,) = blocks("Your own model", "python")
     (settings,) = blocks("Your own model", "yaml")
-    (root / "src/wide.py").write_text(code)
+    (root / "src/own/wide.py").write_text(code)
     (root / "conf/model/wide.yaml").write_text(settings)
     command = ["data=flowers", "model=wide", "model.width=512", "trainer.batch_size=20"]
     said = reader_s_checkout.type("python", "src/train.py", *command, "hydra.run.dir=runs/mine")

@@ -74,7 +74,7 @@ DEPTH = "allowed: a whole number, 1 or more; type: model.depth=3"
         ),
         ("ratchet.models.Transformer", SMALL, {"overlap": 8}, ["model.overlap=8", "0 to 7", "model.overlap=0"]),
         ("ratchet.models.Cnn", SEQUENCE, {}, ["ratchet.models.Cnn", "ratchet.models.CNN"]),
-        ("nowhere.Net", SEQUENCE, {}, ["nowhere.Net", "cannot be imported", "src/"]),
+        ("nowhere.Net", SEQUENCE, {}, ["nowhere.Net", "cannot be imported", "src/own/"]),
         ("Net", SEQUENCE, {}, ["model._target_=Net", "dotted path"]),
         ("math.sqrt", SEQUENCE, {}, ["math.sqrt", "no torch.nn.Module"]),
         ("builtins.dict", SEQUENCE, {}, ["builtins.dict", "no torch.nn.Module"]),

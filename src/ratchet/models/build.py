@@ -60,7 +60,7 @@ def model_class(target: str) -> type[nn.Module]:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"model._target_={target} cannot be imported ({' '.join(str(error).split())}); allowed: the dotted path "
-            "of a class, for example ratchet.models.CNN; put a class of your own under src/"
+            "of a class, for example ratchet.models.CNN; put a class of your own into src/own/"
         ) from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ConfigError(
