@@ -54,7 +54,7 @@ MISTAKES = {
     "--frobnicate": "--frobnicate: there is no such flag",
     "model=cnn,mlp": "type: train.py -m model=cnn,mlp",
     # what the classes say of their settings, before data is opened
-    "model.width=big": "model.width",
+    "model.width=big": "model.width is big; allowed: a whole number, 1 or more; type: model.width=32",
     "+model.foo=1": "model.foo",
     "model._target_=nowhere.Net": "model._target_=nowhere.Net cannot be imported",
     "+optimizer.foo=1": "optimizer.foo",
@@ -241,6 +241,41 @@ def test_a_run_that_is_over_is_left_as_it_is(project, train, typed):
     )
     assert f"in {where}" in out
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+TUNED = "# @package _global_\naugmentation: {shift: 0.25}\noptimizer: {lr: 0.0625}\ntrainer: {max_epochs: 1}\n"
+LEFT_OUT = "note: conf/tuned/digits_logistic.yaml's {} is left out: {} was chosen\n"
+
+
+@pytest.fixture
+def tuned(project: Project) -> Project:
+    (project.conf / "tuned").mkdir()
+    (project.conf / "tuned" / "digits_logistic.yaml").write_text(TUNED, encoding="utf-8")
+    return project
+
+
+def test_what_is_printed_leaves_out_the_tuned_values_of_a_choice_too(tuned, train):
+    show = ["model=logistic", "--cfg", "job", "--package"]
+    assert train(*show, "augmentation.shift") == (0, "0.25\n", "")
+    note = LEFT_OUT.format("augmentation.shift", "augmentation=none")
+    assert train(*show, "augmentation.shift", "augmentation=none") == (0, "0.0\n", note)
+    assert train(*show, "optimizer.lr", "augmentation=none") == (0, "0.0625\n", note)
+
+
+def test_a_run_and_every_job_of_a_multirun_leave_out_the_tuned_values_of_a_choice(tuned, train):
+    def came_out() -> list[tuple[float, float]]:
+        configs = [yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) for run in runs(tuned)]
+        return [(config["augmentation"]["shift"], config["optimizer"]["lr"]) for config in configs]
+
+    status, _, err = train("model=logistic", "augmentation=none")
+    assert (status, err) == (0, LEFT_OUT.format("augmentation.shift", "augmentation=none"))
+    assert came_out() == [(0.0, 0.0625)]
+    shutil.rmtree(tuned.runs)
+    status, _, err = train("-m", "model=logistic", "optimizer=adamw,sgd")
+    assert status == 0
+    notes = [LEFT_OUT.format("optimizer.lr", f"optimizer={name}") for name in ("adamw", "sgd")]
+    assert err == "".join(notes) + "-- optimizer=adamw\n-- optimizer=sgd\n"
+    assert came_out() == [(0.25, 0.003), (0.25, 0.05)]
 
 
 def test_the_help_fits_a_terminal_and_names_every_choice(untouched, train, monkeypatch):

@@ -30,9 +30,11 @@ def checked_jobs(request: Request) -> list[Config]:
         try:
             configs.append(job.compose())
         except ConfigError as error:
-            named = label(job.typed, swept_keys(request.overrides))
-            shared = not named or _complaint(alone[-1 if job is alone[0] else 0]) == str(error)
-            raise ConfigError(str(error) if shared else f"job {named}: {error}") from error
+            name = label(job.typed, swept_keys(request.overrides))
+            another = alone[-1] if job is alone[0] else alone[0]
+            if not name or _complaint(another) == str(error):
+                raise  # a mistake of all jobs: the name of one would mislead
+            raise ConfigError(f"job {name}: {error}") from error
     return configs
 
 

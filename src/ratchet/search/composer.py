@@ -20,6 +20,7 @@ class Composer:
         self._master = master
         self._parser = OverridesParser.create(config_loader=config_loader)
         self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self.notes: list[str] = []  # what a loader that has an opinion left out of a config
 
     def compose(self, overrides: Sequence[str], *, number: int = 0, directory: str | None = None) -> DictConfig:
         """The config of one job, with its `hydra` node. Raises what Hydra raises."""
@@ -28,6 +29,7 @@ class Composer:
         groups = tuple(str(override.input_line) for override in parsed if override not in values)
         if groups not in self._composed:
             self._composed[groups] = self._loader.load_sweep_config(self._master, list(groups))
+            self.notes += [line for line in getattr(self._loader, "left_out", ()) if line not in self.notes]
         config = copy.deepcopy(self._composed[groups])
         OmegaConf.set_struct(config, True)
         ConfigLoaderImpl._apply_overrides_to_config(values, config)

@@ -48,7 +48,7 @@ class Sweep:
         for plan in placed:
             preflight(plan, composer=composer, facts=self.facts)
         with TerminalDisplay() as display:
-            for note in notes:
+            for note in [*notes, *composer.notes]:
                 display.say(note)
         return placed
 
