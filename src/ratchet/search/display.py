@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ratchet.search.worker import Active, OpenStudy, Worker
 
 
+WIDEST = 160  # characters of a trial's parameters
+
+
 class Display(Protocol):
     """What a worker tells."""
 
@@ -164,8 +167,13 @@ class TerminalDisplay:
 
 def describe(of: OpenStudy, number: int) -> str:
     """A trial's parameters, short."""
-    trial = of.study.get_trials(deepcopy=False)[number]
-    return " ".join(f"{key.lstrip('+')}={_short(value)}" for key, value in trial.params.items())
+    return told(of.study.get_trials(deepcopy=False)[number].params)
+
+
+def told(params: Mapping[str, object]) -> str:
+    """Parameters in a line that a person still reads; all of them are in trials.csv."""
+    line = " ".join(f"{key.lstrip('+')}={_short(value)}" for key, value in params.items())
+    return line if len(line) <= WIDEST else f"{line[: line.rfind(' ', 0, WIDEST)]} ..."
 
 
 def _short(value: object) -> str:
