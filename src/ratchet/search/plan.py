@@ -230,9 +230,7 @@ def _space(
     notes = [f"{key} is not searched: the command line fixes it" for key in sorted(pinned)]
     for group, by_option in options.items():
         if group not in common and chosen.get(group) not in by_option:
-            notes.append(
-                f"{group}={chosen.get(group)} has no space of its own in this sweep: what is not its own varies"
-            )
+            notes.append(f"{group}={chosen.get(group)} has no space of its own here; the rest varies")
     return space.without(pinned).reachable(chosen), notes
 
 
@@ -314,7 +312,7 @@ def _grid_name(sweep: str, swept: Sequence[str], cells: Sequence[Sequence[str]])
 
 
 def _as_name(words: Sequence[str]) -> str:
-    return "_".join(re.sub(r"[^A-Za-z0-9.=-]+", "-", word).strip("-") for word in words)[:120]
+    return "_".join(re.sub(r"[^A-Za-z0-9._=-]+", "-", word).strip("-") for word in words)[:120]
 
 
 def _digest(value: Any) -> str:

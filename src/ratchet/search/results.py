@@ -48,9 +48,9 @@ def show(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str | 
 def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str | None) -> Iterator[str]:
     trials = [trial for trial in study.get_trials(deepcopy=False) if has_result(trial)]
     counts = {state: sum(trial.state == state for trial in trials) for state in TrialState}
-    told = [f"{count} {state.name.lower()}" for state, count in counts.items() if count]
+    tally = [f"{count} {state.name.lower()}" for state, count in counts.items() if count]
     yield ""
-    yield f"study {plan.name}: {', '.join(told) or 'no trials'}; in {relative(plan.directory)}"
+    yield f"study {plan.name}: {', '.join(tally) or 'no trials'}; in {relative(plan.directory)}"
     ranked = rank(study, plan)
     if ranked:
         names = [each.metric for each in plan.objectives]
@@ -59,7 +59,8 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str 
         values = "  ".join(f"{value:.4f}" for value in trial.values or [])
         spread = _spread(trial, plan)
         bounds = "" if _feasible(trial) else "  (beyond a constraint)"
-        yield f"  {values}{spread}{bounds}  {relative(plan.directory / str(trial.number))}  {told(trial.params)}".rstrip()
+        where = relative(plan.directory / str(trial.number))
+        yield f"  {values}{spread}{bounds}  {where}  {told(trial.params)}".rstrip()
     if len(ranked) > SHOWN:
         yield f"  and {len(ranked) - SHOWN} more: {relative(plan.directory / 'trials.csv')}"
     failed = [trial for trial in trials if has_failed(trial)]
