@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.files import write_atomically
-from ratchet.search.display import relative
+from ratchet.search.display import relative, told
 from ratchet.search.ledger import RESULT, has_result, ticket_of
 from ratchet.search.plan import StudyPlan, in_full
 
