@@ -27,7 +27,7 @@ from ratchet.config.validation import validate
 from ratchet.errors import ConfigError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
-from ratchet.runs.record import RunRecord
+from ratchet.runs.record import RunRecord, Status
 from ratchet.search.channel import current_trial
 from ratchet.search.plan import TaskFacts
 from ratchet.search.settings import SweepSettings
@@ -90,6 +90,7 @@ class SweptTraining:
             command="python src/train.py",
             evaluate="python src/evaluate.py run=",
             trainings=_length,
+            lost=note_the_end,
             ended=self.ending.tell,
         )
 
@@ -104,6 +105,20 @@ def measured(config: Config, record: RunRecord) -> dict[str, float]:
         "seconds": seconds,
         "latency": latency(config),
     }
+
+
+def note_the_end(directory: Path, how: str) -> None:
+    """A training whose process was ended left a run.json that says it is running."""
+    run = RunDirectory(directory)
+    if not run.record.is_file():
+        return
+    record = RunRecord.read(run)
+    if record.status == "running":
+        statuses: dict[str, Status] = {"pruned": "pruned", "interrupted": "interrupted"}
+        record.status = statuses.get(how, "failed")
+        if record.status == "failed":
+            record.error = {"class": how, "message": "its process was ended"}
+        record.write(run)
 
 
 def latency(config: Config, *, repeats: int = 30) -> float:

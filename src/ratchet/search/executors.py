@@ -27,6 +27,10 @@ class Running(Protocol):
 
     connection: Connection
 
+    @property
+    def death(self) -> str:
+        """How it ended, when it ended without a result."""
+
     def receive(self) -> Report | Outcome | None:
         """The next message; None when it ended without a result."""
 
@@ -134,8 +138,6 @@ class ThreadExecutor:
 class ThreadRun:
     """A thread that speaks as a process would."""
 
-    death = "its thread ended"
-
     def __init__(self, job: Job) -> None:
         self.connection, theirs = multiprocessing.Pipe()
         self._line = Line(theirs, on_stop=lambda: None, on_lost=lambda: None)
@@ -158,6 +160,11 @@ class ThreadRun:
     def answer(self, verdict: Verdict) -> None:
         """Through the same pipe."""
         self.connection.send(verdict)
+
+    @property
+    def death(self) -> str:
+        """A thread does not end like that."""
+        return "its thread ended"
 
     def end(self) -> None:
         """A thread cannot be ended, only awaited."""
@@ -207,7 +214,7 @@ def _without_main() -> Iterator[None]:
 def wait_for(running: Sequence[Running], timeout: float) -> list[Running]:
     """Those that have something to say, within `timeout` seconds."""
     if not running:
-        time.sleep(min(timeout, 0.05))
+        time.sleep(min(timeout, 0.5))
         return []
     from multiprocessing.connection import wait
 

@@ -7,9 +7,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from omegaconf import DictConfig
@@ -31,6 +31,7 @@ from ratchet.search.trial_process import Job
 
 BEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
+PRUNE_GRACE = 1.0  # seconds that a pruned training has to end
 STOP_GRACE = 10.0  # seconds that a training has to write its checkpoint after `stop`
 ALL_ALIKE = 4  # so many failures with one message and no success end a study
 
@@ -69,10 +70,16 @@ class Active:
     began: float
     repeat: int = 0
     metrics: list[Mapping[str, float]] = field(default_factory=list)
-    stopping: str | None = None  # why it was told to stop: timeout or interrupted
+    stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
     stop_at: float = 0.0
     step: int = 0
     value: float | None = None
+
+    @property
+    def run_directory(self) -> Path:
+        """Of the training that runs now."""
+        repeated = self.of.plan.settings.repeats > 1
+        return self.directory / f"repeat{self.repeat}" if repeated else self.directory
 
 
 class Worker:
@@ -231,21 +238,43 @@ class Worker:
     def _hear(self, active: Active) -> None:
         message = active.running.receive()
         if isinstance(message, Report):
-            active.running.answer(self._judge(active, message))
+            verdict = self._judge(active, message)
+            active.running.answer(verdict)
+            if verdict == "prune":
+                active.stopping, active.stop_at = "pruned", time.monotonic() + PRUNE_GRACE
             return
-        outcome = message or Outcome(
-            "failed", failure="killed", error=getattr(active.running, "death", "it was killed")
-        )
-        if active.stopping is not None and outcome.state == "failed":
-            outcome = Outcome("failed", failure=active.stopping, error=_why(active), traceback=outcome.traceback)  # type: ignore[arg-type]
+        outcome = self._meaning(active, message)
         active.running.end()
+        if message is None:
+            self._say_lost(active, outcome)
         if outcome.returned is not None:
             self.returns[active.of.plan.name, active.claim.trial.number] = outcome.returned
-        if outcome.state == "complete" and self._continues(active, outcome):
-            return
+        if outcome.state == "complete":
+            active.metrics.append(outcome.metrics)
+            if self._continues(active):
+                return
+            if len(active.metrics) < active.of.plan.settings.repeats:
+                outcome = _told_to_stop(active) if self._interrupts else Outcome("pruned")
+        self._release(active, outcome)
+
+    def _meaning(self, active: Active, outcome: Outcome | None) -> Outcome:
+        """What the end of a training means: it may have been told to stop, here or by somebody else."""
+        if outcome is None:
+            outcome = Outcome("failed", failure="killed", error=active.running.death)
+        if active.stopping is not None and outcome.state != "complete":
+            return _told_to_stop(active, outcome.traceback)
+        if outcome.failure == "interrupted":
+            return replace(outcome, failure="killed", error="its process was told to end")
+        return outcome
+
+    def _release(self, active: Active, outcome: Outcome) -> None:
         self._active.remove(active)
         self._free.append(active.slot)
         patiently(lambda: self._settle(active, outcome), say=self._display.say)
+
+    def _say_lost(self, active: Active, outcome: Outcome) -> None:
+        if self._facts.lost is not None:
+            self._facts.lost(active.run_directory, outcome.failure or outcome.state)
 
     def _judge(self, active: Active, report: Report) -> Any:
         """The pruner's verdict on an intermediate value."""
@@ -264,9 +293,8 @@ class Worker:
         except UpdateFinishedTrialError:
             return True  # another worker took it for lost and has started it again
 
-    def _continues(self, active: Active, outcome: Outcome) -> bool:
+    def _continues(self, active: Active) -> bool:
         """Start the next repeat, if there is one and the pruner sees hope."""
-        active.metrics.append(outcome.metrics)
         plan = active.of.plan
         if len(active.metrics) >= plan.settings.repeats or self._interrupts:
             return False
@@ -287,12 +315,11 @@ class Worker:
             self._stop(active, "timeout")
         if active.stop_at and now > active.stop_at:
             active.running.end()
-            self._active.remove(active)
-            self._free.append(active.slot)
-            outcome = Outcome("failed", failure=active.stopping, error=_why(active))  # type: ignore[arg-type]
-            patiently(lambda: self._settle(active, outcome), say=self._display.say)
+            outcome = _told_to_stop(active)
+            self._say_lost(active, outcome)
+            self._release(active, outcome)
 
-    def _stop(self, active: Active, why: str) -> None:
+    def _stop(self, active: Active, why: Literal["timeout", "interrupted"]) -> None:
         active.stopping, active.stop_at = why, time.monotonic() + STOP_GRACE
         active.running.answer("stop")
 
@@ -303,7 +330,7 @@ class Worker:
         if outcome.state == "failed":
             self._settle_failure(of, claim, outcome)
             return
-        complete = len(active.metrics) >= of.plan.settings.repeats
+        complete = outcome.state == "complete"
         state = TrialState.COMPLETE if complete else TrialState.PRUNED
         metrics = _means(active.metrics)
         try:
@@ -354,12 +381,16 @@ class Worker:
         if now - self._reclaimed > RECLAIM_EVERY or not self._reclaimed:
             self._reclaimed = now
             for study in self.studies:
-                patiently(
-                    lambda study=study: study.ledger.reclaim(now=now, lost=self._lost),  # type: ignore[misc]
-                    say=self._display.say,
-                )
+                patiently(lambda study=study: self._reclaim(study, now), say=self._display.say)  # type: ignore[misc]
 
-    def _lost(self, trial: FrozenTrial) -> None:
+    def _reclaim(self, study: OpenStudy, now: float) -> None:
+        study.ledger.reclaim(now=now, lost=lambda trial: self._lost(study, trial))
+
+    def _lost(self, study: OpenStudy, trial: FrozenTrial) -> None:
+        if self._facts.lost is not None:
+            directory = study.plan.directory / str(trial.number)
+            for run in [directory, *directory.glob("repeat*")]:
+                self._facts.lost(run, "killed")
         self._display.say(f"trial {trial.number} had lost its worker; it is run again")
 
     def _interrupt(self) -> None:
@@ -392,9 +423,14 @@ def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: statistics.fmean(each[name] for each in metrics if name in each) for name in names}
 
 
-def _why(active: Active) -> str:
-    limit = active.of.plan.settings.trial_timeout
-    return f"longer than {limit:g} s" if active.stopping == "timeout" and limit else "Ctrl-C"
+def _told_to_stop(active: Active, traceback: str = "") -> Outcome:
+    """What a training came to that was told to stop, however it took that."""
+    if active.stopping == "pruned":
+        return Outcome("pruned")
+    if active.stopping == "timeout":
+        limit = active.of.plan.settings.trial_timeout
+        return Outcome("failed", failure="timeout", error=f"longer than {limit:g} s", traceback=traceback)
+    return Outcome("failed", failure="interrupted", error="Ctrl-C", traceback=traceback)
 
 
 def _line(error: BaseException) -> str:
