@@ -35,8 +35,6 @@ class TaskFacts:
     command: str = "python <script>"  # how a person trains one config
     evaluate: str | None = None  # how a person evaluates a run, up to its directory
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
-        None  # hears of a training that was ended before it could say so, and how
-    )
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, bool], None] | None = None  # hears how many trials failed, and of Ctrl-C
 
