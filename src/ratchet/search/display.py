@@ -114,7 +114,7 @@ class TerminalDisplay:
         done = f"{of.ledger.finished()}/{of.plan.n_trials}"
         params = describe(of, number)
         if state == "complete":
-            values = "  ".join(f"{each.metric} {number(metrics[each.metric])}" for each in of.plan.objectives)
+            values = "  ".join(f"{each.metric} {written(metrics[each.metric])}" for each in of.plan.objectives)
             text = f"{values}  {params}  ({took:.1f} s)"
         elif state == "failed":
             text = f"failed ({outcome.failure}{', run again' if again else ''}): {outcome.error}  {params}"
@@ -165,7 +165,7 @@ class TerminalDisplay:
         self.console.print(f"note: {line}", markup=False)
 
 
-def number(value: float) -> str:
+def written(value: float) -> str:
     """Four digits behind the point; a count, such as of parameters, as a whole number."""
     return f"{value:,.0f}" if abs(value) >= 10 and value == round(value) else f"{value:.4f}"
 

@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.files import write_atomically
-from ratchet.search.display import number, relative, told
+from ratchet.search.display import relative, told, written
 from ratchet.search.ledger import RESULT, has_result, ticket_of
 from ratchet.search.plan import StudyPlan, in_full
 
@@ -56,7 +56,7 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str 
         names = [each.metric for each in plan.objectives]
         yield f"{', '.join(names)}, {'the front first' if len(names) > 1 else 'best first'}"
     for trial in ranked[:SHOWN]:
-        values = "  ".join(number(value) for value in trial.values or [])
+        values = "  ".join(written(value) for value in trial.values or [])
         spread = _spread(trial, plan)
         bounds = "" if _feasible(trial) else "  (beyond a constraint)"
         where = relative(plan.directory / str(trial.number))
