@@ -89,6 +89,7 @@ class SweptTraining:
             preload=_PRELOAD,
             command="python src/train.py",
             evaluate="python src/evaluate.py run=",
+            threads=lambda composed: int(composed.trainer.threads),
             trainings=_length,
             lost=note_the_end,
             ended=self.ending.tell,

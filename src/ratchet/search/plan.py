@@ -34,6 +34,7 @@ class TaskFacts:
     preload: tuple[str, ...] = ()  # modules that a training needs, imported once
     command: str = "python <script>"  # how a person trains one config
     evaluate: str | None = None  # how a person evaluates a run, up to its directory
+    threads: Callable[[DictConfig], int] | None = None  # how many one training uses; None: its share of the cores
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, bool], None] | None = None  # hears how many trials failed, and of Ctrl-C

@@ -22,7 +22,7 @@ from ratchet.search.executors import ForkedExecutor
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full, plan_studies
 from ratchet.search.recheck import recheck_plan, tell_recheck
 from ratchet.search.settings import SweepSettings
-from ratchet.search.slots import Slot, make_slots
+from ratchet.search.slots import Slot, cores, make_slots
 from ratchet.search.worker import Worker
 
 
@@ -98,9 +98,10 @@ class WorkerTask:
 
     def work(self, composer: Composer, *, live: bool) -> Worker:
         """In this process. The best are trained again at the end, where that was asked for."""
-        settings = self.plans[0].settings
-        slots = make_slots(settings.n_jobs, tickets=sum(plan.n_trials for plan in self.plans))
+        slots, note = lease(self.plans, composer=composer, facts=self.sweep.facts)
         with TerminalDisplay(live=live) as display:
+            if note:
+                display.say(note)
             worker = self.worker(composer, slots=slots, live=live, display=display)
             worker.run()
             again = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
@@ -121,6 +122,25 @@ class WorkerTask:
             display=display or TerminalDisplay(live=live), facts=self.sweep.facts,
             keep_returns=self.sweep.keep_returns,
         )  # fmt: skip
+
+
+def lease(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -> tuple[list[Slot], str | None]:
+    """Slots for these studies, and what a person should know of them."""
+    wanted = plans[0].settings.n_jobs
+    threads = max(_threads(plan, composer, facts) for plan in plans)
+    slots = make_slots(wanted, threads=threads, tickets=sum(plan.n_trials for plan in plans))
+    if len(slots) * threads > max(cores(), threads):
+        return slots, (
+            f"{len(slots)} trainings of {threads} threads on {cores()} cores slow each other down; "
+            f"type: sweep.n_jobs={max(1, cores() // threads)}"
+        )
+    return slots, None
+
+
+def _threads(plan: StudyPlan, composer: Composer, facts: TaskFacts) -> int:
+    if facts.threads is None:
+        return 1
+    return facts.threads(task_config(composer.compose(in_full(plan.fixed, *plan.cells[:1]))))
 
 
 def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
@@ -199,7 +219,9 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     if facts.trainings is not None:
         first = composer.compose(in_full(plan.fixed, _corners(plan)[0]))
         print(f"  each training: {facts.trainings(task_config(first))}")
-    slots = make_slots(settings.n_jobs, tickets=plan.n_trials)
+    slots, note = lease([plan], composer=composer, facts=facts)
+    if note:
+        print(f"  note: {note}")
     print(f"  at once: {len(slots)} on this machine; storage: {relative(plan.storage)}")
     for each in plan.objectives:
         print(f"  objective: {each.direction} {each.metric}")

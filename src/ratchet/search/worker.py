@@ -102,7 +102,7 @@ class Worker:
         self._executor, self._display, self._facts, self._keep = executor, display, facts, keep_returns
         self._name = f"{Process.this().name}/{id(self):x}"
         self._free = list(reversed(slots))
-        self._active: list[Active] = []
+        self.active: list[Active] = []
         self._interrupts = 0
         self._beats, self._beaten, self._reclaimed = 0, 0.0, 0.0
         self.returns: dict[tuple[str, int], Any] = {}
@@ -126,7 +126,7 @@ class Worker:
             try:
                 self._loop()
             finally:
-                for active in list(self._active):  # only where something unforeseen was raised
+                for active in list(self.active):  # only where something unforeseen was raised
                     active.running.end()
 
     def _loop(self) -> None:
@@ -135,11 +135,11 @@ class Worker:
         while True:
             while self._free and not self._interrupts and self._start_next():
                 pass
-            if not self._active and (self._interrupts or not self._others_work()):
+            if not self.active and (self._interrupts or not self._others_work()):
                 return
-            for running in wait_for([active.running for active in self._active], self._patience()):
-                self._hear(next(active for active in self._active if active.running is running))
-            for active in list(self._active):
+            for running in wait_for([active.running for active in self.active], self._patience()):
+                self._hear(next(active for active in self.active if active.running is running))
+            for active in list(self.active):
                 self._watch(active)
             self._keep_alive()
             self._display.refresh(self)
@@ -148,8 +148,8 @@ class Worker:
         """Seconds until something has to be looked at, if nobody speaks."""
         now = time.monotonic()
         dates = [self._beaten + BEAT_EVERY, self._reclaimed + RECLAIM_EVERY, now + 0.5]
-        dates += [active.stop_at for active in self._active if active.stop_at]
-        limits = ((active, active.of.plan.settings.trial_timeout) for active in self._active)
+        dates += [active.stop_at for active in self.active if active.stop_at]
+        limits = ((active, active.of.plan.settings.trial_timeout) for active in self.active)
         dates += [active.began + limit for active, limit in limits if limit is not None]
         return max(0.0, min(dates) - now)
 
@@ -194,7 +194,7 @@ class Worker:
             self._settle_failure(of, claim, Outcome("failed", failure="compose error", error=_line(error)))
             return
         active = Active(of, claim, overrides, slot, directory, self._executor.start(job), time.monotonic())
-        self._active.append(active)
+        self.active.append(active)
         self._display.started(active)
 
     def _overrides(self, of: OpenStudy, claim: Claim) -> tuple[str, ...]:
@@ -268,7 +268,7 @@ class Worker:
         return outcome
 
     def _release(self, active: Active, outcome: Outcome) -> None:
-        self._active.remove(active)
+        self.active.remove(active)
         self._free.append(active.slot)
         patiently(lambda: self._settle(active, outcome), say=self._display.say)
 
@@ -396,9 +396,9 @@ class Worker:
     def _interrupt(self) -> None:
         self._interrupts += 1
         if self._interrupts == 1:
-            self._display.say(f"no new trials; waiting for {len(self._active)} to finish (Ctrl-C again ends them)")
+            self._display.say(f"no new trials; waiting for {len(self.active)} to finish (Ctrl-C again ends them)")
         else:
-            for active in self._active:
+            for active in self.active:
                 self._stop(active, "interrupted")
 
 
