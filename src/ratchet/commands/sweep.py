@@ -18,10 +18,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import DictConfig, OmegaConf
 
+from ratchet.config.command_line import is_for_a_sweep
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.explanation import explain
 from ratchet.config.grammar import parse_override, values_of
-from ratchet.config.names import suggestion
+from ratchet.config.names import nearest, suggestion
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
 from ratchet.errors import ConfigError
@@ -146,8 +147,8 @@ def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepS
     `sweep=<file>` chooses, several with commas; `sweep.<key>=` sets a value in it, `sweep/<group>=` an option of
     it. Without sweep= typed intervals are searched, and anything else is a grid. Raises ConfigError.
     """
-    ours = [text for text in request.typed if _is_ours(text)]
-    rest = tuple(text for text in request.typed if not _is_ours(text))
+    ours = [text for text in request.typed if is_for_a_sweep(text)]
+    rest = tuple(text for text in request.typed if not is_for_a_sweep(text))
     named = [text for text in ours if text.partition("=")[0] == "sweep"]
     inner = [text.lstrip("+")[len("sweep.") :] for text in ours if text not in named]
     directory = project.root / "sweeps"
@@ -160,15 +161,11 @@ def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepS
     return composed, Request(request.directory, request.params, rest, request.multirun, request.notices)
 
 
-def _is_ours(text: str) -> bool:
-    return text.lstrip("+").startswith(("sweep=", "sweep.", "sweep/"))
-
-
 def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
     known = sorted(path.stem for path in directory.glob("*.yaml") if path.stem != "base")
     if name not in known:
         raise ConfigError(
-            f"sweep={name}: there is no such sweep; {suggestion(name, known)}; type: sweep={[*known, 'grid'][0]}"
+            f"sweep={name}: there is no such sweep; {suggestion(name, known)}; type: sweep={[*nearest(name, known), *known][0]}"
         )
     GlobalHydra.instance().clear()
     try:
@@ -179,7 +176,8 @@ def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, 
         if explained is None:
             raise
         text = str(explained).partition("; mend that")[0]
-        raise ConfigError(f"sweep={name}: {text}; allowed: {', '.join(SweepSettings.model_fields)}") from error
+        told = "" if "allowed:" in text else f"; allowed: {', '.join(SweepSettings.model_fields)}"
+        raise ConfigError(f"sweep={name}: {text}{told}") from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 

@@ -14,7 +14,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ratchet.config.command_line import CommandLine
+from ratchet.config.command_line import CommandLine, is_for_a_sweep
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import is_group
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str]) -> int:
     request = _request(line, project=project, resumed=resumed)
     if line.multirun and not line.prints:
         return _sweep(line, request, project=project)
+    if searched := [text for text in line.typed if is_for_a_sweep(text)]:
+        raise ConfigError(f"{searched[0]} is for a search; type: python src/train.py -m {' '.join(line.typed)}")
     if not (line.bare or line.other_config):
         _look_at(request, prints=line.prints)
     request.notify()

@@ -10,7 +10,9 @@ from typing import Any
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from ratchet.config.grammar import to_override_value
@@ -146,12 +148,18 @@ def _threads(plan: StudyPlan, composer: Composer, facts: TaskFacts) -> int:
 def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     """Compose every option of every choice, and both ends of every interval. Raises ConfigError for a mistake."""
     for overrides in _corners(plan):
+        own = [text for text in overrides if text not in plan.fixed]
         try:
             config = composer.compose(in_full(plan.fixed, overrides))
             if facts.check is not None:
                 facts.check(task_config(config))
         except ConfigError as error:
-            raise ConfigError(f"{' '.join(overrides) or 'the base'}: {error}") from error
+            raise ConfigError(f"{' '.join(own) or 'the base'}: {error}") from error
+        except (HydraException, OmegaConfBaseException) as error:
+            if not own:
+                raise
+            line = next(filter(None, str(error).splitlines()), type(error).__name__).rstrip(".")
+            raise ConfigError(f"with {' '.join(own)}: {line}; mend that, or leave it out") from error
 
 
 def _corners(plan: StudyPlan) -> list[tuple[str, ...]]:
