@@ -165,7 +165,8 @@ def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, 
     known = sorted(path.stem for path in directory.glob("*.yaml") if path.stem != "base")
     if name not in known:
         raise ConfigError(
-            f"sweep={name}: there is no such sweep; {suggestion(name, known)}; type: sweep={[*nearest(name, known), *known][0]}"
+            f"sweep={name}: there is no such sweep; {suggestion(name, known)}; "
+            f"type: sweep={[*nearest(name, known), *known][0]}"
         )
     GlobalHydra.instance().clear()
     try:
