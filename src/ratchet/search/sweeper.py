@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,6 +84,20 @@ class Sweep:
         for job in returned:
             if job.status == JobStatus.FAILED:
                 raise job._return_value
+
+
+class Returns(Sequence[JobReturn]):
+    """What Hydra gets of a batch, unpickled where somebody looks at it; a command line does not."""
+
+    def __init__(self, pickled: Sequence[bytes]) -> None:
+        self._pickled = pickled
+
+    def __len__(self) -> int:
+        return len(self._pickled)
+
+    def __getitem__(self, index: Any) -> Any:
+        chosen = self._pickled[index]
+        return Returns(chosen) if isinstance(index, slice) else pickle.loads(chosen)
 
 
 @dataclass(frozen=True)
@@ -184,7 +199,7 @@ def sweep_under_hydra(
     task: Callable[[DictConfig], Any],
     context: Any,
     master: DictConfig,
-) -> list[list[JobReturn]]:
+) -> list[Sequence[JobReturn]]:
     """Everything between Hydra's sweep() and its return: one batch, of the trials that this call ran."""
     facts = getattr(getattr(task, "__self__", None), "facts", None) or TaskFacts()
     sweep = Sweep(
@@ -201,7 +216,7 @@ def sweep_under_hydra(
     worker = sweep.run(plans, composer)
     if not keep_returns:
         report(worker, facts)
-    return [[worker.returns[key] for key in sorted(worker.returns)]]
+    return [Returns([worker.returns[key] for key in sorted(worker.returns)])]
 
 
 def report(worker: Worker, facts: TaskFacts) -> None:

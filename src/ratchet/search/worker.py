@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,7 +50,18 @@ class OpenStudy:
     failures: list[str] = field(default_factory=list)
     succeeded: bool = False
     given_up: str | None = None
-    measured: dict[str, FrozenTrial] = field(default_factory=dict)
+    measured: dict[str, int] = field(default_factory=dict)  # parameters: number of the trial that came to a value
+    indexed: int = 0  # every trial before it is finished, and in `measured` if it came to a value
+
+    @cached_property
+    def columns(self) -> dict[str, list[str]]:
+        """Each key of a grid that varies, with its values."""
+        columns: dict[str, dict[str, None]] = {}
+        for cell in self.plan.cells:
+            for text in cell:
+                key, _, value = text.partition("=")
+                columns.setdefault(key, {})[value] = None
+        return {key: list(values) for key, values in columns.items() if len(values) > 1}
 
     @property
     def takes_trials(self) -> bool:
@@ -105,7 +118,7 @@ class Worker:
         self.active: list[Active] = []
         self._interrupts = 0
         self._beats, self._beaten, self._reclaimed = 0, 0.0, 0.0
-        self.returns: dict[tuple[str, int], Any] = {}
+        self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
         self.studies = [self._open(plan) for plan in plans]
         if slots and any(study.ledger.finished() < study.plan.n_trials for study in self.studies):
             executor.warm_up()
@@ -122,10 +135,12 @@ class Worker:
 
     def run(self) -> None:
         """Work until there is nothing left, Ctrl-C, or a timeout."""
+        gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         with _on_interrupt(self._interrupt):
             try:
                 self._loop()
             finally:
+                gc.unfreeze()
                 for active in list(self.active):  # only where something unforeseen was raised
                     active.running.end()
 
@@ -182,7 +197,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - a sampler that fails costs the trial, not the sweep
             self._settle_failure(of, claim, Outcome.of_error(error))
             return
-        if (known := self._measured(of, claim.trial)) is not None and not of.plan.cells:
+        if not of.plan.cells and (known := self._measured(of, claim.trial)) is not None:
             self._settle_duplicate(of, claim, known)
             return
         directory = of.plan.directory / str(claim.trial.number)
@@ -201,17 +216,19 @@ class Worker:
         """The trial's own overrides, on record in the study before anything runs."""
         if of.plan.cells:
             cell = of.plan.cells[claim.ticket]
-            _record_cell(of.study, claim.trial, of.plan.cells, cell)
+            _record_cell(of, claim.trial, cell)
             return cell
         return tuple(of.plan.space.suggest(claim.trial, of.plan.chosen))
 
     def _measured(self, of: OpenStudy, trial: optuna.Trial) -> FrozenTrial | None:
         """An earlier trial of the study with the same parameters that came to a value."""
-        key = repr(sorted(trial.params.items()))
-        for other in of.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if not of.plan.cells else ():
-            of.measured.setdefault(repr(sorted(other.params.items())), other)
-        found = of.measured.get(key)
-        return found if found is not None and found.number != trial.number else None
+        trials = of.study.get_trials(deepcopy=False)
+        for other in trials[of.indexed :]:
+            if other.state == TrialState.COMPLETE:
+                of.measured.setdefault(_key(other), other.number)
+            of.indexed += other.state.is_finished() and other.number == of.indexed
+        found = of.measured.get(_key(trial))
+        return trials[found] if found is not None and found != trial.number else None
 
     def _job(
         self, of: OpenStudy, claim: Claim, overrides: Sequence[str], directory: Path, slot: Slot, *, repeat: int
@@ -402,20 +419,18 @@ class Worker:
                 self._stop(active, "interrupted")
 
 
-def _record_cell(study: optuna.Study, trial: optuna.Trial, cells: Sequence[Sequence[str]], cell: Sequence[str]) -> None:
+def _key(trial: optuna.Trial | FrozenTrial) -> str:
+    return repr(sorted(trial.params.items()))
+
+
+def _record_cell(of: OpenStudy, trial: optuna.Trial, cell: Sequence[str]) -> None:
     """A grid's values as the trial's parameters: a column each, in every dashboard."""
-    columns: dict[str, list[str]] = {}
-    for each in cells:
-        for text in each:
-            key, _, value = text.partition("=")
-            columns.setdefault(key, [])
-            if value not in columns[key]:
-                columns[key].append(value)
     for text in cell:
         key, _, value = text.partition("=")
-        if len(columns[key]) > 1 and key not in trial.params:
-            kind = optuna.distributions.CategoricalDistribution(tuple(columns[key]))
-            study._storage.set_trial_param(trial._trial_id, key, columns[key].index(value), kind)
+        if key in of.columns and key not in trial.params:
+            values = of.columns[key]
+            kind = optuna.distributions.CategoricalDistribution(tuple(values))
+            of.study._storage.set_trial_param(trial._trial_id, key, values.index(value), kind)
 
 
 def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
