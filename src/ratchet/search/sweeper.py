@@ -131,7 +131,8 @@ def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
             if facts.check is not None:
                 facts.check(task_config(config))
         except ConfigError as error:
-            raise ConfigError(f"{' '.join(overrides) or 'the base'}: {error}") from error
+            own = " ".join(text for text in overrides if text not in plan.fixed)
+            raise ConfigError(f"{own}: {error}" if own else str(error)) from error
 
 
 def _corners(plan: StudyPlan) -> list[tuple[str, ...]]:
