@@ -25,12 +25,13 @@ PARAMS = "data: digits\nmodel: cnn\nlogger: csv\nseed: 0\noverrides: {}\n"
 
 @pytest.fixture
 def project(tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A copy of conf/ with digits prepared, and the working directory; params.yaml chooses digits, cnn, csv.
+    """A copy of conf/ and sweeps/ with digits prepared, and the working directory; params.yaml: digits, cnn, csv.
 
     conf/tuned/ stays behind: a test must not hang on what was promoted last.
     """
     root = tmp_path / "project"
     shutil.copytree(REPOSITORY / "conf", root / "conf", ignore=shutil.ignore_patterns("tuned"))
+    shutil.copytree(REPOSITORY / "sweeps", root / "sweeps")
     shutil.copytree(digits, root / "data")
     (root / "params.yaml").write_text(PARAMS, encoding="utf-8")
     monkeypatch.chdir(root)

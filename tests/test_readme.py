@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.conftest import Checkout, make_checkout
+from ratchet.commands.train import main
 from ratchet.config.command_line import CommandLine
 from ratchet.config.composition import Request
-from ratchet.config.jobs import checked_jobs
 from ratchet.project import Project
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -27,11 +27,14 @@ COMMANDS = [arguments(line) for line in INDENTED]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_train_command_composes(command: list[str]) -> None:
+def test_every_train_command_composes(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(Path(__file__).parents[1])
+    monkeypatch.chdir(project.root)
     parsed = CommandLine.parse(command)
-    if parsed.resume is None:
-        project = Project(Path(__file__).parents[1])
-        assert checked_jobs(Request.of(project, parsed.typed, multirun=parsed.multirun))
+    if parsed.multirun:
+        assert main([*command, "sweep.dry_run=true"]) == 0
+    elif parsed.resume is None:
+        assert Request.of(project, parsed.typed).compose()
 
 
 def test_the_readme_shows_the_ways_to_train() -> None:

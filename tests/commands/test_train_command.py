@@ -24,6 +24,7 @@ def untouched(tmp_path_factory, digits: Path) -> Project:
     """A project for everything that must not leave a trace: one is enough."""
     root = tmp_path_factory.mktemp("untouched")
     shutil.copytree(REPOSITORY / "conf", root / "conf", ignore=shutil.ignore_patterns("tuned"))
+    shutil.copytree(REPOSITORY / "sweeps", root / "sweeps")
     shutil.copytree(digits, root / "data")
     (root / "params.yaml").write_text("data: digits\nmodel: cnn\nlogger: csv\n", encoding="utf-8")
     (root / "runs").mkdir()
@@ -64,13 +65,13 @@ MISTAKES = {
     "model.depth=9": "model.depth",
     "data.prepare.seed=9": "prepare",
     "trainer.batch_size=100000": "trainer.batch_size=100000",
-    # -m: each job is looked at before the first trains
+    # -m: each trial is looked at before the first trains
     "-m model=logistic,cnnn": "model=cnnn: there is no such option",
     "-m model=logistic,mlp modle=x": "error: modle: there is no such key",
-    "-m optimizer.lr=0.1,-1": "error: job optimizer.lr=-1: optimizer.lr is -1; allowed: a number greater than 0",
-    "-m model=logistic,mlp optimizer.lr=-1": "error: optimizer.lr is -1",
-    "-m model=transformer,cnn model.heads=2": "error: job model=cnn: model.heads: there is no such key",
-    "-m optimizer.lr=interval(0,1)": "-m cannot count these values; allowed: a list or a range of whole steps",
+    "-m optimizer.lr=0.1,-1": "error: optimizer.lr=-1: optimizer.lr is -1; allowed: a number greater than 0",
+    "-m model=logistic,mlp optimizer.lr=-1": "error: model=logistic: optimizer.lr is -1",
+    "-m model=transformer,cnn model.heads=2": "error: model.heads: there is no such key; nearest: model.head",
+    "-m optimizer.lr=interval(0,1)": "error: optimizer.lr=0.0: optimizer.lr is 0.0; allowed: a number greater than 0",
     "-m model=glob(*)": "-m cannot count these values",
     "resume=": "resume= names no run",
     "resume=runs/nothing": "resume=runs/nothing: there is no run (no config.yaml in it); allowed: a run directory",
@@ -124,77 +125,6 @@ def test_a_file_in_the_way_of_the_runs_is_named(project, train):
     status, _, err = train(*SHORT)
     assert status == 1
     assert err.startswith("error: there is a file where a directory is needed: ")
-
-
-@pytest.mark.slow
-def test_a_multirun_goes_on_after_a_failure_and_ends_in_a_table(project, train):
-    status, out, err = train("-m", "model=logistic,cnn", "++model.depth=9", "trainer.max_epochs=1")
-    assert status == 1  # logistic takes no depth: refused before anything is trained
-    assert runs(project) == []
-    status, out, err = train(
-        *("-m", "model=cnn", "model.depth=1,9,2", "model.width=4", "trainer.max_epochs=1"),
-        *("objective.metric=validation/loss", "objective.direction=minimize"),
-    )
-    assert status == 1
-    assert [line for line in err.splitlines() if not line.startswith("error: model.depth")] == [
-        "-- model.depth=1", "-- model.depth=9", "-- model.depth=2",
-    ]  # fmt: skip
-    finished = runs(project)
-    assert [path.name for path in finished] == ["0", "2"]
-    assert not (finished[0].parent / "1").exists()
-    best = [RunRecord.read(RunDirectory(run)).best.value for run in finished]
-    losses = dict(zip(["model.depth=1", "model.depth=2"], best, strict=True))
-    table = out.partition("\n\n")[2].splitlines()
-    assert table[0] == "validation/loss, best first of 2"
-    assert [line.split()[:2] for line in table[1:3]] == [
-        [f"{losses[name]:.4f}", name] for name in sorted(losses, key=lambda each: losses[each])
-    ]
-    assert table[3].startswith("  failed  model.depth=9  model.depth=9")
-
-
-@pytest.mark.slow
-def test_a_multirun_whose_jobs_all_fail_leaves_no_directory(project, train):
-    status, out, _ = train("-m", "model.depth=8,9", "trainer.max_epochs=1")
-    assert status == 1
-    assert out.count("failed  model.depth=") == 2
-    assert list(project.runs.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_a_bug_in_a_job_shows_its_traceback_and_the_others_go_on(project, train, monkeypatch):
-    import ratchet.training.train as room
-
-    trained = room.train
-
-    def breaks_once(config, **rest):
-        if config.seed == 1:
-            raise KeyError("a bug")
-        return trained(config, **rest)
-
-    monkeypatch.setattr(room, "train", breaks_once)
-    status, out, err = train("-m", "seed=1,2", *SHORT)
-    assert status == 1
-    assert "KeyError: 'a bug'" in err
-    assert "failed  seed=1  KeyError('a bug')" in out
-    assert len(runs(project)) == 1
-
-
-@pytest.mark.slow
-def test_an_interrupted_multirun_shows_what_it_has(project, train, monkeypatch):
-    import ratchet.training.train as room
-
-    trained = room.train
-
-    def interrupted_once(config, **rest):
-        if config.seed == 2:
-            raise KeyboardInterrupt
-        return trained(config, **rest)
-
-    monkeypatch.setattr(room, "train", interrupted_once)
-    status, out, err = train("-m", "seed=1,2,3", *SHORT)
-    assert status == 130
-    assert err.splitlines()[-1] == "interrupted"
-    assert "best first of 1" in out
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ MISTAKES = {
     "model={widht: 3}": "model.widht: there is no such key; nearest: model.width",
     "model=[a]": "model=[a]: a choice is the name of an option",
     "experiment=null": "type: ~experiment",
-    "hydra/launcher=slurmm": "hydra/launcher=slurmm: there is no such option; allowed: basic",
+    "hydra/launcher=slurmm": "hydra/launcher=slurmm: there is no such option; ",  # what is allowed hangs on the extras
     # an unknown key
     "modle=cnn": "modle: there is no such key; nearest: model; allowed: augmentation, data, debug",
     "trainer.max_epoch=3": "nearest: trainer.max_epochs, trainer.max_steps; allowed in trainer: accelerator, ",

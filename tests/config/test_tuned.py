@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ratchet.config.composition import Request, compose, config_hash, load_config
-from ratchet.config.jobs import checked_jobs
+from ratchet.config.composition import compose, config_hash, load_config
 from ratchet.project import Project
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -97,21 +96,6 @@ def test_choosing_what_a_tuned_file_belongs_to_leaves_it_whole(tuned, capsys, ty
     assert load_config(tuned, typed) == load_config(tuned)
     assert load_config(tuned, typed).model.arguments["depth"] == 2
     assert capsys.readouterr().err == ""
-
-
-def test_the_jobs_of_a_multirun_are_looked_at_one_by_one(tuned):
-    (tuned.conf / "tuned" / "digits_mlp.yaml").write_text(TUNED.replace("model: {depth: 2}", ""), encoding="utf-8")
-    request = Request.of(tuned, ["model=cnn,mlp,gru", "augmentation=none,image"], multirun=True)
-    jobs = checked_jobs(request)
-    assert [job.augmentation.shift for job in jobs] == [0.0, 0.08] * 3
-    assert [job.optimizer.lr for job in jobs] == [0.5] * 4 + [0.003] * 2
-    note = "conf/tuned/digits_{}.yaml's augmentation.shift, augmentation.noise are left out: augmentation={} was chosen"
-    assert request.notices == [note.format(model, name) for model in ("cnn", "mlp") for name in ("none", "image")]
-
-
-def test_a_multirun_of_debug_files_is_too(tuned):
-    request = Request.of(tuned, ["debug=one_batch,overfit"], multirun=True)
-    assert [job.scheduler.warmup for job in checked_jobs(request)] == [0.4, 0.0]
 
 
 def test_the_lock_and_the_hash_are_of_what_came_out(tuned):

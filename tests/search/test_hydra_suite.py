@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
+from hydra.test_utils.test_utils import integration_test
+from omegaconf import OmegaConf
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
@@ -25,3 +30,16 @@ class TestSweeper(LauncherTestSuite):
 )
 class TestIntegration(IntegrationTestSuite):
     """Whole applications, in processes of their own."""
+
+    def test_to_absolute_path_multirun(
+        self, tmpdir: Path, task_launcher_cfg: dict[str, Any], extra_flags: list[str]
+    ) -> None:
+        """Hydra's own runs two commands into one directory; for Ratchet the second is the same study, done already."""
+        for typed, expected in {"/foo/bar": "/foo/bar", "foo/bar": str(Path(tmpdir, "foo/bar").resolve())}.items():
+            integration_test(
+                tmpdir=tmpdir,
+                task_config=OmegaConf.create(task_launcher_cfg),
+                overrides=[*extra_flags, "hydra.job.chdir=True", f"hydra.sweep.dir=of{typed.count('/')}"],
+                prints=[f"hydra.utils.to_absolute_path({typed!r})", "os.getcwd()"],
+                expected_outputs=[expected, str(Path(tmpdir, f"of{typed.count('/')}", "0").resolve())],
+            )

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from ratchet.config.command_line import CommandLine, is_for_a_sweep
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import is_group
-from ratchet.config.jobs import checked_jobs, label
 from ratchet.config.params import without_params
 from ratchet.config.schema import Config
 from ratchet.config.tuned import tuned_values_give_way
@@ -27,15 +26,13 @@ from ratchet.errors import CheckpointError, ConfigError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
-from ratchet.terminal.command import report
-from ratchet.terminal.outcomes import Failure, Outcomes, Success
 from ratchet.terminal.quiet import quiet_libraries
 
 
 def main(arguments: Sequence[str]) -> int:
     """Train what the command line names. Returns the exit status; raises a RatchetError for a mistake.
 
-    Every job is composed and checked, its model's settings too, before the first run directory is made.
+    Everything is composed and checked, the model's settings too, before a run directory is made.
     """
     project = Project.find()
     line = CommandLine.parse(arguments)
@@ -48,10 +45,10 @@ def main(arguments: Sequence[str]) -> int:
     if not (line.bare or line.other_config):
         _look_at(request, prints=line.prints)
     request.notify()
-    jobs = _Jobs(project, line, resumed, [], Outcomes())
-    _run_hydra(jobs.run, line, request, project=project)
-    if jobs.outcomes.failed:
-        raise jobs.outcomes.failed[0].error
+    job = _Job(project, line, resumed)
+    _run_hydra(job.run, line, request, project=project)
+    if job.failed:
+        raise job.failed[0]
     return 0
 
 
@@ -78,7 +75,7 @@ def _sweep(line: CommandLine, request: Request, *, project: Project) -> int:
 def _look_at(request: Request, *, prints: bool) -> None:
     """Raises ConfigError for what cannot be trained. Where nothing is to be, Hydra says itself what is wrong."""
     if not prints:
-        _check_classes(checked_jobs(request))
+        _check_classes(request.compose())
         return
     with suppress(ConfigError):
         request.compose()
@@ -123,34 +120,29 @@ def _resuming(run: RunDirectory, line: CommandLine, *, project: Project) -> Requ
     return Request(run.path, params=tuple(settings), typed=tuple(typed))
 
 
-def _check_classes(configs: Sequence[Config]) -> None:
+def _check_classes(config: Config) -> None:
     """Raises ConfigError for a model or an optimizer that is not there, or does not take what the config gives it."""
     from torch import nn, zeros
 
     from ratchet.models.build import checked_settings, model_class
     from ratchet.training.optimizers import build_optimizer
 
-    for config in configs:
-        checked_settings(model_class(config.model.target), config.model)
-        build_optimizer(config.optimizer, [nn.Parameter(zeros(1))])
+    checked_settings(model_class(config.model.target), config.model)
+    build_optimizer(config.optimizer, [nn.Parameter(zeros(1))])
 
 
 @dataclass(frozen=True)
-class _Jobs:
-    """The jobs of one command line, as Hydra calls them one by one."""
+class _Job:
+    """The run of one command line, as Hydra calls it."""
 
     project: Project
     line: CommandLine
     resumed: RunDirectory | None
-    swept: list[str]
-    outcomes: Outcomes
+    failed: list[Exception] = field(default_factory=list)
 
     def run(self, composed: DictConfig) -> float | None:
-        """One job. Never raises an Exception: Hydra would end the other jobs with it."""
+        """Never raises an Exception: what Hydra raises is taken for a mistake in the config."""
         run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
-        name = label(HydraConfig.get().overrides.task, self.swept) or "the run"
-        if self.line.multirun:
-            print(f"-- {name}", file=sys.stderr)
         try:
             config = validate(plain_config(composed))
             record = self._train(config, run)
@@ -158,14 +150,12 @@ class _Jobs:
             if run.last_checkpoint.is_file():
                 print(f"to go on, type: python src/train.py resume={os.path.relpath(run.path)}", file=sys.stderr)
             raise
-        except Exception as error:  # noqa: BLE001 - main() raises it, or names it after the last job
-            self.outcomes.failed.append(Failure(name, error))
+        except Exception as error:  # noqa: BLE001 - main() raises it
+            self.failed.append(error)
             if self.resumed is None:
                 _leave_nothing_empty(run)
-            if self.line.multirun:
-                report(error)
             return None
-        self.outcomes.succeeded.append(_success(name, config, record, run))
+        _show(record, run)
         return record.best.value if record.best else None
 
     def _train(self, config: Config, run: RunDirectory) -> RunRecord:
@@ -176,34 +166,24 @@ class _Jobs:
             return train(config, run=run, project=self.project, command=command, resume=self.resumed is not None)
 
 
-def _success(name: str, config: Config, record: RunRecord, run: RunDirectory) -> Success:
-    """Print what came of a run, and keep it for the table."""
-    best, where = record.best, os.path.relpath(run.path)
+def _show(record: RunRecord, run: RunDirectory) -> None:
+    """Print what came of a run."""
+    best = record.best
     if best is not None:
         took = f"{record.timings['fit']:.1f} s, {record.parameters:,} parameters"
         print(f"{best.metric} {best.value:.4f} at step {best.step} (epoch {best.epoch}); {took}")
-    print(f"run {record.id} in {where}")
-    return Success(
-        name,
-        metric=best.metric if best else None,
-        value=best.value if best else 0.0,
-        maximize=config.objective.direction == "maximize",
-        where=where,
-    )
+    print(f"run {record.id} in {os.path.relpath(run.path)}")
 
 
 def _leave_nothing_empty(run: RunDirectory) -> None:
-    """Remove the directory of a run that never began, and the day's or the multirun's when it was the only one."""
+    """Remove the directory of a run that never began, and the day's when it was the only one."""
     if run.config.exists() or run.record.exists():
         return
     run.log.unlink(missing_ok=True)
     ours = Path(os.environ["RATCHET_RUNS"]).resolve()
     for folder in (run.checkpoints, run.path, *run.path.parents):
         if folder.is_dir() and (folder.is_relative_to(run.path) or ours in folder.parents):
-            rest = list(folder.iterdir())
-            if [path.name for path in rest] == ["multirun.yaml"]:  # Hydra's, of the whole command line
-                rest.pop().unlink()
-            if rest:
+            if any(folder.iterdir()):
                 return
             folder.rmdir()
 

@@ -25,9 +25,13 @@ def values_of(override: Override) -> list[Any]:
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP:
         return []
     if override.is_discrete_sweep():
-        swept = override.sweep_iterator(transformer=Transformer.identity)
-        return [value.text if isinstance(value, QuotedString) else value for value in swept]
+        return [Override._convert_value(value) for value in override.sweep_iterator(transformer=Transformer.identity)]
     return [] if override.is_sweep_override() else [override.value()]
+
+
+def written_values(override: Override) -> list[str]:
+    """The same values as overrides say them. Hydra's own list of them is without the quotes inside choice()."""
+    return [to_override_value(value) for value in values_of(override)]
 
 
 def to_override_value(value: Any) -> str:  # noqa: PLR0911 - one line for each kind of value

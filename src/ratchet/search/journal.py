@@ -55,7 +55,7 @@ def _cut_torn_line(path: Path) -> int:
         if stream.read(1) == b"\n":
             return end
         kept = 0
-        for start in range(max(0, end - 65536), -1, -65536):
+        for start in reversed(range(0, end, 65536)):
             stream.seek(start)
             found = stream.read(end - start).rfind(b"\n")
             if found >= 0:

@@ -14,7 +14,7 @@ from typing import Any
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
-from ratchet.config.grammar import parse_override, values_of
+from ratchet.config.grammar import parse_override, written_values
 from ratchet.errors import ConfigError
 from ratchet.search.composer import Composer, task_config
 from ratchet.search.samplers import check_sampler, is_grid
@@ -94,7 +94,7 @@ def _values(override: Override, key: str) -> list[str]:
         return [
             f"{key}={override.get_value_element_as_str()}" if not override.is_delete() else str(override.input_line)
         ]
-    written = list(override.sweep_string_iterator()) if override.is_discrete_sweep() and values_of(override) else []
+    written = written_values(override)
     if not written:
         raise ConfigError(
             f"{override.input_line}: -m cannot count these values; allowed: a list or a range of whole steps; "

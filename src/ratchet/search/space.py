@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from ratchet.config.grammar import parse_override, to_override_value, values_of
+from ratchet.config.grammar import parse_override, to_override_value, values_of, written_values
 from ratchet.errors import ConfigError
 
 _ALLOWED = "allowed: interval(low, high), int(interval(low, high)), tag(log, interval(low, high)), range, choice(a, b)"
@@ -58,7 +58,7 @@ class Dimension:
         if not isinstance(value, ChoiceSweep):
             raise ConfigError(f"space of {key}: {text} is a single value; {_ALLOWED}; or type: {key}={text}")
         values = values_of(override)
-        written = list(override.sweep_string_iterator())
+        written = written_values(override)
         texts = dict(zip(_labels(values, written), written, strict=True))
         if not texts:
             raise ConfigError(f"space of {key}: {text} has no values; {_ALLOWED}")

@@ -169,7 +169,7 @@ def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
             if facts.check is not None:
                 facts.check(task_config(config))
         except ConfigError as error:
-            raise ConfigError(f"{' '.join(own) or 'the base'}: {error}") from error
+            raise ConfigError(f"{' '.join(own)}: {error}" if own else str(error)) from error
         except (HydraException, OmegaConfBaseException) as error:
             if not own:
                 raise

@@ -1,0 +1,142 @@
+"""The journal after kills: torn lines, and the locks of the dead."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages.journal import JournalStorage
+
+from ratchet.search import journal
+from ratchet.search.host import Process
+from ratchet.search.journal import Journal
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal of one study with two trials."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    path = tmp_path / "study.journal"
+    study = optuna.create_study(storage=JournalStorage(Journal(path)), study_name="a")
+    for value in (1.0, 2.0):
+        study.tell(study.ask(), value)
+    return path
+
+
+def study(path: Path) -> optuna.Study:
+    return optuna.load_study(storage=JournalStorage(Journal(path)), study_name="a")
+
+
+@pytest.mark.parametrize(
+    "torn", [b"{", b'{"op_code":5,"worker_id":"x', "\N{SNOWMAN}".encode()[:2], b"\0" * 9, b"x" * 70_000]
+)
+def test_a_torn_last_line_is_cut_off_and_written_over(path: Path, torn: bytes) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    opened = study(path)
+    assert path.read_bytes() == whole
+    assert len(opened.trials) == 2
+    opened.tell(opened.ask(), 3.0)
+    assert [trial.value for trial in study(path).trials] == [1.0, 2.0, 3.0]
+    assert [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_line_that_another_tore_while_this_one_was_open_is_cut_off_too(path: Path) -> None:
+    opened = study(path)
+    path.write_bytes(path.read_bytes() + b'{"op_code":')
+    opened.tell(opened.ask(), 3.0)
+    assert [trial.value for trial in opened.trials] == [1.0, 2.0, 3.0]
+    assert [trial.value for trial in study(path).trials] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("size", [0, 1, 40])
+def test_a_journal_without_a_whole_line_is_an_empty_one(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "study.journal"
+    path.write_bytes(b"{" * size)
+    assert optuna.get_all_study_names(JournalStorage(Journal(path))) == []
+    assert path.stat().st_size == 0
+
+
+def test_nothing_is_left_of_lines_that_did_not_fit(path: Path) -> None:
+    target, whole = Journal(path), path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing beyond the limit is an error then
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            target.append_logs([{"op_code": 0}] * 3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert path.read_bytes() == whole
+    target.append_logs([{"op_code": 9}])
+    assert path.read_bytes().startswith(whole)
+
+
+def lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def dead() -> str:
+    code = "from ratchet.search.host import Process; print(Process.this().name)"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_lock_of_a_dead_process_is_broken_at_once(path: Path) -> None:
+    lock_of(path).symlink_to(dead())
+    began = time.monotonic()
+    opened = study(path)
+    opened.tell(opened.ask(), 3.0)
+    assert time.monotonic() - began < 5  # Optuna's own lock waits for 30
+    assert not os.path.lexists(lock_of(path))
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_of_several_that_break_a_lock_each_gets_its_turn(path: Path) -> None:
+    lock_of(path).symlink_to(dead())
+    code = (
+        "import sys; from pathlib import Path; from ratchet.search.journal import Journal\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        "for k in range(40): journal.append_logs([{'who': sys.argv[2], 'k': k}])"
+    )
+    before = len(path.read_text().splitlines())
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), str(who)]) for who in range(4)]
+    assert [writer.wait(timeout=120) for writer in writers] == [0] * 4
+    lines = [json.loads(line) for line in path.read_text().splitlines()[before:]]
+    for who in range(4):
+        assert [line["k"] for line in lines if line["who"] == str(who)] == list(range(40))
+
+
+@pytest.mark.parametrize("owner", ["elsewhere!17-23", "no name of ours", Process.this().name])
+def test_the_lock_of_a_living_or_an_unknown_process_is_respected(path: Path, owner: str) -> None:
+    target = Journal(path)
+    lock_of(path).symlink_to(owner)
+    writer = threading.Thread(target=target.append_logs, args=([{"op_code": 9}],), daemon=True)
+    writer.start()
+    writer.join(0.3)
+    assert writer.is_alive()
+    assert str(lock_of(path).readlink()) == owner
+    lock_of(path).unlink()
+    writer.join(30)
+    assert not writer.is_alive()
+
+
+def test_an_unknown_process_s_lock_is_broken_when_it_stays_too_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "_FOREIGN_GRACE", 0.2)
+    lock_of(path).symlink_to(dataclasses.replace(Process.this(), host="elsewhere").name)
+    began = time.monotonic()
+    Journal(path).append_logs([{"op_code": 9}])
+    assert time.monotonic() - began > 0.2
+    assert not os.path.lexists(lock_of(path))
