@@ -192,6 +192,7 @@ def test_what_is_printed_leaves_out_the_tuned_values_of_a_choice_too(tuned, trai
     assert train(*show, "optimizer.lr", "augmentation=none") == (0, "0.0625\n", note)
 
 
+@pytest.mark.slow
 def test_a_run_and_every_job_of_a_multirun_leave_out_the_tuned_values_of_a_choice(tuned, train):
     def came_out() -> list[tuple[float, float]]:
         configs = [yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) for run in runs(tuned)]
@@ -203,8 +204,8 @@ def test_a_run_and_every_job_of_a_multirun_leave_out_the_tuned_values_of_a_choic
     shutil.rmtree(tuned.runs)
     status, _, err = train("-m", "model=logistic", "optimizer=adamw,sgd")
     assert status == 0
-    notes = [LEFT_OUT.format("optimizer.lr", f"optimizer={name}") for name in ("adamw", "sgd")]
-    assert err == "".join(notes) + "-- optimizer=adamw\n-- optimizer=sgd\n"
+    for name in ("adamw", "sgd"):
+        assert err.count(LEFT_OUT.format("optimizer.lr", f"optimizer={name}")) == 1
     assert came_out() == [(0.25, 0.003), (0.25, 0.05)]
 
 

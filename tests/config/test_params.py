@@ -160,4 +160,4 @@ def test_a_multirun_over_a_group_goes_without_the_values_of_one_option(settings)
     write(settings, data="digits", model="cnn", overrides={"model": {"growth": 2.0}, "seed": 9})
     request = Request.of(settings, ["model=cnn,transformer", "optimizer.lr=0.1,0.2"], multirun=True)
     assert request.params == ("data=digits", "seed=9")
-    assert request.notices == ("params.yaml's model.growth is left out: it belongs to model=cnn",)
+    assert request.notices == ["params.yaml's model.growth is left out: it belongs to model=cnn"]
