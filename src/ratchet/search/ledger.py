@@ -1,12 +1,14 @@
 """Whose turn it is: which trial of a study is run next, by exactly one of any number of workers.
 
-A study of n trials has the tickets 0 to n-1. A trial holds one; a retry inherits it. Where two trials come to hold the
-same, for no storage has transactions, the one with the lower number keeps it and the other takes the next free one. So
-n trials are finished in the end, however many workers come, go and are killed.
+A study of n trials has the tickets 0 to n-1. A trial holds one; a retry inherits it. No storage has transactions, so a
+ticket is taken in three steps: write that the trial wants it, look who else does, write that it is settled. Where two
+want the same, what is settled keeps it; else the lower number does, once the other has given way. So n trials are
+finished in the end, however many workers come, go and are killed.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +19,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.search.host import Process
 
-CLAIM = "ratchet:claim"  # trial attribute: ticket, worker, attempt
+CLAIM = "ratchet:claim"  # trial attribute: ticket, settled, worker, attempt
 RESULT = "ratchet:result"  # trial attribute: failure class, error, traceback, metrics, directory
 WORKER = "ratchet:worker:"  # study attribute: a counter that the worker raises
 STALE = 60.0  # seconds without a heartbeat, by the observer's clock
+GIVES_WAY = 1.0  # seconds that a trial waits for another one that wants its ticket
 MOST_LOST = 20  # times that a trial may be lost with its worker: what kills 20 workers is the trial
 
 
@@ -70,23 +73,31 @@ class Ledger:
 
     def claim(self) -> Claim | None:
         """A trial to run; None while there is none left to start."""
-        open_trials = self.trials()
-        held = {ticket for ticket in map(ticket_of, open_trials) if ticket is not None}
-        waiting = any(trial.state == TrialState.WAITING for trial in open_trials)
-        if not waiting and len(self._closed.keys() | held) >= self.tickets and self._free() is None:
-            return None
-        trial = self.study.ask()
-        claim = trial.user_attrs.get(CLAIM) or {}
-        ticket, attempt = claim.get("ticket"), int(claim.get("attempt", 0))
-        while True:
-            if ticket is None or self._taken(ticket, before=trial.number):
-                ticket = self._free(but=trial.number)
-                if ticket is None:
-                    self.fail(trial._trial_id, {"failure": "surplus"})
-                    return None
-            trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "worker": self.worker, "attempt": attempt})
-            if not self._taken(ticket, before=trial.number):
-                return Claim(trial, ticket, attempt, int(claim.get("lost", 0)))
+        while self._is_any_left():
+            trial = self.study.ask()
+            try:
+                claim = self._take(trial)
+            except UpdateFinishedTrialError:  # it took so long that another worker thought this one gone
+                continue
+            if claim is not None:
+                return claim
+            self.fail(trial._trial_id, {"failure": "surplus"})  # two may have given way to each other: look again
+        return None
+
+    def _is_any_left(self) -> bool:
+        return any(trial.state == TrialState.WAITING for trial in self.trials()) or self._free() is not None
+
+    def _take(self, trial: optuna.Trial) -> Claim | None:
+        """Come to a ticket for a trial; None where all are taken."""
+        claim = {"attempt": 0, "lost": 0, **(trial.user_attrs.get(CLAIM) or {}), "worker": self.worker}
+        ticket, settled = claim.get("ticket"), bool(claim.get("settled"))
+        while ticket is None or not self._keeps(trial.number, ticket, settled=settled):
+            ticket, settled = self._free(but=trial.number), False
+            if ticket is None:
+                return None
+            trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "settled": False})
+        trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "settled": True})
+        return Claim(trial, ticket, int(claim["attempt"]), int(claim["lost"]))
 
     def _free(self, *, but: int | None = None) -> int | None:
         held = {ticket_of(trial) for trial in self.trials() if trial.number != but and not trial.state.is_finished()}
@@ -99,18 +110,28 @@ class Ledger:
             None,
         )
 
-    def _taken(self, ticket: int, *, before: int) -> bool:
-        """Whether a trial with a lower number holds this ticket, or it is done with."""
-        open_trials = self.trials()
-        if self._closed.get(ticket, before) != before:
-            return True
-        held = (trial for trial in open_trials if not trial.state.is_finished() and trial.number < before)
-        return any(ticket_of(trial) == ticket for trial in held)
+    def _keeps(self, number: int, ticket: int, *, settled: bool) -> bool:
+        """Whether a trial may keep the ticket that is written on it."""
+        wait, deadline = 0.001, time.monotonic() + GIVES_WAY
+        while True:
+            others = [t for t in self.trials() if t.number != number and not t.state.is_finished()]
+            others = [trial for trial in others if ticket_of(trial) == ticket]
+            if self._closed.get(ticket, number) != number:
+                return False
+            if any(_is_settled(trial) and (not settled or trial.number < number) for trial in others):
+                return False
+            if settled or not others:
+                return True
+            if any(trial.number < number for trial in others) or time.monotonic() > deadline:
+                return False
+            time.sleep(wait)  # a higher number wants it too: it gives way, or had not seen this one and settles
+            wait = min(2 * wait, 0.05)
 
     def retry(self, claim: Mapping[str, Any], params: Mapping[str, Any], *, of: int) -> None:
         """Put a trial with the same ticket and parameters into the queue."""
         kept = {name: int(claim.get(name, 0)) for name in ("attempt", "lost")}
-        again = {"ticket": claim["ticket"], "worker": None, **kept, "retry_of": of}
+        settled = bool(claim.get("settled"))
+        again = {"ticket": claim["ticket"], "settled": settled, "worker": None, **kept, "retry_of": of}
         self.study.enqueue_trial(dict(params), user_attrs={CLAIM: again})
 
     def fail(self, trial_id: int, result: Mapping[str, Any]) -> bool:
@@ -130,23 +151,26 @@ class Ledger:
                 continue
             claim = trial.user_attrs.get(CLAIM) or {}
             owner = claim.get("worker")
-            if owner == self.worker or not self._is_gone(owner, now=now):
+            if owner == self.worker or not (self._is_gone(owner, now=now) if owner else self._is_orphan(trial, now)):
                 continue
             lost_before = int(claim.get("lost", 0))
             again = claim.get("ticket") is not None and lost_before < MOST_LOST
             if again and not self._is_queued(trial.number):
                 self.retry({**claim, "lost": lost_before + 1}, trial.params, of=trial.number)
-            self.fail(trial._trial_id, {"failure": "killed", "error": "its worker is gone", "over": not again})
+            killed = {"failure": "killed", "error": "its worker is gone", "over": not again}
+            self.fail(trial._trial_id, {"failure": "surplus"} if claim.get("ticket") is None else killed)
             lost(trial)
 
     def _is_queued(self, number: int) -> bool:
         return any((trial.user_attrs.get(CLAIM) or {}).get("retry_of") == number for trial in self.trials())
 
-    def _is_gone(self, owner: str | None, *, now: float) -> bool:
-        """A trial without an owner is gone when every worker that ever wrote to the study is."""
-        if owner is None:
-            workers = [key.removeprefix(WORKER) for key in self.study.user_attrs if key.startswith(WORKER)]
-            return all(self._is_gone(worker, now=now) for worker in workers if worker != self.worker)
+    def _is_orphan(self, trial: FrozenTrial, now: float) -> bool:
+        """A worker was killed before it wrote its name: all that ever came are gone, or one would have written it."""
+        _, since = self._beats.setdefault(f"trial {trial.number}", (0, now))
+        workers = [key.removeprefix(WORKER) for key in self.study.user_attrs if key.startswith(WORKER)]
+        return now - since > STALE or all(self._is_gone(each, now=now) for each in workers if each != self.worker)
+
+    def _is_gone(self, owner: str, *, now: float) -> bool:
         alive = Process.parse(owner.partition("/")[0]).is_alive()
         if alive is not None:
             return not alive
@@ -167,6 +191,10 @@ def ticket_of(trial: FrozenTrial) -> int | None:
     claim = trial.user_attrs.get(CLAIM) or {}
     ticket = claim.get("ticket")
     return None if ticket is None else int(ticket)
+
+
+def _is_settled(trial: FrozenTrial) -> bool:
+    return bool((trial.user_attrs.get(CLAIM) or {}).get("settled"))
 
 
 def is_over(trial: FrozenTrial) -> bool:

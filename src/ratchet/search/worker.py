@@ -371,7 +371,7 @@ class Worker:
         number = claim.trial.number
         if again:
             attempt = claim.attempt + (outcome.failure == "killed")
-            kept = {"ticket": claim.ticket, "attempt": attempt, "lost": claim.lost}
+            kept = {"ticket": claim.ticket, "settled": True, "attempt": attempt, "lost": claim.lost}
             of.ledger.retry(kept, claim.trial.params, of=number)
         result = {"failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again}
         of.ledger.fail(claim.trial._trial_id, result)
