@@ -100,18 +100,18 @@ def orchestrator(given: Given) -> Table:
     ]
     made = table(
         "trials with a trivial objective: ms a trial (aims: last/first 1.5, memory 1.2)", "case", "trials", "ms",
-        "sampler", "storage", "cpu", "aim", "last/first", "MB, 100th", "last", "ratio",
+        "sampler", "storage", "cpu", "aim", "last/first", "of cpu", "MB, 100th", "last", "ratio",
     )  # fmt: skip
     for name, options, aim in cases:
         found = orchestrate(**options)
         times, memory = found["ended"], found["megabytes"]
         count = len(times)
-        ratio = each(times, slice(-window, None)) / each(times, slice(window))
+        ratios = [each(clock, slice(-window, None)) / each(clock, slice(window)) for clock in (times, found["cpu"])]
         early, late = memory[min(window, count - 1)], memory[-1]
         made.add_row(
             name, str(count), f"{each(times):.1f}", f"{1000 * found['sampler'] / count:.1f}",
-            f"{1000 * found['storage'] / count:.1f}", f"{each(found['cpu']):.1f}", aim, f"{ratio:.2f}",
-            f"{early:.0f}", f"{late:.0f}", f"{late / early:.2f}",
+            f"{1000 * found['storage'] / count:.1f}", f"{each(found['cpu']):.1f}", aim,
+            *(f"{ratio:.2f}" for ratio in ratios), f"{early:.0f}", f"{late:.0f}", f"{late / early:.2f}",
         )  # fmt: skip
     return made
 
