@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check bench table plots lock clean
+.PHONY: help setup repro test check bench table plots dashboard lock clean
 
 help:  ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP)  ## the virtual environment, with the versions of constraints.txt
 
@@ -43,6 +43,9 @@ table: $(STAMP)  ## the README's table of accuracies (long: it trains everything
 plots: $(STAMP)  ## the pipeline's plots as one page without network
 	@test -d champion/evaluate || { echo "no evaluation yet; type: make repro" >&2; exit 1; }
 	@PATH="$(abspath $(BIN)):$$PATH" dvc plots show
+
+dashboard: $(STAMP)  ## every study in a browser, while it runs; PORT=8081 chooses another port
+	@$(BIN)/python src/dashboard.py $(if $(PORT),port=$(PORT))
 
 lock: $(STAMP)  ## write constraints.txt anew from what is installed
 	@$(BIN)/python scripts/write_constraints.py > constraints.txt

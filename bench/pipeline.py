@@ -52,12 +52,13 @@ def no_op(project: Project, repeats: int) -> list[tuple[float, float]]:
 def peak_megabytes(project: Project, data: str) -> dict[str, float]:
     """The largest resident set of each stage's process, on some steps of training."""
     with tempfile.TemporaryDirectory() as run:
+        chosen = ["params=null", f"data={data}"]  # conf/ alone, whatever params.yaml says
         training = ["model=cnn", "logger=csv", "trainer.max_epochs=1", "trainer.max_steps=100"]
         commands = {
-            "fetch": ["src/fetch.py", f"data={data}"],
-            "prepare": ["src/prepare.py", f"data={data}"],
-            "train": ["src/train.py", f"data={data}", *training, f"hydra.run.dir={run}"],
-            "evaluate": ["src/evaluate.py", f"run={run}", "evaluation.bootstrap=1000"],
+            "fetch": ["src/fetch.py", *chosen],
+            "prepare": ["src/prepare.py", *chosen],
+            "train": ["src/train.py", *chosen, *training, f"hydra.run.dir={run}"],
+            "evaluate": ["src/evaluate.py", "params=null", f"run={run}", "evaluation.bootstrap=1000"],
         }
         return {stage: peak([sys.executable, *command], project.root) for stage, command in commands.items()}
 

@@ -123,7 +123,7 @@ def main() -> None:
     for column in ("data", "bare s", "Ratchet s", "ratio", "pairs", "aim"):
         table.add_column(column, justify="right")
     for name in names:
-        config = load_config(project, [*CASES[name], *PLAIN, *settings])
+        config = load_config(project, ["params=null", *CASES[name], *PLAIN, *settings])
         pair(config, project, bare_first=True)  # the first of each pays for imports
         pairs = [pair(config, project, bare_first=turn % 2 == 0) for turn in range(repeats)]
         ratios = [ours / theirs for theirs, ours in pairs]

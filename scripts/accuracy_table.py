@@ -4,8 +4,8 @@
     python scripts/accuracy_table.py mnist1d           one data set
     python scripts/accuracy_table.py --write           also put the table into README.md
 
-A recipe is `data=<data> model=<model>` with the values of conf/tuned/, which were chosen on validation data. The test
-split is opened once for each finished run, by evaluate.
+A recipe is `data=<data> model=<model>` with the values of conf/tuned/, which were chosen on validation data, and with
+nothing of params.yaml. The test split is opened once for each finished run, by evaluate.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ratchet.config.composition import config_hash, load_config
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 
+ALONE = "params=null"
 BEGIN, END = "<!-- accuracy table: begin -->", "<!-- accuracy table: end -->"
 
 
@@ -38,8 +39,8 @@ class Recipe:
 
     @property
     def overrides(self) -> list[str]:
-        """What is typed after `python src/train.py`."""
-        return [f"data={self.data}", f"model={self.model}"]
+        """What is typed after `python src/train.py`: conf/ alone, whatever params.yaml says."""
+        return [ALONE, f"data={self.data}", f"model={self.model}"]
 
 
 RECIPES = [
@@ -61,7 +62,7 @@ def main() -> None:
     chosen = [recipe for recipe in RECIPES if not names or recipe.data in names]
     for data in dict.fromkeys(recipe.data for recipe in chosen):
         for stage in ("fetch", "prepare"):
-            subprocess.run([sys.executable, f"src/{stage}.py", f"data={data}"], cwd=project.root, check=True)
+            subprocess.run([sys.executable, f"src/{stage}.py", ALONE, f"data={data}"], cwd=project.root, check=True)
     for recipe in chosen:
         missing = [seed for seed in range(recipe.seeds) if not is_measured(project, recipe, seed)]
         with ThreadPoolExecutor(recipe.at_once) as pool:
@@ -100,7 +101,7 @@ def measure(project: Project, recipe: Recipe, seed: int) -> None:
     run = directory(project, recipe, seed)
     print(f"training {recipe.data} {recipe.model} seed {seed}", file=sys.stderr, flush=True)
     train = [sys.executable, "src/train.py", *settings(recipe, seed), f"hydra.run.dir={run.path}"]
-    for command in (train, [sys.executable, "src/evaluate.py", f"run={run.path}"]):
+    for command in (train, [sys.executable, "src/evaluate.py", ALONE, f"run={run.path}"]):
         subprocess.run(command, cwd=project.root, check=True, stdout=subprocess.DEVNULL)
 
 

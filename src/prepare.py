@@ -12,6 +12,7 @@ def main(arguments: list[str]) -> None:
     import os
 
     from ratchet.config.composition import load_config
+    from ratchet.data.card import in_words
     from ratchet.data.prepare import prepare
     from ratchet.project import Project
 
@@ -19,12 +20,8 @@ def main(arguments: list[str]) -> None:
     config = load_config(project, arguments).data
     note_without_effect(arguments, script="prepare", reads="data")
     card = prepare(config, project=project)
-    counts = ", ".join(f"{name} {count['total']:,}" for name, count in card["counts"].items())
-    removed = [
-        f"{each['removed']:,} {each['reason'].replace('_', ' ')}" for each in card["findings"] if each["removed"]
-    ]
     where = os.path.relpath(project.prepared(config.name))
-    print(f"{config.name}: {counts}; removed: {', '.join(removed) or 'nothing'}; see {where}/card.png and card.json")
+    print(f"{in_words(card)}; see {where}/card.png and card.json")
 
 
 if __name__ == "__main__":

@@ -43,19 +43,31 @@ def test_the_readme_shows_the_ways_to_train() -> None:
         assert needed in shown
 
 
-def test_every_path_of_the_tree_exists() -> None:
-    tree = README.partition("## What is where")[2].partition("\n## ")[0]
-    root = Path(__file__).parents[1]
-    assert len(tree.splitlines()) > 20
-    for line in tree.splitlines():
-        indent = len(line) - len(line.lstrip())
-        names = re.split(r" {2,}", line.strip())[0].split()
-        folder = {4: "", 6: "src" if names and (root / "src" / names[0]).exists() else "conf", 8: "src/ratchet"}.get(
-            indent
-        )
-        assert folder is not None or not names, line
-        for name in names:
-            assert (root / (folder or "") / name).exists(), f"{name} in {line!r}"
+def tree() -> dict[str, str]:
+    """The paths that "What is where" names, from the project's root, and the purpose of each."""
+    found, folders = {}, {}
+    for line in README.partition("## What is where\n")[2].partition("\n## ")[0].strip("\n").splitlines():
+        name, _, purpose = line.strip().partition("  ")
+        depth = (len(line) - len(line.lstrip()) - 4) // 2
+        folders[depth] = folders.get(depth - 1, "") + name
+        found[folders[depth]] = purpose.strip()
+    return found
+
+
+def test_the_tree_names_what_is_there_and_every_file_of_the_package() -> None:
+    root, named = Path(__file__).parents[1], tree()
+    assert [path for path in named if not (root / path).exists() or path.endswith("/") != (root / path).is_dir()] == []
+    package = [path for path in root.glob("src/ratchet/**/*.py") if path.name != "__init__.py"]
+    files = {str(path.relative_to(root)) for path in [*package, *root.glob("src/*.py"), *root.glob("scripts/*.py")]}
+    folders = {f"{path.relative_to(root)}/" for path in (root / "conf").iterdir() if path.is_dir()}
+    rooms = {f"{path.parent.relative_to(root)}/" for path in root.glob("src/**/__init__.py")}
+    assert (files | folders | rooms) - named.keys() == set()
+
+
+def test_a_purpose_in_the_tree_is_short() -> None:
+    purposes = tree()
+    assert [path for path, purpose in purposes.items() if len(purpose.split()) > 8] == []
+    assert [path for path, purpose in purposes.items() if not purpose] == ["src/", "scripts/"]
 
 
 def blocks(heading: str, language: str) -> list[str]:
@@ -83,14 +95,16 @@ def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
     refused = reader_s_checkout.type("python", "src/fetch.py", "data=flowers", status=1)
     found = [digest for digest in re.findall(r"sha256:[0-9a-f]{64}", refused) if set(digest[7:]) != {"0"}]
     assert len(refused.strip().splitlines()) == 1
-    (root / "conf/data/flowers.yaml").write_text(data.replace("sha256:" + "0" * 64, found[0]))
+    (root / "src/own/flowers.py").write_text("from ratchet.data.readers import table as read\n")
+    data = data.replace("sha256:" + "0" * 64, found[0]).replace("ratchet.data.readers.table", "own.flowers.read")
+    (root / "conf/data/flowers.yaml").write_text(data)
     reader_s_checkout.type("python", "src/fetch.py", "data=flowers")
     reader_s_checkout.type("python", "src/prepare.py", "data=flowers")
     assert (root / "data/prepared/flowers/card.png").stat().st_size > 10_000
 
     (code,) = blocks("Your own model", "python")
     (settings,) = blocks("Your own model", "yaml")
-    (root / "src/wide.py").write_text(code)
+    (root / "src/own/wide.py").write_text(code)
     (root / "conf/model/wide.yaml").write_text(settings)
     command = ["data=flowers", "model=wide", "model.width=512", "trainer.batch_size=20"]
     said = reader_s_checkout.type("python", "src/train.py", *command, "hydra.run.dir=runs/mine")

@@ -55,7 +55,7 @@ MISTAKES = {
     "--frobnicate": "--frobnicate: there is no such flag",
     "model=cnn,mlp": "type: train.py -m model=cnn,mlp",
     # what the classes say of their settings, before data is opened
-    "model.width=big": "model.width",
+    "model.width=big": "model.width is big; allowed: a whole number, 1 or more; type: model.width=32",
     "+model.foo=1": "model.foo",
     "model._target_=nowhere.Net": "model._target_=nowhere.Net cannot be imported",
     "+optimizer.foo=1": "optimizer.foo",
@@ -136,6 +136,11 @@ def test_resume_goes_on_with_the_runs_own_config(project, train):
     assert (status, err) == (0, "")
     record = RunRecord.read(RunDirectory(run))
     assert (record.resumed, record.seed) == (1, 5)
+    assert record.command == ["train.py", "trainer.max_epochs=2"]
+    (leg,) = record.legs
+    assert (leg.command, leg.status) == (["train.py", "seed=5", *SHORT], "completed")
+    assert record.started_at == leg.started_at <= leg.finished_at <= record.resumed_at <= record.finished_at
+    assert 0 < leg.timings["fit"] < record.timings["fit"]
     assert runs(project) == [run]
     for typed, said in {
         "model=mlp": "model=mlp: a resumed run keeps its model; allowed: values, such as trainer.max_epochs=100",
@@ -150,6 +155,58 @@ def test_resume_goes_on_with_the_runs_own_config(project, train):
     assert (status, err.count("\n")) == (1, 1)
     assert "has no checkpoints/last.ckpt to go on from" in err
     assert not (run / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("typed", [[], ["trainer.max_epochs=1"], ["trainer.max_steps=5"]])
+def test_a_run_that_is_over_is_left_as_it_is(project, train, typed):
+    assert train("model=logistic", "trainer.max_epochs=2")[0] == 0
+    (run,) = runs(project)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    status, out, err = train(f"resume={run}", *typed)
+    where = run.relative_to(project.root)
+    assert (status, err) == (
+        0,
+        "note: nothing is left to do after 2 epochs (22 steps); to go on, type: "
+        f"python src/train.py resume={where} trainer.max_epochs=4\n",
+    )
+    assert f"in {where}" in out
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+TUNED = "# @package _global_\naugmentation: {shift: 0.25}\noptimizer: {lr: 0.0625}\ntrainer: {max_epochs: 1}\n"
+LEFT_OUT = "note: conf/tuned/digits_logistic.yaml's {} is left out: {} was chosen\n"
+
+
+@pytest.fixture
+def tuned(project: Project) -> Project:
+    (project.conf / "tuned").mkdir()
+    (project.conf / "tuned" / "digits_logistic.yaml").write_text(TUNED, encoding="utf-8")
+    return project
+
+
+def test_what_is_printed_leaves_out_the_tuned_values_of_a_choice_too(tuned, train):
+    show = ["model=logistic", "--cfg", "job", "--package"]
+    assert train(*show, "augmentation.shift") == (0, "0.25\n", "")
+    note = LEFT_OUT.format("augmentation.shift", "augmentation=none")
+    assert train(*show, "augmentation.shift", "augmentation=none") == (0, "0.0\n", note)
+    assert train(*show, "optimizer.lr", "augmentation=none") == (0, "0.0625\n", note)
+
+
+@pytest.mark.slow
+def test_a_run_and_every_job_of_a_multirun_leave_out_the_tuned_values_of_a_choice(tuned, train):
+    def came_out() -> list[tuple[float, float]]:
+        configs = [yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")) for run in runs(tuned)]
+        return [(config["augmentation"]["shift"], config["optimizer"]["lr"]) for config in configs]
+
+    status, _, err = train("model=logistic", "augmentation=none")
+    assert (status, err) == (0, LEFT_OUT.format("augmentation.shift", "augmentation=none"))
+    assert came_out() == [(0.0, 0.0625)]
+    shutil.rmtree(tuned.runs)
+    status, _, err = train("-m", "model=logistic", "optimizer=adamw,sgd")
+    assert status == 0
+    for name in ("adamw", "sgd"):
+        assert err.count(LEFT_OUT.format("optimizer.lr", f"optimizer={name}")) == 1
+    assert came_out() == [(0.25, 0.003), (0.25, 0.05)]
 
 
 def test_the_help_fits_a_terminal_and_names_every_choice(untouched, train, monkeypatch):

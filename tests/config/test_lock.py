@@ -88,6 +88,8 @@ def test_the_hash_of_a_config_ignores_what_cannot_change_the_model(settings):
     usual = digest()
     for harmless in ("logger=none", "evaluation.bootstrap=7", "trainer.progress=none", "trainer.profile=true"):
         assert digest(harmless) == usual
+    another_mirror = "data.sources=[{kind: folder, path: elsewhere}]"
+    assert digest(another_mirror) == usual
     for change in ("seed=1", "optimizer.lr=0.5", "trainer.threads=2", "data.prepare.seed=1", "model.width=8"):
         assert digest(change) != usual
 

@@ -105,6 +105,8 @@ MISTAKES = {
     "trainer.strategy=ddp": "with one device has no effect; type: trainer.devices=2",
     "objective.direction=minimize": "type: objective.direction=maximize",
     "trainer.precision=16-mixed": "needs a GPU; type: trainer.precision=bf16-mixed",
+    "trainer.precision=bf16-mixed trainer.gradient_clip=1 +optimizer.fused=true": "exclude each other under "
+    "trainer.precision=bf16-mixed; type: optimizer.fused=false, or trainer.gradient_clip=null",
     "debug=one_batch trainer.overfit_one_batch=true": "exclude each other; type: debug=overfit",
     "trainer.train_on=train+validation scheduler=plateau": "type: trainer.train_on=train, or scheduler=cosine",
     "data.prepare.confirm=0.6 data.prepare.validation=0.6": "none is left to train on",

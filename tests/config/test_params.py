@@ -135,6 +135,22 @@ def test_an_experiment_starts_from_conf_alone(project, capsys):
     assert capsys.readouterr().err == "note: params.yaml is not read: experiment= starts from conf/ alone\n"
 
 
+def test_params_null_starts_from_conf_alone_too(settings, capsys):
+    write(settings, data="digits", model="gru", seed=3, overrides={"trainer": {"max_epochs": 7}})
+    alone = load_config(settings, ["params=null", "model=mlp"])
+    settings.params.write_text("not: [yaml", encoding="utf-8")
+    assert load_config(settings, ["model=mlp", "params=null"]) == alone
+    settings.params.unlink()
+    assert load_config(settings, ["model=mlp"]) == alone
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("typed", ["params=other.yaml", "params=", "params=null,x"])
+def test_params_takes_null_alone(settings, typed):
+    with pytest.raises(ConfigError, match=f"^{typed}: params.yaml is read, or not at all; .*; type: params=null$"):
+        load_config(settings, [typed])
+
+
 def test_a_choice_of_nothing_is_no_choice(settings):
     write(settings, data="digits", experiment=None, debug=None)
     assert load_config(settings).data.name == "digits"
@@ -144,4 +160,4 @@ def test_a_multirun_over_a_group_goes_without_the_values_of_one_option(settings)
     write(settings, data="digits", model="cnn", overrides={"model": {"growth": 2.0}, "seed": 9})
     request = Request.of(settings, ["model=cnn,transformer", "optimizer.lr=0.1,0.2"], multirun=True)
     assert request.params == ("data=digits", "seed=9")
-    assert request.notices == ("params.yaml's model.growth is left out: it belongs to model=cnn",)
+    assert request.notices == ["params.yaml's model.growth is left out: it belongs to model=cnn"]

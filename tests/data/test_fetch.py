@@ -54,11 +54,12 @@ def with_sources(config: DataConfig, *sources: dict[str, Any]) -> DataConfig:
 def test_files_are_brought_and_then_left_alone(config: DataConfig, elsewhere: Path, project: Project) -> None:
     report = fetch(config, project=project)
     assert (report.fetched, report.kept, report.source) == (("x.npy", "y.npy"), (), "folder")
-    assert report.in_words() == f"{project.raw('toy')}: 2 files verified, 2 fetched (folder)"
+    where = os.path.relpath(project.raw("toy"))
+    assert report.in_words() == f"toy: 2 files, 1.2 kB, in {where}; from folder; checksums right"
     shutil.rmtree(elsewhere)
     report = fetch(config, project=project)
     assert (report.fetched, report.kept, report.source) == ((), ("x.npy", "y.npy"), None)
-    assert report.in_words() == f"{project.raw('toy')}: 2 files verified, all there already"
+    assert report.in_words() == f"toy: 2 files, 1.2 kB, in {where}; already there; checksums right"
     assert verify_raw(config, project=project) == project.raw("toy")
     assert partial_files(project) == []
 

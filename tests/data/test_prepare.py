@@ -143,7 +143,7 @@ def test_a_spoilt_data_set_is_cleaned_and_the_card_says_so(dataset: Dataset) -> 
     }
     assert in_words(card) == (
         "toy: train 31, validation 11, confirm 11, test 10; "
-        "removed: 1 unknown_label, 1 not_finite, 2 also_in_test, 2 conflicting_labels, 1 duplicate"
+        "removed: 1 unknown label, 1 not finite, 2 also in test, 2 conflicting labels, 1 duplicate"
     )
     assert card["raw_examples"] == 70
     assert sum(counts["total"] for counts in card["counts"].values()) == 63
@@ -193,7 +193,7 @@ def test_a_table_of_one_s_own_goes_all_the_way(project: Project) -> None:
     fetch(config, project=project)
     card = prepare(config, project=project)
     assert in_words(card) == (
-        "trees: train 28, validation 10, confirm 10, test 12; removed: 1 wrong_shape, 1 unknown_label, 1 not_finite"
+        "trees: train 28, validation 10, confirm 10, test 12; removed: 1 wrong shape, 1 unknown label, 1 not finite"
     )
     x, y = load(project, "trees")["train"]
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-5)

@@ -109,6 +109,9 @@ def test_data_of_another_configuration_is_refused(
 def test_where_the_files_came_from_does_not_matter(toy: Dataset, directory: Path) -> None:
     config = toy.config(sources=[{"kind": "urls", "mirrors": ["https://example.org/"]}])
     PreparedData.open(directory, reader="train", config=config)
+    prepare(config, project=toy.project)
+    for name in ("card.json", "train/x.npy"):
+        assert (toy.project.prepared("toy") / name).read_bytes() == (directory / name).read_bytes()
 
 
 def _longer(path: Path) -> None:

@@ -147,6 +147,17 @@ def test_an_interrupted_run_is_evaluated_and_says_so(trained, run, tmp_path):
     assert "the run is interrupted: this is its best checkpoint so far" in evaluation.notes
 
 
+@pytest.mark.parametrize("train_on", ["train", "train+validation"])
+def test_the_report_knows_whether_validation_was_trained_on(trained, run, tmp_path, monkeypatch, train_on):
+    config = yaml.safe_load(run.config.read_text())
+    config["trainer"]["train_on"] = train_on
+    run.config.write_text(yaml.safe_dump(config))
+    told, assess = [], module.assess
+    monkeypatch.setattr(module, "assess", lambda *a, **kw: told.append(kw["trained_on_validation"]) or assess(*a, **kw))
+    evaluate(run, output=tmp_path / "out", project=trained[0], config=CONFIG)
+    assert told == [train_on == "train+validation"]
+
+
 def test_the_page_for_dvc_is_written_in_a_dvc_project(trained, tmp_path, monkeypatch):
     project, run = trained
     drawn = []

@@ -109,11 +109,13 @@ def test_a_perfect_score_is_qualified(draw):
     assert "no mistake among 300 test examples: an accuracy of 0.9900 may show none" in evaluation.notes
 
 
-def test_validation_far_above_test_is_said(draw):
+@pytest.mark.parametrize(("seen", "reason"), [(False, "choices fitted it"), (True, "it was trained on")])
+def test_validation_far_above_test_is_said(draw, seen, reason):
     predictions = {
         "train": draw(400, skill=4, seed=0),
         "validation": draw(400, skill=4, seed=1),
         "test": draw(400, skill=1, seed=2),
     }
-    evaluation = assess(predictions, classes=list("abcd"), config=EvaluationConfig(bootstrap=50), seed=0)
-    assert any("validation accuracy is above test accuracy" in note for note in evaluation.notes)
+    config = EvaluationConfig(bootstrap=50)
+    evaluation = assess(predictions, classes=list("abcd"), config=config, seed=0, trained_on_validation=seen)
+    assert f"validation accuracy is above test accuracy by more than chance: {reason}" in evaluation.notes

@@ -19,6 +19,9 @@ def build(target: str, shape: tuple[int, ...] = SEQUENCE, **settings: object) ->
     return build_model(config, input_shape=shape, n_classes=10)
 
 
+DEPTH = "allowed: a whole number, 1 or more; type: model.depth=3"
+
+
 @pytest.mark.parametrize(
     ("target", "shape", "settings", "said"),
     [
@@ -26,14 +29,30 @@ def build(target: str, shape: tuple[int, ...] = SEQUENCE, **settings: object) ->
         ("ratchet.models.CNN", SEQUENCE, {"kernal": 3}, ["model.kernal", "kernel", "type model.kernel=3"]),
         ("ratchet.models.Logistic", SEQUENCE, {"depth": 3}, ["model.depth", "allowed: none"]),
         ("ratchet.models.CNN", SEQUENCE, {"input_shape": [1, 40]}, ["model.input_shape", "no such setting"]),
-        ("ratchet.models.CNN", SEQUENCE, {"depth": "3"}, ["model.depth=3", "valid integer"]),
-        ("ratchet.models.CNN", SEQUENCE, {"depth": True}, ["model.depth=True", "valid integer"]),
-        ("ratchet.models.CNN", SEQUENCE, {"depth": 0}, ["model.depth=0", "greater than 0"]),
-        ("ratchet.models.CNN", SEQUENCE, {"depth": None}, ["model.depth=None", "valid integer"]),
-        ("ratchet.models.CNN", SEQUENCE, {"dropout": 1.5}, ["model.dropout=1.5", "less than or equal to 1"]),
-        ("ratchet.models.CNN", SEQUENCE, {"dropout": float("nan")}, ["model.dropout=nan"]),
-        ("ratchet.models.CNN", SEQUENCE, {"activation": "rleu"}, ["model.activation=rleu", "'relu'", "'gelu'"]),
-        ("ratchet.models.CNN", SEQUENCE, {"kernel": 4}, ["model.kernel=4", "odd"]),
+        ("ratchet.models.CNN", SEQUENCE, {"depth": "x"}, [f"model.depth is x; {DEPTH}"]),
+        ("ratchet.models.CNN", SEQUENCE, {"depth": "3"}, [f"model.depth is '3'; {DEPTH}"]),
+        ("ratchet.models.CNN", SEQUENCE, {"depth": True}, [f"model.depth is true; {DEPTH}"]),
+        ("ratchet.models.CNN", SEQUENCE, {"depth": 0}, [f"model.depth is 0; {DEPTH}"]),
+        ("ratchet.models.CNN", SEQUENCE, {"depth": None}, [f"model.depth is null; {DEPTH}"]),
+        (
+            "ratchet.models.CNN",
+            SEQUENCE,
+            {"dropout": 1.5},
+            ["model.dropout is 1.5; allowed: a number from 0 to 1; type: model.dropout=0.0"],
+        ),
+        ("ratchet.models.CNN", SEQUENCE, {"dropout": float("nan")}, ["model.dropout is nan; allowed: a number from"]),
+        (
+            "ratchet.models.CNN",
+            SEQUENCE,
+            {"activation": "rleu"},
+            ["model.activation is rleu; allowed: one of relu, leaky_relu, ", "; type: model.activation=relu"],
+        ),
+        (
+            "ratchet.models.CNN",
+            SEQUENCE,
+            {"kernel": 4},
+            ["model.kernel is 4: must be odd, ", "; allowed: a whole number, 1 or more; type: model.kernel=5"],
+        ),
         ("ratchet.models.CNN", SMALL, {"kernel": 9}, ["model.kernel=9", "8x8", "at most 7", "model.kernel=3"]),
         ("ratchet.models.CNN", SMALL, {"depth": 4}, ["model.depth=4", "8x8", "at most 3", "type model.depth=3"]),
         (
@@ -55,7 +74,7 @@ def build(target: str, shape: tuple[int, ...] = SEQUENCE, **settings: object) ->
         ),
         ("ratchet.models.Transformer", SMALL, {"overlap": 8}, ["model.overlap=8", "0 to 7", "model.overlap=0"]),
         ("ratchet.models.Cnn", SEQUENCE, {}, ["ratchet.models.Cnn", "ratchet.models.CNN"]),
-        ("nowhere.Net", SEQUENCE, {}, ["nowhere.Net", "cannot be imported", "src/"]),
+        ("nowhere.Net", SEQUENCE, {}, ["nowhere.Net", "cannot be imported", "src/own/"]),
         ("Net", SEQUENCE, {}, ["model._target_=Net", "dotted path"]),
         ("math.sqrt", SEQUENCE, {}, ["math.sqrt", "no torch.nn.Module"]),
         ("builtins.dict", SEQUENCE, {}, ["builtins.dict", "no torch.nn.Module"]),
@@ -124,6 +143,10 @@ OWN = """
         def forward(self, x):
             return self.linear(x.flatten(1))
 
+    class Needy(Odd):
+        def __init__(self, *, input_shape, n_classes, size: int | float):
+            super().__init__(input_shape=input_shape, n_classes=n_classes)
+
     class Unreadable(nn.Module):
         def __init__(self, *, input_shape, n_classes, depth: "Nowhere" = 1):
             super().__init__()
@@ -157,8 +180,14 @@ def test_a_users_own_class_gets_what_the_yaml_says_annotated_or_not(own):
 def test_a_users_own_class_is_held_to_its_annotations(own):
     with pytest.raises(ConfigError, match=r"model\.scale is missing.*type model\.scale=<value>"):
         build(f"{own}.Net")
-    with pytest.raises(ConfigError, match=r"model\.sizes"):
+    with pytest.raises(ConfigError, match=r"^model\.sizes is \[a\]; allowed: a list, each item a whole number; type: "):
         build(f"{own}.Net", scale=1, sizes=["a"])
+    with pytest.raises(ConfigError, match=r"^model\.part is 1; allowed: Module; type: model\.part=null$"):
+        build(f"{own}.Odd", part=1)
+    with pytest.raises(
+        ConfigError, match=r"^model\.size is x; allowed: .*, or a number; type: model\.size=<such a value>$"
+    ):
+        build(f"{own}.Needy", size="x")
 
 
 def test_a_users_own_class_may_name_its_settings_as_it_likes(own):

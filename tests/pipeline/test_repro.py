@@ -16,7 +16,9 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from pipeline.conftest import Checkout, make_checkout
+from pipeline.conftest import REPOSITORY, Checkout, make_checkout
+from ratchet.config.composition import load_config
+from ratchet.project import Project
 
 STAGES = ["compose", "fetch", "prepare", "train", "evaluate"]
 pytestmark = pytest.mark.slow
@@ -86,11 +88,28 @@ def test_the_page_of_plots_is_drawn_without_a_network(reproduced: Checkout, tmp_
         ("conf/optimizer/adamw.yaml", "lr: 0.003", "lr: 0.004", ["compose", "train", "evaluate"]),
         ("conf/config.yaml", "bootstrap: 1000", "bootstrap: 999", ["compose"]),  # params.yaml says 50
         ("params.yaml", "bootstrap: 50", "bootstrap: 60", ["compose", "evaluate"]),
+        ("src/own/__init__.py", '"""Your own', '"""Her own', ["prepare", "train", "evaluate"]),
+        ("conf/data/digits.yaml", "sources:\n", "sources:\n  - {kind: folder, path: nowhere}\n", ["compose", "fetch"]),
+        ("params.yaml", "logger: csv", "logger: tensorboard", ["compose"]),
+        ("params.yaml", "max_epochs: 2", "max_epochs: 2, progress: none, profile: false", ["compose"]),
     ],
 )
 def test_an_edit_runs_what_it_touches(reproduced: Checkout, name: str, old: str, new: str, ran: list[str]) -> None:
     reproduced.edit(name, old, new)
     assert reproduced.repro() == ran
+
+
+def test_the_model_depends_on_every_key_that_can_change_it() -> None:
+    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    listed = [key for stage in ("prepare", "train") for key in stages[stage]["params"][0]["config.lock.yaml"]]
+    config = load_config(Project(REPOSITORY)).plain()
+    known = {f"{section}.{key}" for section, inner in config.items() if isinstance(inner, dict) for key in inner}
+    left_out = sorted(key for key in known if key not in listed and key.split(".")[0] not in listed)
+    assert set(listed) <= known | config.keys()
+    assert [key for key in left_out if not key.startswith(("evaluation.", "logger."))] == [
+        "data.sources", "trainer.profile", "trainer.progress",
+    ]  # fmt: skip
+    assert not any(key in listed for key in ("evaluation", "logger"))
 
 
 def test_a_fresh_clone_with_only_the_remote_gets_everything_back(reproduced: Checkout, tmp_path: Path) -> None:

@@ -15,11 +15,14 @@ import optuna
 import pytest
 from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
+from ratchet.project import Project
 from ratchet.search.composer import Composer
 from ratchet.search.display import SilentDisplay
 from ratchet.search.executors import ThreadExecutor
@@ -185,3 +188,15 @@ def zoo_loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 def zoo(zoo_loaded: Loaded, tmp_path: Path) -> Bench:
     """An application with config groups."""
     return Bench(zoo_loaded, tmp_path, animal, TaskFacts(metrics=("accuracy", "parameters")))
+
+
+@pytest.fixture(scope="module")
+def context() -> HydraContext:
+    hydra = Hydra.create_main_hydra2("test", create_config_search_path(str(Project.find().conf)))
+    return HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
+
+
+@pytest.fixture(scope="module")
+def composer(context: HydraContext) -> Composer:
+    master = context.config_loader.load_configuration("config", ["hydra.sweep.dir=/tmp"], RunMode.MULTIRUN)
+    return Composer(context.config_loader, master)

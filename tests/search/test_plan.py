@@ -152,7 +152,7 @@ MISTAKES: dict[str, tuple[list[str], dict[str, Any]]] = {
     ),
     "names a metric twice: accuracy, accuracy": (["lr=1,2"], {"objectives": [OBJECTIVE, OBJECTIVE]}),
     "an empty space, there is nothing to vary": (["lr=0.5"], {"space": {"lr": "interval(0,1)"}}),
-    "model=mlp has no search space; allowed: cnn, gru": (["model=mlp"], {"options": {"model": SPACES}}),
+    "nothing to vary for model=mlp": (["model=mlp"], {"options": {"model": SPACES}}),
     "-m cannot count these values; allowed: a list or a range": (["model=glob(*)"], {}),
     "low 1.0 is above high 0.0": (["lr=interval(1,0)"], {}),
     "log of 0.0": (["lr=tag(log,interval(0,1))"], {}),

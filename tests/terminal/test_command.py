@@ -78,6 +78,8 @@ def test_help_prints_the_usage(monkeypatch, capsys):
 
 def test_settings_that_a_script_does_not_read_are_named(capsys):
     note_without_effect(
-        ["data=digits", "data.prepare.seed=1", "experiment=x", "+model.a=1"], script="fetch", reads="data"
+        ["params=null", "data=digits", "data.prepare.seed=1", "experiment=x", "+model.a=1"],
+        script="fetch",
+        reads="data",
     )
     assert capsys.readouterr().err == "note: +model.a=1 has no effect: fetch reads data alone\n"

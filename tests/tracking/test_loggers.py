@@ -43,7 +43,7 @@ def test_csv_leaves_curves_alone(logged: Logged) -> None:
     run, _ = logged("logger=csv")
     assert [(row["epoch"], row["step"]) for row in rows(run)] == [("0", "11"), ("1", "22"), ("2", "33")]
     assert sorted(path.name for path in run.path.iterdir()) == [
-        *("checkpoints", "config.yaml", "metrics.csv", "run.json", "train.log")
+        *("checkpoints", "config.yaml", "metrics.csv", "run.json")
     ]
 
 
@@ -95,6 +95,41 @@ def test_a_wandb_that_cannot_start_costs_a_warning(
     assert record.status == "completed"
     assert len(rows(run)) == 3
     assert "warning: no W&B for this run (CommError: nobody listens); metrics.csv has it all" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("logger", "service"), [("WandbLogger", "W&B"), ("TensorBoardLogger", "TensorBoard")])
+def test_a_service_that_is_lost_on_the_way_costs_one_warning(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], logger: str, service: str
+) -> None:
+    import wandb
+    from pytorch_lightning import loggers
+
+    def lose(*_: Any, **__: Any) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(getattr(loggers, logger), "log_metrics", lose)
+    run, record = logged("logger=wandb" if service == "W&B" else "logger=tensorboard")
+    assert record.status == "completed"
+    assert len(rows(run)) == 3
+    said = f"warning: {service} lost this run (BrokenPipeError: [Errno 32] Broken pipe); metrics.csv has it all\n"
+    assert capsys.readouterr().err == said
+    assert wandb.run is None
+
+
+def test_loggers_are_closed_where_training_cannot_begin(logged: Logged, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+
+    from ratchet.training.fit import Fit
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("no such device")
+
+    monkeypatch.setattr(Fit, "trainer", refuse)
+    with pytest.raises(ValueError, match="no such device"):
+        logged("logger=wandb")
+    assert wandb.run is None
+    (written,) = Path.cwd().parent.glob("run/run.json")
+    assert RunRecord.read(RunDirectory(written.parent)).status == "failed"
 
 
 def test_a_resumed_metrics_file_drops_the_rows_that_will_come_again(tmp_path: Path) -> None:

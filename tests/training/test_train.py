@@ -142,6 +142,25 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(
     assert same(weights(parts), weights(whole))
 
 
+def test_the_best_checkpoint_is_never_ahead_of_the_last(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever a kill comes, what is gone on from knows of the best that lies beside it."""
+    seen: list[tuple[int, int | None]] = []
+
+    def look(self: callbacks.Checkpoints, trainer: Any, *_: Any) -> None:
+        if trainer.current_epoch:
+            best, last = (torch.load(path, weights_only=True) for path in (run.best_checkpoint, run.last_checkpoint))
+            (kept,) = (state["best"] for state in last["callbacks"].values() if "best" in state)
+            seen.append((best["global_step"], kept and kept["step"]))
+
+    monkeypatch.setattr(callbacks.Checkpoints, "on_train_epoch_start", look, raising=False)
+    run = RunDirectory(tmp_path / "runs" / "a")
+    trained("a")
+    assert len(seen) == 3
+    assert all(best == known for best, known in seen)
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adam", "adagrad", "rmsprop"])
 @pytest.mark.parametrize("scheduler", ["one_cycle", "plateau"])
 def test_checkpoints_load_with_weights_only(trained: Trained, optimizer: str, scheduler: str) -> None:
@@ -255,7 +274,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_one_clear_error(
 
     def full(self: Any, path: Path, **options: Any) -> None:
         saved.append(path)
-        if len(saved) > 2:
+        if len(saved) > 3:  # before the first epoch; last and best of the first, last of the second
             Path(path).write_bytes(b"half a checkpoint")
             raise OSError(28, "No space left on device", str(path))
         save(self, path, **options)
@@ -265,8 +284,10 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_one_clear_error(
         trained("a", "optimizer.lr=0.01")
     run = RunDirectory(tmp_path / "runs" / "a")
     assert sorted(path.name for path in run.checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
-    torch.load(run.best_checkpoint, weights_only=True)
-    assert RunRecord.read(run).status == "failed"
+    record = RunRecord.read(run)
+    assert record.status == "failed"
+    assert record.best is not None
+    assert torch.load(run.best_checkpoint, weights_only=True)["global_step"] == record.best.step == 11
 
 
 def test_memory_that_runs_out_is_said_in_one_line(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,6 +337,26 @@ class TestCheckpointMistakes:
         with pytest.raises(CheckpointError, match="damaged or no checkpoint"):
             load_model(run)
         assert not (tmp_path / "executed").exists()
+
+
+def test_a_batch_of_one_under_batch_normalisation_leaves_nothing_behind(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.batch_size=1: .* type: trainer\.batch_size=2"):
+        trained("a", "trainer.batch_size=1")
+    assert list((tmp_path / "runs" / "a").iterdir()) == []
+
+
+def test_a_batch_of_one_trains_without_batch_normalisation(trained: Trained) -> None:
+    short = ["trainer.max_steps=3", "trainer.max_epochs=null"]
+    assert trained("a", "trainer.batch_size=1", "model.normalisation=layer", *short)[1].status == "completed"
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_gradients_are_clipped_under_mixed_precision(trained: Trained, optimizer: str) -> None:
+    mixed = [f"optimizer={optimizer}", "trainer.precision=bf16-mixed", "trainer.max_epochs=1", "scheduler=none"]
+    free, _ = trained("free", *mixed)
+    clipped, record = trained("clipped", *mixed, "trainer.gradient_clip=1e-6")
+    assert record.status == "completed"
+    assert not same(weights(clipped), weights(free))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

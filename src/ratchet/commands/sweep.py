@@ -18,16 +18,17 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import DictConfig, OmegaConf
 
+from ratchet.config.command_line import is_for_a_sweep
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.explanation import explain
 from ratchet.config.grammar import parse_override, values_of
-from ratchet.config.names import suggestion
+from ratchet.config.names import nearest, suggestion
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
 from ratchet.errors import ConfigError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
-from ratchet.runs.record import RunRecord
+from ratchet.runs.record import RunRecord, Status
 from ratchet.search.channel import current_trial
 from ratchet.search.plan import TaskFacts
 from ratchet.search.settings import SweepSettings
@@ -89,7 +90,9 @@ class SweptTraining:
             preload=_PRELOAD,
             command="python src/train.py",
             evaluate="python src/evaluate.py run=",
+            threads=lambda composed: int(composed.trainer.threads),
             trainings=_length,
+            lost=note_the_end,
             ended=self.ending.tell,
         )
 
@@ -104,6 +107,20 @@ def measured(config: Config, record: RunRecord) -> dict[str, float]:
         "seconds": seconds,
         "latency": latency(config),
     }
+
+
+def note_the_end(directory: Path, how: str) -> None:
+    """A training whose process was ended left a run.json that says it is running."""
+    run = RunDirectory(directory)
+    if not run.record.is_file():
+        return
+    record = RunRecord.read(run)
+    if record.status == "running":
+        statuses: dict[str, Status] = {"pruned": "pruned", "interrupted": "interrupted"}
+        record.status = statuses.get(how, "failed")
+        if record.status == "failed":
+            record.error = {"class": how, "message": "its process was ended"}
+        record.write(run)
 
 
 def latency(config: Config, *, repeats: int = 30) -> float:
@@ -130,8 +147,8 @@ def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepS
     `sweep=<file>` chooses, several with commas; `sweep.<key>=` sets a value in it, `sweep/<group>=` an option of
     it. Without sweep= typed intervals are searched, and anything else is a grid. Raises ConfigError.
     """
-    ours = [text for text in request.typed if _is_ours(text)]
-    rest = tuple(text for text in request.typed if not _is_ours(text))
+    ours = [text for text in request.typed if is_for_a_sweep(text)]
+    rest = tuple(text for text in request.typed if not is_for_a_sweep(text))
     named = [text for text in ours if text.partition("=")[0] == "sweep"]
     inner = [text.lstrip("+")[len("sweep.") :] for text in ours if text not in named]
     directory = project.root / "sweeps"
@@ -144,15 +161,12 @@ def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepS
     return composed, Request(request.directory, request.params, rest, request.multirun, request.notices)
 
 
-def _is_ours(text: str) -> bool:
-    return text.lstrip("+").startswith(("sweep=", "sweep.", "sweep/"))
-
-
 def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
     known = sorted(path.stem for path in directory.glob("*.yaml") if path.stem != "base")
     if name not in known:
         raise ConfigError(
-            f"sweep={name}: there is no such sweep; {suggestion(name, known)}; type: sweep={[*known, 'grid'][0]}"
+            f"sweep={name}: there is no such sweep; {suggestion(name, known)}; "
+            f"type: sweep={[*nearest(name, known), *known][0]}"
         )
     GlobalHydra.instance().clear()
     try:
@@ -163,7 +177,8 @@ def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, 
         if explained is None:
             raise
         text = str(explained).partition("; mend that")[0]
-        raise ConfigError(f"sweep={name}: {text}; allowed: {', '.join(SweepSettings.model_fields)}") from error
+        told = "" if "allowed:" in text else f"; allowed: {', '.join(SweepSettings.model_fields)}"
+        raise ConfigError(f"sweep={name}: {text}{told}") from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 

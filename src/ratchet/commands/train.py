@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ratchet.config.command_line import CommandLine
+from ratchet.config.command_line import CommandLine, is_for_a_sweep
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import is_group
+from ratchet.config.params import without_params
 from ratchet.config.schema import Config
+from ratchet.config.tuned import tuned_values_give_way
 from ratchet.config.validation import validate
 from ratchet.errors import CheckpointError, ConfigError
 from ratchet.project import Project
@@ -38,8 +40,10 @@ def main(arguments: Sequence[str]) -> int:
     request = _request(line, project=project, resumed=resumed)
     if line.multirun and not line.prints:
         return _sweep(line, request, project=project)
-    if not (line.prints or line.other_config):
-        _check_classes(request.compose())
+    if searched := [text for text in line.typed if is_for_a_sweep(text)]:
+        raise ConfigError(f"{searched[0]} is for a search; type: python src/train.py -m {' '.join(line.typed)}")
+    if not (line.bare or line.other_config):
+        _look_at(request, prints=line.prints)
     request.notify()
     job = _Job(project, line, resumed)
     _run_hydra(job.run, line, request, project=project)
@@ -49,7 +53,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run_hydra(task: Callable[[DictConfig], Any], line: CommandLine, request: Request, *, project: Project) -> None:
-    with _environment(project, ["train.py", *line.flags, *request.overrides]), request.explained():
+    argv = ["train.py", *line.flags, *request.overrides]
+    with _environment(project, argv), request.explained(), tuned_values_give_way():
         hydra.main(version_base="1.3", config_path=str(request.directory), config_name="config")(task)()
 
 
@@ -65,6 +70,15 @@ def _sweep(line: CommandLine, request: Request, *, project: Project) -> int:
     if ending.interrupted:
         raise KeyboardInterrupt
     return 1 if ending.failed else 0
+
+
+def _look_at(request: Request, *, prints: bool) -> None:
+    """Raises ConfigError for what cannot be trained. Where nothing is to be, Hydra says itself what is wrong."""
+    if not prints:
+        _check_classes(request.compose())
+        return
+    with suppress(ConfigError):
+        request.compose()
 
 
 def _request(line: CommandLine, *, project: Project, resumed: RunDirectory | None) -> Request:
@@ -102,7 +116,8 @@ def _resuming(run: RunDirectory, line: CommandLine, *, project: Project) -> Requ
             )
     settings = [f"hydra.run.dir={to_override_value(str(run.path))}", "hydra.output_subdir=null"]
     settings += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
-    return Request(run.path, params=tuple(settings), typed=line.typed)
+    typed, _ = without_params(line.typed)  # the run's own config is read, and nothing else
+    return Request(run.path, params=tuple(settings), typed=tuple(typed))
 
 
 def _check_classes(config: Config) -> None:

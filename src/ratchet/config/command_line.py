@@ -53,6 +53,11 @@ class CommandLine:
         )
 
 
+def is_for_a_sweep(text: str) -> bool:
+    """Whether an override says what to search, not what to train."""
+    return text.lstrip("+").startswith(("sweep=", "sweep.", "sweep/"))
+
+
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from ratchet.config.explanation import explain
 from ratchet.config.grammar import parse_override
 from ratchet.config.groups import is_group
 from ratchet.config.mistakes import Surroundings, mistake_in
-from ratchet.config.params import params_overrides
+from ratchet.config.params import params_overrides, without_params
 from ratchet.config.schema import Config
+from ratchet.config.tuned import left_out, tuned_values_give_way
 from ratchet.config.validation import validate
 from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
@@ -42,13 +43,19 @@ class Request:
     params: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
     multirun: bool = False
-    notices: tuple[str, ...] = ()  # what of params.yaml was set aside
+    notices: list[str] = field(
+        default_factory=list
+    )  # what was set aside: of params.yaml; once composed, of conf/tuned/
 
     @classmethod
     def of(cls, project: Project, typed: Sequence[str], *, multirun: bool = False) -> Request:
-        """Params.yaml first, then what was typed, which wins. Raises ConfigError for a params.yaml that is none."""
-        params, notices = params_overrides(project, typed)
-        return cls(project.conf.resolve(), tuple(params), tuple(typed), multirun, tuple(notices))
+        """Params.yaml first, then what was typed, which wins. With `params=null` typed, params.yaml is not read.
+
+        Raises ConfigError for a params.yaml that is none.
+        """
+        typed, alone = without_params(typed)
+        params, notices = ([], []) if alone else params_overrides(project, typed)
+        return cls(project.conf.resolve(), tuple(params), tuple(typed), multirun, notices)
 
     def notify(self) -> None:
         """Say on stderr what was set aside, once nothing else is wrong."""
@@ -67,16 +74,18 @@ class Request:
         choices = [text for text in self.overrides if _chooses(text, self.directory) and not mistake_in(text, valid)]
         for overrides in (choices, []):
             try:
-                plain = OmegaConf.to_container(_hydra(self.directory, overrides), resolve=False)
+                plain = OmegaConf.to_container(_hydra(self.directory, overrides)[0], resolve=False)
             except Exception:  # noqa: BLE001 - it has no names to suggest then; the first error is what counts
                 continue
             return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
         return {}
 
-    def compose(self, overrides: Sequence[str] | None = None) -> Config:
-        """The checked config of these overrides (those of the request). Raises ConfigError."""
+    def compose(self) -> Config:
+        """The checked config. Raises ConfigError."""
         with self.explained():
-            plain = plain_config(_hydra(self.directory, self.overrides if overrides is None else overrides))
+            composed, aside = _hydra(self.directory, self.overrides)
+            plain = plain_config(composed)
+        self.notices.extend(line for line in aside if line not in self.notices)
         try:
             return validate(plain, usual=lambda: self.known)
         except ConfigError as error:
@@ -117,7 +126,10 @@ def _of_params(mistake: str) -> ConfigError:
 
 
 def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
-    """The checked config of `params.yaml` and then `overrides`, which win. Raises ConfigError."""
+    """The checked config of `params.yaml` and then `overrides`, which win; `params=null` among them: of conf/ alone.
+
+    Raises ConfigError.
+    """
     request = Request.of(project, overrides)
     config = request.compose()
     request.notify()
@@ -131,10 +143,11 @@ def plain_config(composed: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def _hydra(directory: Path, overrides: Sequence[str]) -> DictConfig:
+def _hydra(directory: Path, overrides: Sequence[str]) -> tuple[DictConfig, tuple[str, ...]]:
+    """The composed config, and what of conf/tuned/ it goes without."""
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(directory), version_base="1.3"):
-        return hydra_compose("config", overrides=list(overrides))
+    with tuned_values_give_way(), initialize_config_dir(str(directory), version_base="1.3"):
+        return hydra_compose("config", overrides=list(overrides)), left_out()
 
 
 def _chooses(text: str, directory: Path) -> bool:
@@ -153,8 +166,9 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
 
 
 def config_hash(config: Config) -> str:
-    """Sha256 (hex) of everything in a config that can change the trained model; loggers and reports cannot."""
+    """Sha256 (hex) of everything in a config that can change the trained model; loggers, reports and mirrors cannot."""
     plain = config.plain()
+    plain["data"].pop("sources")  # checksums fix the files
     for key in ("logger", "evaluation"):
         plain.pop(key)
     for key in ("progress", "profile"):

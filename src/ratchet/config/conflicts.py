@@ -8,7 +8,7 @@ from ratchet.errors import ConfigError
 
 def refuse_conflicts(config: schema.Config) -> None:
     """Raises ConfigError for the first settings that exclude each other."""
-    for check in (_length, _splits, _objective, _regularisation, _devices, _debugging):
+    for check in (_length, _splits, _objective, _regularisation, _devices, _precision, _debugging):
         check(config)
 
 
@@ -67,6 +67,14 @@ def _devices(config: schema.Config) -> None:
         )
     if trainer.accelerator == "cpu" and trainer.precision == "16-mixed":
         raise ConfigError("trainer.precision=16-mixed needs a GPU; type: trainer.precision=bf16-mixed, or trainer=gpu")
+
+
+def _precision(config: schema.Config) -> None:
+    if config.optimizer.arguments.get("fused") and config.trainer.clips_mixed:
+        raise ConfigError(
+            f"optimizer.fused=true and trainer.gradient_clip={config.trainer.gradient_clip:g} exclude each other under "
+            f"trainer.precision={config.trainer.precision}; type: optimizer.fused=false, or trainer.gradient_clip=null"
+        )
 
 
 def _debugging(config: schema.Config) -> None:

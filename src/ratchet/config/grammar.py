@@ -55,6 +55,15 @@ def to_override_value(value: Any) -> str:  # noqa: PLR0911 - one line for each k
     return QuotedString(text=text, quote=Quote.single).with_quotes()
 
 
+def shown(value: Any) -> str:
+    """A value in a message: as it is typed, where it can be, and short."""
+    try:
+        text = to_override_value(value)
+    except ConfigError:
+        text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def _key(key: Any) -> str:
     if not isinstance(key, str):
         return to_override_value(key)

@@ -44,6 +44,15 @@ def yaml_position(error: yaml.YAMLError) -> str:
     return f" line {mark.line + 1}: {problem}" if mark else f": {problem}"
 
 
+def without_params(command_line: Sequence[str]) -> tuple[list[str], bool]:
+    """The command line without `params=null`, and whether that was on it. Raises ConfigError for another value."""
+    named = [item for item in command_line if item.partition("=")[0] == "params"]
+    for item in named:
+        if item != "params=null":
+            raise ConfigError(f"{item}: params.yaml is read, or not at all; allowed: params=null; type: params=null")
+    return [item for item in command_line if item not in named], bool(named)
+
+
 def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[list[str], list[str]]:
     """Params.yaml as Hydra overrides, and notices of what the command line sets aside.
 

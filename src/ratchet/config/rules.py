@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticUserError
+
 from ratchet.config.schema import Config
 
 _Node = dict[str, Any]
@@ -19,6 +22,14 @@ def rule_at(path: Sequence[str | int], plain: Any) -> str:
 def keys_at(path: Sequence[str | int], plain: Any) -> list[str]:
     """The keys that the section at `path` may have."""
     return list(_node_at(path, plain).get("properties", {}))
+
+
+def rule_of(kind: Any) -> str:
+    """What a type allows, in the same words; its name where a config cannot hold such values."""
+    try:
+        return _words(TypeAdapter(kind).json_schema())
+    except (PydanticUserError, KeyError):
+        return getattr(kind, "__name__", str(kind))
 
 
 @cache

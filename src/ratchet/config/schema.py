@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegative
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
-Scalar = bool | int | float | str | None
 
 
 class Section(BaseModel):
@@ -240,6 +239,11 @@ class TrainerConfig(Section):
     overfit_one_batch: bool = False
     one_batch: bool = False
     profile: bool = False
+
+    @property
+    def clips_mixed(self) -> bool:
+        """Whether gradients are clipped under mixed precision: Lightning refuses that for a fused optimizer."""
+        return self.gradient_clip is not None and self.precision.endswith("-mixed")
 
 
 class LoggerConfig(Section):

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from ratchet.config import schema
 from ratchet.config.conflicts import refuse_conflicts
-from ratchet.config.grammar import to_override_value
+from ratchet.config.grammar import shown
 from ratchet.config.names import nearest, suggestion
 from ratchet.config.rules import keys_at, rule_at
 from ratchet.config.tree import exists, paths, value_at
@@ -49,7 +49,7 @@ def _one_line(error: ValidationError, plain: Any, usual: dict[str, Any]) -> str:
         to_type = _remedy(path, plain, usual) if exists(usual, key) else _mend_file(path, usual)
         return f"{key} is missing; allowed: {rule_at(path, plain)}; {to_type}"
     got = value_at(plain, key)
-    return f"{key} is {_shown(got)}; allowed: {rule_at(path, plain)}; {_remedy(path, plain, usual)}"
+    return f"{key} is {shown(got)}; allowed: {rule_at(path, plain)}; {_remedy(path, plain, usual)}"
 
 
 def _path(problem: ErrorDetails, plain: Any) -> list[str | int]:
@@ -88,7 +88,7 @@ def _remedy(path: _Path, plain: Any, usual: dict[str, Any]) -> str:
     value = value_at(usual, key)
     if value == value_at(plain, key) or value == "???":
         return f"type: {key}=<such a value>, or mend it in {_file_of(path, usual)}"
-    return f"type: {key}={_shown(value)}"
+    return f"type: {key}={shown(value)}"
 
 
 def _mend_file(path: _Path, usual: dict[str, Any]) -> str:
@@ -97,11 +97,3 @@ def _mend_file(path: _Path, usual: dict[str, Any]) -> str:
 
 def _file_of(path: _Path, usual: dict[str, Any]) -> str:
     return f"conf/data/{value_at(usual, 'data.name')}.yaml" if path[0] == "data" else "conf/"
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = to_override_value(value)
-    except ConfigError:
-        text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

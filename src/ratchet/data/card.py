@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import floor, log10
@@ -84,7 +82,6 @@ def make_card(
             "std": normalisation.std.tolist(),
         },
         "data_hash": data_hash,
-        "config_hash": config_hash(config),
         "config": plain(config),
         "ratchet": __version__,
     }
@@ -93,19 +90,15 @@ def make_card(
 def in_words(card: Mapping[str, Any]) -> str:
     """The card in one line for a person: the size of each split, and what was removed."""
     sizes = ", ".join(f"{name} {counts['total']:,}" for name, counts in card["counts"].items())
-    removed = [f"{item['removed']:,} {item['reason']}" for item in card["findings"] if item["removed"]]
+    removed = [
+        f"{item['removed']:,} {item['reason'].replace('_', ' ')}" for item in card["findings"] if item["removed"]
+    ]
     return f"{card['name']}: {sizes}; removed: {', '.join(removed) or 'nothing'}"
 
 
 def plain(config: DataConfig) -> dict[str, Any]:
-    """The config as JSON has it."""
-    return config.model_dump(mode="json", by_alias=True)
-
-
-def config_hash(config: DataConfig) -> str:
-    """sha256 of the config's canonical JSON: keys sorted, no spaces."""
-    text = json.dumps(plain(config), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """What of the config the prepared data hangs on, as JSON has it: not the sources, as checksums fix the files."""
+    return config.model_dump(mode="json", by_alias=True, exclude={"sources"})
 
 
 def _counts(y: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

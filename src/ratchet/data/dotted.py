@@ -24,7 +24,7 @@ def import_function(path: str, *, setting: str) -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
-        raise ConfigError(f"{setting}={path}: there is no module {error.name} (is it under src/?)") from error
+        raise ConfigError(f"{setting}={path}: there is no module {error.name} (is it in src/own/?)") from error
     function = getattr(module, name, None)
     if not callable(function):
         near = get_close_matches(name, [key for key in vars(module) if not key.startswith("_")], n=3)

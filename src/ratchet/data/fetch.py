@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os.path import relpath
 from pathlib import Path
 
 from ratchet.config.schema import DataConfig, RawFile
@@ -26,10 +27,14 @@ class FetchReport:
     source: str | None  # the kind of source that served; None when nothing was fetched
 
     def in_words(self) -> str:
-        """One line for a person."""
-        n_files = len(self.kept) + len(self.fetched)
-        how = f"{len(self.fetched)} fetched ({self.source})" if self.fetched else "all there already"
-        return f"{self.directory}: {n_files} files verified, {how}"
+        """One line for a person: how many files, how large, where, and whence."""
+        names = (*self.kept, *self.fetched)
+        size = sum((self.directory / name).stat().st_size for name in names)
+        readable = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+        there = f"{len(names)} {'file' if len(names) == 1 else 'files'}, {readable}, in {relpath(self.directory)}"
+        kept = f"; {len(self.kept)} of them were there" if self.kept else ""
+        origin = f"from {self.source}{kept}" if self.fetched else "already there"
+        return f"{self.directory.name}: {there}; {origin}; checksums right"
 
 
 def fetch(config: DataConfig, *, project: Project) -> FetchReport:

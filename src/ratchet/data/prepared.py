@@ -133,7 +133,7 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
     differing = [
         f"data.{key} was {_short(was.get(key))}, is now {_short(now.get(key))}"
         for key in sorted(was.keys() | now.keys())
-        if was.get(key) != now.get(key) and not key.startswith("sources")
+        if was.get(key) != now.get(key)
     ]
     if differing:
         more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""

@@ -24,6 +24,7 @@ def assess(
     classes: Sequence[str],
     config: EvaluationConfig,
     seed: int,
+    trained_on_validation: bool = False,
     notes: Sequence[str] = (),
 ) -> Evaluation:
     """Measure predictions on train, validation and test. Intervals are drawn from `seed` alone.
@@ -42,7 +43,7 @@ def assess(
         classes=by_class,
         splits=list(scores.values()),
         verdict=judge(train=scores["train"], test=scores["test"]),
-        notes=[*notes, *_notes(by_class, scores, bootstrap)],
+        notes=[*notes, *_notes(by_class, scores, bootstrap, trained_on_validation=trained_on_validation)],
     )
 
 
@@ -60,7 +61,13 @@ def score(name: SplitName, predictions: Predictions, *, bootstrap: Bootstrap) ->
     )
 
 
-def _notes(by_class: list[ClassMetrics], scores: Mapping[SplitName, SplitScore], bootstrap: Bootstrap) -> list[str]:
+def _notes(
+    by_class: list[ClassMetrics],
+    scores: Mapping[SplitName, SplitScore],
+    bootstrap: Bootstrap,
+    *,
+    trained_on_validation: bool,
+) -> list[str]:
     notes = []
     test = scores["test"]
     if test.accuracy == 1:
@@ -73,5 +80,6 @@ def _notes(by_class: list[ClassMetrics], scores: Mapping[SplitName, SplitScore],
     if not bootstrap.resamples:
         notes.append("no intervals (evaluation.bootstrap=0): the verdict rests on plain differences")
     elif optimistic(validation=scores["validation"], test=test):
-        notes.append("validation accuracy is above test accuracy by more than chance: choices fitted it")
+        reason = "it was trained on" if trained_on_validation else "choices fitted it"
+        notes.append(f"validation accuracy is above test accuracy by more than chance: {reason}")
     return notes

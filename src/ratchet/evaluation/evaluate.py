@@ -51,6 +51,7 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
             classes=data.classes,
             config=config,
             seed=run_config.seed,
+            trained_on_validation=run_config.trainer.train_on == "train+validation",
             notes=_notes(run, run_config, record),
         )
     with storage_errors(output, command="the same command again"), scratch_beside(output) as scratch:

@@ -15,7 +15,8 @@ from ratchet.evaluation.predictions import Predictions
 def write_learning_curves(metrics: Path, directory: Path) -> list[Path]:
     """Write loss.csv and accuracy.csv (epoch, train, validation) from a run's metrics.csv.
 
-    Returns the files; none where the run kept no curves.
+    The loss of train is what was minimised, label smoothing and penalties included; that of validation is the cross
+    entropy. Returns the files; none where the run kept no curves.
     """
     if not metrics.is_file():
         return []

@@ -60,7 +60,7 @@ def judge(*, train: SplitScore, test: SplitScore) -> Verdict:
 
 
 def optimistic(*, validation: SplitScore, test: SplitScore) -> bool:
-    """Whether validation accuracy lies above test accuracy by more than chance: choices were fitted to it."""
+    """Whether validation accuracy lies above test accuracy by more than chance: something was fitted to it."""
     return _difference(validation, test)[1][0] > 0
 
 

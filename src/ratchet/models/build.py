@@ -13,6 +13,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from torch import nn
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on
 
+from ratchet.config.grammar import shown
+from ratchet.config.rules import rule_of
 from ratchet.config.schema import ModelConfig
 from ratchet.errors import ConfigError, RatchetError
 
@@ -58,7 +60,7 @@ def model_class(target: str) -> type[nn.Module]:
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"model._target_={target} cannot be imported ({' '.join(str(error).split())}); allowed: the dotted path "
-            "of a class, for example ratchet.models.CNN; put a class of your own under src/"
+            "of a class, for example ratchet.models.CNN; put a class of your own into src/own/"
         ) from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise ConfigError(
@@ -74,8 +76,7 @@ def checked_settings(network: type[nn.Module], config: ModelConfig) -> dict[str,
         # JSON is what a config can hold; in JSON's strict mode a list is also a tuple, but "3" is no number.
         checked = _schema(network, hints).validate_json(json.dumps(config.arguments))
     except ValidationError as error:
-        allowed = [name for name in hints if name not in FROM_DATA]
-        raise ConfigError(_one_line(error, config, allowed=allowed)) from error
+        raise ConfigError(_one_line(error, config, network, hints)) from error
     return dict(checked)
 
 
@@ -118,16 +119,21 @@ def _takes_any(network: type[nn.Module]) -> bool:
     return any(each.kind is each.VAR_KEYWORD for each in inspect.signature(network).parameters.values())
 
 
-def _one_line(error: ValidationError, config: ModelConfig, *, allowed: list[str]) -> str:
+def _one_line(error: ValidationError, config: ModelConfig, network: type[nn.Module], hints: dict[str, Any]) -> str:
     problem = error.errors()[0]
     key = str(problem["loc"][0])
+    allowed = [name for name in hints if name not in FROM_DATA]
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, allowed, n=1)
         hint = f"; type model.{near[0]}={config.arguments[key]}" if near else ""
         return f"model.{key}: {config.target} has no such setting; allowed: {', '.join(allowed) or 'none'}{hint}"
     if problem["type"] == "missing":
         return f"model.{key} is missing: {config.target} has no default for it; type model.{key}=<value>"
-    return f"model.{key}={problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+    reason = f": {problem['ctx']['error']}" if problem["type"] == "value_error" else ""
+    usual = inspect.signature(network).parameters[key].default
+    to_type = "<such a value>" if usual is inspect.Parameter.empty else shown(usual)
+    got = f"model.{key} is {shown(config.arguments[key])}{reason}"
+    return f"{got}; allowed: {rule_of(hints[key])}; type: model.{key}={to_type}"
 
 
 def _check_output(model: nn.Module, *, input_shape: tuple[int, ...], n_classes: int) -> None:

@@ -47,7 +47,7 @@ class RunDirectory:
 
     @property
     def log(self) -> Path:
-        """What the libraries logged, and the traceback of a failure."""
+        """What the libraries warned of, and the traceback of a failure. Absent where there is neither."""
         return self.path / "train.log"
 
     @property

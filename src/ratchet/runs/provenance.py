@@ -22,11 +22,19 @@ _PACKAGES = (
 )
 
 
+_CODE = ("src", "conf", "params.yaml")  # what a number depends on: a new file here is a change too
+
+
 def git_state(root: Path) -> dict[str, Any]:
-    """The commit that is checked out and whether tracked files differ from it; None for both outside git."""
+    """The commit that is checked out and whether code or choices differ from it; None for both outside git.
+
+    Tracked files that were changed count, and in src/ and conf/ files that git does not know yet.
+    """
     revision = _git(root, "rev-parse", "HEAD")
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
-    return {"revision": revision or None, "dirty": None if changes is None else bool(changes)}
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    unknown = _git(root, "ls-files", "--others", "--exclude-standard", "--", *_CODE)
+    dirty = None if changed is None or unknown is None else bool(changed or unknown)
+    return {"revision": revision or None, "dirty": dirty}
 
 
 def _git(root: Path, *arguments: str) -> str | None:

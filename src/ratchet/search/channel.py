@@ -68,13 +68,10 @@ class Line:
         self._connection.send(Report(step, value))
         return self._verdicts.get()
 
-    def end(self, outcome: Outcome | bytes) -> None:
+    def end(self, outcome: Outcome) -> None:
         """Send the result. Nothing follows it."""
         self._ended = True
-        if isinstance(outcome, bytes):
-            self._connection.send_bytes(outcome)
-        else:
-            self._connection.send(outcome)
+        self._connection.send(outcome)
 
     def _listen(self) -> None:
         while True:

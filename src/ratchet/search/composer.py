@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
+from hydra.core.override_parser.types import Override, OverrideType, ValueType
+from omegaconf import DictConfig, OmegaConf
+
+_NUMBER = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)=(-?[0-9][0-9.e+-]*)")
 
 
 class Composer:
@@ -19,17 +23,23 @@ class Composer:
         self._loader = config_loader
         self._master = master
         self._parser = OverridesParser.create(config_loader=config_loader)
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._parsed = lru_cache(1024)(self._parse)
+        self._is_group = lru_cache(1024)(self._loader.repository.group_exists)
+        self._composed: dict[tuple[str, ...], bytes] = {}  # pickled: read back faster than copied
+        self.notes: list[str] = []  # what a loader that has an opinion left out of a config
 
     def compose(self, overrides: Sequence[str], *, number: int = 0, directory: str | None = None) -> DictConfig:
         """The config of one job, with its `hydra` node. Raises what Hydra raises."""
-        parsed = self._parser.parse_overrides(list(overrides))
+        parsed = [self._parsed(text) for text in overrides]
         values = [override for override in parsed if self._sets_a_value(override)]
         groups = tuple(str(override.input_line) for override in parsed if override not in values)
         if groups not in self._composed:
-            self._composed[groups] = self._loader.load_sweep_config(self._master, list(groups))
-        config = copy.deepcopy(self._composed[groups])
-        OmegaConf.set_struct(config, True)
+            composed = self._loader.load_sweep_config(self._master, list(groups))
+            self.notes += [line for line in getattr(self._loader, "left_out", ()) if line not in self.notes]
+            OmegaConf.set_struct(composed, True)
+            OmegaConf.set_readonly(composed, False)
+            self._composed[groups] = pickle.dumps(composed)
+        config: DictConfig = pickle.loads(self._composed[groups])
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         self._name(config, parsed, number=number, directory=directory)
         return config
@@ -38,7 +48,17 @@ class Composer:
         """Options come through the defaults list; so does what deletes from it, and Hydra's own settings."""
         if override.is_hydra_override() or override.package is not None:
             return False
-        return not self._loader.repository.group_exists(override.key_or_group)
+        return not self._is_group(override.key_or_group)
+
+    def _parse(self, text: str) -> Override:
+        """By Hydra; but a plain number, what most trials differ in, needs no grammar."""
+        found = _NUMBER.fullmatch(text)
+        number = _number(found[2]) if found else None
+        if found is None or number is None:
+            return self._parser.parse_overrides([text])[0]
+        override = Override(OverrideType.CHANGE, found[1], ValueType.ELEMENT, number, input_line=text)
+        override.config_loader = self._loader
+        return override
 
     def choices(self, overrides: Sequence[str]) -> dict[str, str]:
         """The option that is chosen for each group."""
@@ -48,16 +68,26 @@ class Composer:
 
     def _name(self, config: DictConfig, parsed: list[Override], *, number: int, directory: str | None) -> None:
         task = [override for override in parsed if not override.is_hydra_override()]
-        with flag_override(config, ["struct", "readonly"], [False, False]), open_dict(config.hydra):
-            hydra = config.hydra
-            hydra.overrides.task = [str(override.input_line) for override in task]
-            style = hydra.job.config.override_dirname
-            hydra.job.override_dirname = _dirname(task, style)
-            hydra.job.id = str(number)
-            hydra.job.num = number
-            if directory is not None:
-                hydra.sweep.dir = directory
+        hydra = config.hydra
+        hydra.overrides.task = [str(override.input_line) for override in task]
+        hydra.job.override_dirname = _dirname(task, hydra.job.config.override_dirname)
+        hydra.job.id = str(number)
+        hydra.job.num = number
+        if directory is not None:
+            hydra.sweep.dir = directory
         OmegaConf.copy_cache(from_config=self._master, to_config=config)
+
+
+def _number(text: str) -> float | None:
+    """What Python writes as `text`; None for anything else."""
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if repr(number) == text:
+            return number
+    return None
 
 
 def task_config(config: DictConfig) -> DictConfig:

@@ -6,6 +6,7 @@ import os
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,9 @@ from ratchet.search.outcomes import Outcome
 
 if TYPE_CHECKING:
     from ratchet.search.worker import Active, OpenStudy, Worker
+
+
+WIDEST = 160  # characters of a trial's parameters
 
 
 class Display(Protocol):
@@ -77,6 +81,7 @@ class TerminalDisplay:
         live = live and sys.stderr.isatty()
         self._live = Live(console=self.console, refresh_per_second=4, transient=True) if live else None
         self._durations: list[float] = []
+        self._counts: Counter[tuple[str, str]] = Counter()  # study, how a trial ended
         self._began: dict[tuple[str, int], float] = {}
         self._shown = 0.0
 
@@ -106,12 +111,13 @@ class TerminalDisplay:
         """One line for each trial, above the live table."""
         began = self._began.pop((of.plan.name, number), None)
         took = time.monotonic() - began if began is not None else 0.0
+        self._counts[of.plan.name, state] += 1
         if state == "complete":
             self._durations.append(took)
         done = f"{of.ledger.finished()}/{of.plan.n_trials}"
         params = describe(of, number)
         if state == "complete":
-            values = "  ".join(f"{each.metric} {metrics[each.metric]:.4f}" for each in of.plan.objectives)
+            values = "  ".join(f"{each.metric} {written(metrics[each.metric])}" for each in of.plan.objectives)
             text = f"{values}  {params}  ({took:.1f} s)"
         elif state == "failed":
             text = f"failed ({outcome.failure}{', run again' if again else ''}): {outcome.error}  {params}"
@@ -131,9 +137,9 @@ class TerminalDisplay:
         for study in worker.studies:
             done, total = study.ledger.finished(), study.plan.n_trials
             bar = "━" * round(20 * done / total)
-            line = f"{study.plan.name}  {bar:<20} {done}/{total}  {self._best(study)}"
+            line = f"{study.plan.name}  {bar:<20} {done}/{total}  {self._tally(study, worker)}  {self._best(study)}"
             rows.append(Text(f"{line}  {self._left(worker, total - done)}".rstrip()))
-        for active in worker._active:
+        for active in worker.active:
             now = time.monotonic() - active.began
             value = f"  validation {active.step}: {active.value:.4f}" if active.value is not None else ""
             repeat = f" repeat {active.repeat}" if active.of.plan.settings.repeats > 1 else ""
@@ -142,6 +148,12 @@ class TerminalDisplay:
                 Text(f"{name}  {describe(active.of, active.claim.trial.number)}", no_wrap=True, overflow="ellipsis")
             )
         return rows
+
+    def _tally(self, study: OpenStudy, worker: Worker) -> str:
+        name = study.plan.name
+        counts = {"running": sum(active.of is study for active in worker.active)}
+        counts |= {state: self._counts[name, state] for state in ("pruned", "failed") if self._counts[name, state]}
+        return ", ".join(f"{count} {state}" for state, count in counts.items())
 
     def _best(self, study: OpenStudy) -> str:
         if len(study.plan.objectives) > 1:
@@ -154,7 +166,7 @@ class TerminalDisplay:
     def _left(self, worker: Worker, trials: int) -> str:
         if not self._durations:
             return ""
-        seconds = statistics.median(self._durations) * trials / max(1, len(worker._active))
+        seconds = statistics.median(self._durations) * trials / max(1, len(worker.active))
         return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
 
     def say(self, line: str) -> None:
@@ -162,10 +174,20 @@ class TerminalDisplay:
         self.console.print(f"note: {line}", markup=False)
 
 
+def written(value: float) -> str:
+    """Four digits behind the point; a count, such as of parameters, as a whole number."""
+    return f"{value:,.0f}" if abs(value) >= 10 and value == round(value) else f"{value:.4f}"
+
+
 def describe(of: OpenStudy, number: int) -> str:
     """A trial's parameters, short."""
-    trial = of.study.get_trials(deepcopy=False)[number]
-    return " ".join(f"{key.lstrip('+')}={_short(value)}" for key, value in trial.params.items())
+    return told(of.study.get_trials(deepcopy=False)[number].params)
+
+
+def told(params: Mapping[str, object]) -> str:
+    """Parameters in a line that a person still reads; all of them are in trials.csv."""
+    line = " ".join(f"{key.lstrip('+')}={_short(value)}" for key, value in params.items())
+    return line if len(line) <= WIDEST else f"{line[: line.rfind(' ', 0, WIDEST)]} ..."
 
 
 def _short(value: object) -> str:

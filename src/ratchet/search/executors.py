@@ -13,11 +13,9 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-import cloudpickle
-
 from ratchet.search.channel import Line, Report, Verdict
 from ratchet.search.outcomes import Outcome
-from ratchet.search.trial_process import Job, _send, preloaded, run, trial_main
+from ratchet.search.trial_process import Job, preloaded, run, trial_main
 
 GRACE = 1.0  # seconds between asking a process to end and ending it
 
@@ -26,6 +24,10 @@ class Running(Protocol):
     """A training that has been started."""
 
     connection: Connection
+
+    @property
+    def death(self) -> str:
+        """How it ended, when it ended without a result."""
 
     def receive(self) -> Report | Outcome | None:
         """The next message; None when it ended without a result."""
@@ -53,8 +55,9 @@ class ForkedExecutor:
     def __init__(self, preload: Sequence[str] = ()) -> None:
         self._forks = "forkserver" in multiprocessing.get_all_start_methods()
         self._context: Any = multiprocessing.get_context("forkserver" if self._forks else "spawn")
+        self._surroundings: tuple[Any, Any, bytes] | None = None  # of a task and a context, pickled once
         if self._forks:
-            self._context.set_forkserver_preload([*preloaded(), *preload])
+            self._context.set_forkserver_preload([*preload, *preloaded()])
 
     def warm_up(self) -> None:
         """Let the server begin its imports; it takes seconds."""
@@ -67,11 +70,18 @@ class ForkedExecutor:
     def start(self, job: Job) -> ForkedRun:
         """Fork, hand the job over, and come back."""
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=trial_main, args=(theirs, job.dumps()), name=f"trial-{job.number}")
+        payload = (self._pickled_once(job), job.own())
+        process = self._context.Process(target=trial_main, args=(theirs, *payload), name=f"trial-{job.number}")
         with _importable(), _without_main():
             process.start()
         theirs.close()
         return ForkedRun(process, ours)
+
+    def _pickled_once(self, job: Job) -> bytes:
+        kept = self._surroundings
+        if kept is None or kept[0] is not job.task or kept[1] is not job.context:
+            kept = self._surroundings = (job.task, job.context, job.surroundings())
+        return kept[2]
 
 
 class ForkedRun:
@@ -88,7 +98,7 @@ class ForkedRun:
     def receive(self) -> Report | Outcome | None:
         """The next message; None when the process was killed."""
         try:
-            message = cloudpickle.loads(self.connection.recv_bytes())
+            message = self.connection.recv()
         except (EOFError, OSError):
             return None
         assert isinstance(message, Report | Outcome)
@@ -134,8 +144,6 @@ class ThreadExecutor:
 class ThreadRun:
     """A thread that speaks as a process would."""
 
-    death = "its thread ended"
-
     def __init__(self, job: Job) -> None:
         self.connection, theirs = multiprocessing.Pipe()
         self._line = Line(theirs, on_stop=lambda: None, on_lost=lambda: None)
@@ -147,17 +155,22 @@ class ThreadRun:
             outcome = run(job, self._line.report)
         except BaseException as error:  # noqa: BLE001 - the worker has to hear of anything
             outcome = Outcome.of_error(error)
-        _send(self._line, outcome)
+        self._line.end(outcome)
 
     def receive(self) -> Report | Outcome | None:
         """The next message."""
-        message = cloudpickle.loads(self.connection.recv_bytes())
+        message = self.connection.recv()
         assert isinstance(message, Report | Outcome)
         return message
 
     def answer(self, verdict: Verdict) -> None:
         """Through the same pipe."""
         self.connection.send(verdict)
+
+    @property
+    def death(self) -> str:
+        """A thread does not end like that."""
+        return "its thread ended"
 
     def end(self) -> None:
         """A thread cannot be ended, only awaited."""
@@ -207,7 +220,7 @@ def _without_main() -> Iterator[None]:
 def wait_for(running: Sequence[Running], timeout: float) -> list[Running]:
     """Those that have something to say, within `timeout` seconds."""
     if not running:
-        time.sleep(min(timeout, 0.05))
+        time.sleep(min(timeout, 0.5))
         return []
     from multiprocessing.connection import wait
 

@@ -43,6 +43,8 @@ class Ledger:
     def __init__(self, study: optuna.Study, *, tickets: int, retries: int, worker: str) -> None:
         self.study, self.tickets, self.retries, self.worker = study, tickets, retries, worker
         self._closed: dict[int, int] = {}  # ticket: number of the trial that finished it
+        self._finished = 0
+        self._lowest = 0  # every ticket before it is closed
         self._first = 0  # every trial before it is finished for good and counted
         self._beats: dict[str, tuple[int, float]] = {}
 
@@ -58,13 +60,16 @@ class Ledger:
 
     def _count(self, trial: FrozenTrial) -> None:
         ticket = ticket_of(trial)
-        if ticket is not None and is_over(trial):
-            self._closed.setdefault(ticket, trial.number)
+        if ticket is not None and ticket not in self._closed and is_over(trial):
+            self._closed[ticket] = trial.number
+            self._finished += ticket < self.tickets
+            while self._lowest in self._closed:
+                self._lowest += 1
 
     def finished(self) -> int:
         """How many tickets are done with."""
         self.trials()
-        return sum(ticket < self.tickets for ticket in self._closed)
+        return self._finished
 
     def claim(self) -> Claim | None:
         """A trial to run; None while there is none left to start."""
@@ -97,7 +102,12 @@ class Ledger:
     def _free(self, *, but: int | None = None) -> int | None:
         held = {ticket_of(trial) for trial in self.trials() if trial.number != but and not trial.state.is_finished()}
         return next(
-            (ticket for ticket in range(self.tickets) if ticket not in self._closed and ticket not in held), None
+            (
+                ticket
+                for ticket in range(self._lowest, self.tickets)
+                if ticket not in self._closed and ticket not in held
+            ),
+            None,
         )
 
     def _keeps(self, number: int, ticket: int, *, settled: bool) -> bool:

@@ -24,10 +24,10 @@ class Outcome:
     failure: FailureClass | None = None
     error: str = ""  # one line
     traceback: str = ""
-    returned: Any = None  # Hydra's JobReturn, where somebody asked for it
+    returned: bytes | None = None  # Hydra's JobReturn, pickled, where somebody asked for it
 
     @classmethod
-    def of_error(cls, error: BaseException, *, returned: Any = None) -> Outcome:
+    def of_error(cls, error: BaseException, *, returned: bytes | None = None) -> Outcome:
         """What an exception of the task means."""
         text = "".join(traceback.format_exception(error))
         line = " ".join(str(error).split()) or type(error).__name__
@@ -35,7 +35,7 @@ class Outcome:
         return cls("failed", failure=_class_of(error), error=named, traceback=text, returned=returned)
 
     @classmethod
-    def of_value(cls, value: Any, names: Sequence[str], *, returned: Any = None) -> Outcome:
+    def of_value(cls, value: Any, names: Sequence[str], *, returned: bytes | None = None) -> Outcome:
         """What a task returned: a number, a sequence of them in the order of the objectives, or numbers by name."""
         metrics: dict[str, Any]
         if isinstance(value, Mapping):

@@ -34,7 +34,9 @@ class TaskFacts:
     preload: tuple[str, ...] = ()  # modules that a training needs, imported once
     command: str = "python <script>"  # how a person trains one config
     evaluate: str | None = None  # how a person evaluates a run, up to its directory
+    threads: Callable[[DictConfig], int] | None = None  # how many one training uses; None: its share of the cores
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
+    lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, bool], None] | None = None  # hears how many trials failed, and of Ctrl-C
 
 
@@ -230,10 +232,7 @@ def _space(
     notes = [f"{key} is not searched: the command line fixes it" for key in sorted(pinned)]
     for group, by_option in options.items():
         if group not in common and chosen.get(group) not in by_option:
-            raise ConfigError(
-                f"{group}={chosen.get(group)} has no search space; allowed: {', '.join(by_option)}; "
-                f"write one: sweeps/options/{group}/{chosen.get(group)}.yaml"
-            )
+            notes.append(f"{group}={chosen.get(group)} has no space of its own here; the rest varies")
     return space.without(pinned).reachable(chosen), notes
 
 
@@ -315,7 +314,7 @@ def _grid_name(sweep: str, swept: Sequence[str], cells: Sequence[Sequence[str]])
 
 
 def _as_name(words: Sequence[str]) -> str:
-    return "_".join(re.sub(r"[^A-Za-z0-9.=-]+", "-", word).strip("-") for word in words)[:120]
+    return "_".join(re.sub(r"[^A-Za-z0-9._=-]+", "-", word).strip("-") for word in words)[:120]
 
 
 def _digest(value: Any) -> str:

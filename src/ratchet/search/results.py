@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.files import write_atomically
-from ratchet.search.display import relative
+from ratchet.search.display import relative, told, written
 from ratchet.search.ledger import RESULT, has_result, ticket_of
 from ratchet.search.plan import StudyPlan, in_full
 
 SHOWN = 10
+FAILED = 5
 
 
 def export(study: optuna.Study, plan: StudyPlan) -> None:
@@ -47,27 +48,26 @@ def show(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str | 
 def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str | None) -> Iterator[str]:
     trials = [trial for trial in study.get_trials(deepcopy=False) if has_result(trial)]
     counts = {state: sum(trial.state == state for trial in trials) for state in TrialState}
-    told = [f"{count} {state.name.lower()}" for state, count in counts.items() if count]
+    tally = [f"{count} {state.name.lower()}" for state, count in counts.items() if count]
     yield ""
-    yield f"study {plan.name}: {', '.join(told) or 'no trials'}; in {relative(plan.directory)}"
+    yield f"study {plan.name}: {', '.join(tally) or 'no trials'}; in {relative(plan.directory)}"
     ranked = rank(study, plan)
-    varying = _varying(ranked)
     if ranked:
         names = [each.metric for each in plan.objectives]
         yield f"{', '.join(names)}, {'the front first' if len(names) > 1 else 'best first'}"
     for trial in ranked[:SHOWN]:
-        values = "  ".join(f"{value:.4f}" for value in trial.values or [])
+        values = "  ".join(written(value) for value in trial.values or [])
         spread = _spread(trial, plan)
-        params = " ".join(
-            f"{name.lstrip('+')}={_shown(trial.params[name])}" for name in varying if name in trial.params
-        )
         bounds = "" if _feasible(trial) else "  (beyond a constraint)"
-        yield f"  {values}{spread}  {params}{bounds}  {relative(plan.directory / str(trial.number))}"
+        where = relative(plan.directory / str(trial.number))
+        yield f"  {values}{spread}{bounds}  {where}  {told(trial.params)}".rstrip()
     if len(ranked) > SHOWN:
         yield f"  and {len(ranked) - SHOWN} more: {relative(plan.directory / 'trials.csv')}"
-    for trial in trials:
-        if has_failed(trial):
-            yield f"  failed  trial {trial.number} ({_result(trial).get('failure')}): {_result(trial).get('error')}"
+    failed = [trial for trial in trials if has_failed(trial)]
+    for trial in failed[:FAILED]:
+        yield f"  failed  trial {trial.number} ({_result(trial).get('failure')}): {_result(trial).get('error')}"
+    if len(failed) > FAILED:
+        yield f"  and {len(failed) - FAILED} more failed: {relative(plan.directory / 'trials.csv')}"
     if ranked:
         yield "next:"
         yield f"  {command} {' '.join(map(shlex.quote, overrides_of(ranked[0], plan)))}".rstrip()
@@ -113,17 +113,9 @@ def _feasible(trial: FrozenTrial) -> bool:
     return all(value <= 0 for value in bounds)
 
 
-def _varying(trials: Sequence[FrozenTrial]) -> list[str]:
-    return list(dict.fromkeys(name for trial in trials for name in trial.params))
-
-
 def _spread(trial: FrozenTrial, plan: StudyPlan) -> str:
     repeats = _result(trial).get("repeats")
     if not repeats:
         return ""
     values = [each[plan.objectives[0].metric] for each in repeats]
     return f" ({min(values):.4f} to {max(values):.4f} over {len(values)})"
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -39,9 +39,9 @@ def build_sampler(settings: SweepSettings, *, salt: str) -> BaseSampler:
     return built
 
 
-def build_pruner(settings: SweepSettings) -> BasePruner:
-    """The pruner; one that never prunes where none is asked for."""
-    if settings.pruner is None or len(settings.objectives) > 1:
+def build_pruner(settings: SweepSettings, *, objectives: int) -> BasePruner:
+    """The pruner; one that never prunes where none is asked for, or no single number says what is better."""
+    if settings.pruner is None or objectives > 1:
         return NopPruner()
     _class(settings.pruner, "pruner", BasePruner)
     built = _build(settings.pruner, "pruner")
@@ -76,12 +76,12 @@ def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: in
         raise ConfigError(f"{name} has one objective, got {objectives}; type: sweep/sampler=nsga2")
     if issubclass(kind, TPESampler) and space.is_conditional and not settings.sampler.get("group"):
         notes.append("TPE samples a conditional space key by key unless told; type: sweep.sampler.group=true")
-    if settings.pruner is not None and objectives > 1:
+    if objectives > 1 and not isinstance(build_pruner(settings, objectives=1), NopPruner):
         raise ConfigError(f"a pruner judges one objective, here are {objectives}; type: sweep/pruner=none")
     if settings.pruner is not None:
         _check_pruner(settings)
     build_sampler(settings, salt="")
-    build_pruner(settings)
+    build_pruner(settings, objectives=objectives)
     return notes
 
 

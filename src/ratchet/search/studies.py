@@ -64,7 +64,7 @@ def open_study(plan: StudyPlan, *, salt: str) -> optuna.Study:
         study = optuna.load_study(storage=storage, study_name=plan.name)
         _require_same(study, identity)
     study.sampler = build_sampler(plan.settings, salt=f"{salt} {len(study.get_trials(deepcopy=False))}")
-    study.pruner = build_pruner(plan.settings)
+    study.pruner = build_pruner(plan.settings, objectives=len(plan.objectives))
     return study
 
 

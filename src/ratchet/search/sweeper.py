@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from ratchet.config.grammar import to_override_value
@@ -22,7 +25,7 @@ from ratchet.search.executors import ForkedExecutor
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full, plan_studies
 from ratchet.search.recheck import recheck_plan, tell_recheck
 from ratchet.search.settings import SweepSettings
-from ratchet.search.slots import Slot, make_slots
+from ratchet.search.slots import Slot, cores, make_slots
 from ratchet.search.worker import Worker
 
 
@@ -48,7 +51,7 @@ class Sweep:
         for plan in placed:
             preflight(plan, composer=composer, facts=self.facts)
         with TerminalDisplay() as display:
-            for note in notes:
+            for note in [*notes, *composer.notes]:
                 display.say(note)
         return placed
 
@@ -83,6 +86,20 @@ class Sweep:
                 raise job._return_value
 
 
+class Returns(Sequence[JobReturn]):
+    """What Hydra gets of a batch, unpickled where somebody looks at it; a command line does not."""
+
+    def __init__(self, pickled: Sequence[bytes]) -> None:
+        self._pickled = pickled
+
+    def __len__(self) -> int:
+        return len(self._pickled)
+
+    def __getitem__(self, index: Any) -> Any:
+        chosen = self._pickled[index]
+        return Returns(chosen) if isinstance(index, slice) else pickle.loads(chosen)
+
+
 @dataclass(frozen=True)
 class WorkerTask:
     """A worker as a task of Hydra's: what a launcher places."""
@@ -98,9 +115,10 @@ class WorkerTask:
 
     def work(self, composer: Composer, *, live: bool) -> Worker:
         """In this process. The best are trained again at the end, where that was asked for."""
-        settings = self.plans[0].settings
-        slots = make_slots(settings.n_jobs, tickets=sum(plan.n_trials for plan in self.plans))
+        slots, note = lease(self.plans, composer=composer, facts=self.sweep.facts)
         with TerminalDisplay(live=live) as display:
+            if note:
+                display.say(note)
             worker = self.worker(composer, slots=slots, live=live, display=display)
             worker.run()
             again = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
@@ -123,16 +141,40 @@ class WorkerTask:
         )  # fmt: skip
 
 
+def lease(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -> tuple[list[Slot], str | None]:
+    """Slots for these studies, and what a person should know of them."""
+    wanted = plans[0].settings.n_jobs
+    threads = max(_threads(plan, composer, facts) for plan in plans)
+    slots = make_slots(wanted, threads=threads, tickets=sum(plan.n_trials for plan in plans))
+    if len(slots) * threads > max(cores(), threads):
+        return slots, (
+            f"{len(slots)} trainings of {threads} threads on {cores()} cores slow each other down; "
+            f"type: sweep.n_jobs={max(1, cores() // threads)}"
+        )
+    return slots, None
+
+
+def _threads(plan: StudyPlan, composer: Composer, facts: TaskFacts) -> int:
+    if facts.threads is None:
+        return 1
+    return facts.threads(task_config(composer.compose(in_full(plan.fixed, *plan.cells[:1]))))
+
+
 def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     """Compose every option of every choice, and both ends of every interval. Raises ConfigError for a mistake."""
     for overrides in _corners(plan):
+        own = [text for text in overrides if text not in plan.fixed]
         try:
             config = composer.compose(in_full(plan.fixed, overrides))
             if facts.check is not None:
                 facts.check(task_config(config))
         except ConfigError as error:
-            own = " ".join(text for text in overrides if text not in plan.fixed)
-            raise ConfigError(f"{own}: {error}" if own else str(error)) from error
+            raise ConfigError(f"{' '.join(own)}: {error}" if own else str(error)) from error
+        except (HydraException, OmegaConfBaseException) as error:
+            if not own:
+                raise
+            line = next(filter(None, str(error).splitlines()), type(error).__name__).rstrip(".")
+            raise ConfigError(f"with {' '.join(own)}: {line}; mend that, or leave it out") from error
 
 
 def _corners(plan: StudyPlan) -> list[tuple[str, ...]]:
@@ -157,7 +199,7 @@ def sweep_under_hydra(
     task: Callable[[DictConfig], Any],
     context: Any,
     master: DictConfig,
-) -> list[list[JobReturn]]:
+) -> list[Sequence[JobReturn]]:
     """Everything between Hydra's sweep() and its return: one batch, of the trials that this call ran."""
     facts = getattr(getattr(task, "__self__", None), "facts", None) or TaskFacts()
     sweep = Sweep(
@@ -174,7 +216,7 @@ def sweep_under_hydra(
     worker = sweep.run(plans, composer)
     if not keep_returns:
         report(worker, facts)
-    return [[worker.returns[key] for key in sorted(worker.returns)]]
+    return [Returns([worker.returns[key] for key in sorted(worker.returns)])]
 
 
 def report(worker: Worker, facts: TaskFacts) -> None:
@@ -200,7 +242,9 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     if facts.trainings is not None:
         first = composer.compose(in_full(plan.fixed, _corners(plan)[0]))
         print(f"  each training: {facts.trainings(task_config(first))}")
-    slots = make_slots(settings.n_jobs, tickets=plan.n_trials)
+    slots, note = lease([plan], composer=composer, facts=facts)
+    if note:
+        print(f"  note: {note}")
     print(f"  at once: {len(slots)} on this machine; storage: {relative(plan.storage)}")
     for each in plan.objectives:
         print(f"  objective: {each.direction} {each.metric}")

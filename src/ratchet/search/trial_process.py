@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import cloudpickle
+from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from omegaconf import DictConfig
+from omegaconf.basecontainer import BaseContainer
 
 from ratchet.errors import TrialPruned
 from ratchet.search.channel import Line, TrialContext, enter_trial, interrupt_main_thread
+from ratchet.search.hydra_job import run_job
 from ratchet.search.outcomes import Outcome
 
 OUTPUT = "output.log"  # in the trial's directory: what it printed
@@ -38,12 +42,20 @@ class Job:
     environment: tuple[tuple[str, str], ...] = ()
     captures: bool = True  # what is printed goes to a file
 
-    def dumps(self) -> bytes:
-        """By cloudpickle: a task may be defined in a script."""
-        return bytes(cloudpickle.dumps((self, Singleton.get_state())))
+    def surroundings(self) -> bytes:
+        """What it has in common with the other jobs of its worker. By cloudpickle: a task may be in a script."""
+        return bytes(cloudpickle.dumps((self.task, self.context, Singleton.get_state())))
+
+    def own(self) -> bytes:
+        """The rest."""
+        return pickle.dumps(replace(self, task=_no_task, context=None))
 
 
-def trial_main(connection: Connection, payload: bytes) -> None:
+def _no_task(_: DictConfig) -> None:
+    """Stands for a task that travels in `surroundings`."""
+
+
+def trial_main(connection: Connection, surroundings: bytes, own: bytes) -> None:
     """Entry point of a forked process."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the worker's business
@@ -51,15 +63,16 @@ def trial_main(connection: Connection, payload: bytes) -> None:
     signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
     line = Line(connection, on_stop=interrupt_main_thread, on_lost=lambda: os._exit(1))
     try:
-        job, state = cloudpickle.loads(payload)
-        Singleton.set_state(state)
+        task, context, state = cloudpickle.loads(surroundings)
+        _enter(state)
+        job: Job = replace(pickle.loads(own), task=task, context=context)
         os.environ.update(job.environment)
         if job.captures:
             _capture(job.directory / OUTPUT)
         outcome = run(job, line.report)
     except BaseException as error:  # noqa: BLE001 - the worker has to hear of anything
         outcome = Outcome.of_error(error)
-    _send(line, outcome)
+    line.end(outcome)
 
 
 def run(job: Job, report: Callable[[int, float], Any]) -> Outcome:
@@ -67,31 +80,31 @@ def run(job: Job, report: Callable[[int, float], Any]) -> Outcome:
     enter_trial(TrialContext(job.study, job.number, report))
     setup_globals()
     try:
-        returned = run_job(
-            hydra_context=job.context,
-            task_function=job.task,
-            config=job.config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-        )
+        returned = run_job(job.task, job.config, job.context)
     except TrialPruned:
         return Outcome("pruned")
     except KeyboardInterrupt as error:
         return Outcome.of_error(error)
     finally:
         enter_trial(None)
-    kept: JobReturn | None = returned if job.keep_return else None
+    kept = _pickled(returned) if job.keep_return else None
     if returned.status == JobStatus.FAILED:
         return Outcome.of_error(returned._return_value, returned=kept)
     return Outcome.of_value(returned.return_value, job.names, returned=kept)
 
 
-def _send(line: Line, outcome: Outcome) -> None:
+def _enter(state: Any) -> None:
+    """Take over the worker's Hydra. Plugins do not travel: they are those of the server, which has found them."""
+    plugins: Any = Plugins.instance()
+    Singleton._instances = {**state["instances"], Plugins: plugins}
+    BaseContainer._resolvers = state["omegaconf_resolvers"]
+
+
+def _pickled(returned: JobReturn) -> bytes | None:
     try:
-        message = cloudpickle.dumps(outcome)
+        return bytes(cloudpickle.dumps(returned))
     except Exception:  # noqa: BLE001 - what a task returns need not pickle
-        message = cloudpickle.dumps(Outcome(**{**vars(outcome), "returned": None}))
-    line.end(message)
+        return None
 
 
 def _capture(file: Path) -> None:
@@ -106,4 +119,4 @@ def _capture(file: Path) -> None:
 
 def preloaded() -> Sequence[str]:
     """What a server that forks trials has imported at least."""
-    return ("cloudpickle", "hydra.core.utils", __name__)
+    return (__name__, "ratchet.search.preload")

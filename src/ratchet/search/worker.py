@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from omegaconf import DictConfig
@@ -31,6 +33,7 @@ from ratchet.search.trial_process import Job
 
 BEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
+PRUNE_GRACE = 1.0  # seconds that a pruned training has to end
 STOP_GRACE = 10.0  # seconds that a training has to write its checkpoint after `stop`
 ALL_ALIKE = 4  # so many failures with one message and no success end a study
 
@@ -47,7 +50,18 @@ class OpenStudy:
     failures: list[str] = field(default_factory=list)
     succeeded: bool = False
     given_up: str | None = None
-    measured: dict[str, FrozenTrial] = field(default_factory=dict)
+    measured: dict[str, int] = field(default_factory=dict)  # parameters: number of the trial that came to a value
+    indexed: int = 0  # every trial before it is finished, and in `measured` if it came to a value
+
+    @cached_property
+    def columns(self) -> dict[str, list[str]]:
+        """Each key of a grid that varies, with its values."""
+        columns: dict[str, dict[str, None]] = {}
+        for cell in self.plan.cells:
+            for text in cell:
+                key, _, value = text.partition("=")
+                columns.setdefault(key, {})[value] = None
+        return {key: list(values) for key, values in columns.items() if len(values) > 1}
 
     @property
     def takes_trials(self) -> bool:
@@ -69,10 +83,16 @@ class Active:
     began: float
     repeat: int = 0
     metrics: list[Mapping[str, float]] = field(default_factory=list)
-    stopping: str | None = None  # why it was told to stop: timeout or interrupted
+    stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
     stop_at: float = 0.0
     step: int = 0
     value: float | None = None
+
+    @property
+    def run_directory(self) -> Path:
+        """Of the training that runs now."""
+        repeated = self.of.plan.settings.repeats > 1
+        return self.directory / f"repeat{self.repeat}" if repeated else self.directory
 
 
 class Worker:
@@ -95,10 +115,10 @@ class Worker:
         self._executor, self._display, self._facts, self._keep = executor, display, facts, keep_returns
         self._name = f"{Process.this().name}/{id(self):x}"
         self._free = list(reversed(slots))
-        self._active: list[Active] = []
+        self.active: list[Active] = []
         self._interrupts = 0
         self._beats, self._beaten, self._reclaimed = 0, 0.0, 0.0
-        self.returns: dict[tuple[str, int], Any] = {}
+        self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
         self.studies = [self._open(plan) for plan in plans]
         if slots and any(study.ledger.finished() < study.plan.n_trials for study in self.studies):
             executor.warm_up()
@@ -115,11 +135,13 @@ class Worker:
 
     def run(self) -> None:
         """Work until there is nothing left, Ctrl-C, or a timeout."""
+        gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         with _on_interrupt(self._interrupt):
             try:
                 self._loop()
             finally:
-                for active in list(self._active):  # only where something unforeseen was raised
+                gc.unfreeze()
+                for active in list(self.active):  # only where something unforeseen was raised
                     active.running.end()
 
     def _loop(self) -> None:
@@ -128,11 +150,11 @@ class Worker:
         while True:
             while self._free and not self._interrupts and self._start_next():
                 pass
-            if not self._active and (self._interrupts or not self._others_work()):
+            if not self.active and (self._interrupts or not self._others_work()):
                 return
-            for running in wait_for([active.running for active in self._active], self._patience()):
-                self._hear(next(active for active in self._active if active.running is running))
-            for active in list(self._active):
+            for running in wait_for([active.running for active in self.active], self._patience()):
+                self._hear(next(active for active in self.active if active.running is running))
+            for active in list(self.active):
                 self._watch(active)
             self._keep_alive()
             self._display.refresh(self)
@@ -141,8 +163,8 @@ class Worker:
         """Seconds until something has to be looked at, if nobody speaks."""
         now = time.monotonic()
         dates = [self._beaten + BEAT_EVERY, self._reclaimed + RECLAIM_EVERY, now + 0.5]
-        dates += [active.stop_at for active in self._active if active.stop_at]
-        limits = ((active, active.of.plan.settings.trial_timeout) for active in self._active)
+        dates += [active.stop_at for active in self.active if active.stop_at]
+        limits = ((active, active.of.plan.settings.trial_timeout) for active in self.active)
         dates += [active.began + limit for active, limit in limits if limit is not None]
         return max(0.0, min(dates) - now)
 
@@ -175,7 +197,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - a sampler that fails costs the trial, not the sweep
             self._settle_failure(of, claim, Outcome.of_error(error))
             return
-        if (known := self._measured(of, claim.trial)) is not None and not of.plan.cells:
+        if not of.plan.cells and (known := self._measured(of, claim.trial)) is not None:
             self._settle_duplicate(of, claim, known)
             return
         directory = of.plan.directory / str(claim.trial.number)
@@ -187,24 +209,26 @@ class Worker:
             self._settle_failure(of, claim, Outcome("failed", failure="compose error", error=_line(error)))
             return
         active = Active(of, claim, overrides, slot, directory, self._executor.start(job), time.monotonic())
-        self._active.append(active)
+        self.active.append(active)
         self._display.started(active)
 
     def _overrides(self, of: OpenStudy, claim: Claim) -> tuple[str, ...]:
         """The trial's own overrides, on record in the study before anything runs."""
         if of.plan.cells:
             cell = of.plan.cells[claim.ticket]
-            _record_cell(of.study, claim.trial, of.plan.cells, cell)
+            _record_cell(of, claim.trial, cell)
             return cell
         return tuple(of.plan.space.suggest(claim.trial, of.plan.chosen))
 
     def _measured(self, of: OpenStudy, trial: optuna.Trial) -> FrozenTrial | None:
         """An earlier trial of the study with the same parameters that came to a value."""
-        key = repr(sorted(trial.params.items()))
-        for other in of.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if not of.plan.cells else ():
-            of.measured.setdefault(repr(sorted(other.params.items())), other)
-        found = of.measured.get(key)
-        return found if found is not None and found.number != trial.number else None
+        trials = of.study.get_trials(deepcopy=False)
+        for other in trials[of.indexed :]:
+            if other.state == TrialState.COMPLETE:
+                of.measured.setdefault(_key(other), other.number)
+            of.indexed += other.state.is_finished() and other.number == of.indexed
+        found = of.measured.get(_key(trial))
+        return trials[found] if found is not None and found != trial.number else None
 
     def _job(
         self, of: OpenStudy, claim: Claim, overrides: Sequence[str], directory: Path, slot: Slot, *, repeat: int
@@ -231,21 +255,43 @@ class Worker:
     def _hear(self, active: Active) -> None:
         message = active.running.receive()
         if isinstance(message, Report):
-            active.running.answer(self._judge(active, message))
+            verdict = self._judge(active, message)
+            active.running.answer(verdict)
+            if verdict == "prune":
+                active.stopping, active.stop_at = "pruned", time.monotonic() + PRUNE_GRACE
             return
-        outcome = message or Outcome(
-            "failed", failure="killed", error=getattr(active.running, "death", "it was killed")
-        )
-        if active.stopping is not None and outcome.state == "failed":
-            outcome = Outcome("failed", failure=active.stopping, error=_why(active), traceback=outcome.traceback)  # type: ignore[arg-type]
+        outcome = self._meaning(active, message)
         active.running.end()
+        if message is None:
+            self._say_lost(active, outcome)
         if outcome.returned is not None:
             self.returns[active.of.plan.name, active.claim.trial.number] = outcome.returned
-        if outcome.state == "complete" and self._continues(active, outcome):
-            return
-        self._active.remove(active)
+        if outcome.state == "complete":
+            active.metrics.append(outcome.metrics)
+            if self._continues(active):
+                return
+            if len(active.metrics) < active.of.plan.settings.repeats:
+                outcome = _told_to_stop(active) if self._interrupts else Outcome("pruned")
+        self._release(active, outcome)
+
+    def _meaning(self, active: Active, outcome: Outcome | None) -> Outcome:
+        """What the end of a training means: it may have been told to stop, here or by somebody else."""
+        if outcome is None:
+            outcome = Outcome("failed", failure="killed", error=active.running.death)
+        if active.stopping is not None and outcome.state != "complete":
+            return _told_to_stop(active, outcome.traceback)
+        if outcome.failure == "interrupted":
+            return replace(outcome, failure="killed", error="its process was told to end")
+        return outcome
+
+    def _release(self, active: Active, outcome: Outcome) -> None:
+        self.active.remove(active)
         self._free.append(active.slot)
         patiently(lambda: self._settle(active, outcome), say=self._display.say)
+
+    def _say_lost(self, active: Active, outcome: Outcome) -> None:
+        if self._facts.lost is not None:
+            self._facts.lost(active.run_directory, outcome.failure or outcome.state)
 
     def _judge(self, active: Active, report: Report) -> Any:
         """The pruner's verdict on an intermediate value."""
@@ -264,9 +310,8 @@ class Worker:
         except UpdateFinishedTrialError:
             return True  # another worker took it for lost and has started it again
 
-    def _continues(self, active: Active, outcome: Outcome) -> bool:
+    def _continues(self, active: Active) -> bool:
         """Start the next repeat, if there is one and the pruner sees hope."""
-        active.metrics.append(outcome.metrics)
         plan = active.of.plan
         if len(active.metrics) >= plan.settings.repeats or self._interrupts:
             return False
@@ -287,12 +332,11 @@ class Worker:
             self._stop(active, "timeout")
         if active.stop_at and now > active.stop_at:
             active.running.end()
-            self._active.remove(active)
-            self._free.append(active.slot)
-            outcome = Outcome("failed", failure=active.stopping, error=_why(active))  # type: ignore[arg-type]
-            patiently(lambda: self._settle(active, outcome), say=self._display.say)
+            outcome = _told_to_stop(active)
+            self._say_lost(active, outcome)
+            self._release(active, outcome)
 
-    def _stop(self, active: Active, why: str) -> None:
+    def _stop(self, active: Active, why: Literal["timeout", "interrupted"]) -> None:
         active.stopping, active.stop_at = why, time.monotonic() + STOP_GRACE
         active.running.answer("stop")
 
@@ -303,7 +347,7 @@ class Worker:
         if outcome.state == "failed":
             self._settle_failure(of, claim, outcome)
             return
-        complete = len(active.metrics) >= of.plan.settings.repeats
+        complete = outcome.state == "complete"
         state = TrialState.COMPLETE if complete else TrialState.PRUNED
         metrics = _means(active.metrics)
         try:
@@ -354,37 +398,39 @@ class Worker:
         if now - self._reclaimed > RECLAIM_EVERY or not self._reclaimed:
             self._reclaimed = now
             for study in self.studies:
-                patiently(
-                    lambda study=study: study.ledger.reclaim(now=now, lost=self._lost),  # type: ignore[misc]
-                    say=self._display.say,
-                )
+                patiently(lambda study=study: self._reclaim(study, now), say=self._display.say)  # type: ignore[misc]
 
-    def _lost(self, trial: FrozenTrial) -> None:
+    def _reclaim(self, study: OpenStudy, now: float) -> None:
+        study.ledger.reclaim(now=now, lost=lambda trial: self._lost(study, trial))
+
+    def _lost(self, study: OpenStudy, trial: FrozenTrial) -> None:
+        if self._facts.lost is not None:
+            directory = study.plan.directory / str(trial.number)
+            for run in [directory, *directory.glob("repeat*")]:
+                self._facts.lost(run, "killed")
         self._display.say(f"trial {trial.number} had lost its worker; it is run again")
 
     def _interrupt(self) -> None:
         self._interrupts += 1
         if self._interrupts == 1:
-            self._display.say(f"no new trials; waiting for {len(self._active)} to finish (Ctrl-C again ends them)")
+            self._display.say(f"no new trials; waiting for {len(self.active)} to finish (Ctrl-C again ends them)")
         else:
-            for active in self._active:
+            for active in self.active:
                 self._stop(active, "interrupted")
 
 
-def _record_cell(study: optuna.Study, trial: optuna.Trial, cells: Sequence[Sequence[str]], cell: Sequence[str]) -> None:
+def _key(trial: optuna.Trial | FrozenTrial) -> str:
+    return repr(sorted(trial.params.items()))
+
+
+def _record_cell(of: OpenStudy, trial: optuna.Trial, cell: Sequence[str]) -> None:
     """A grid's values as the trial's parameters: a column each, in every dashboard."""
-    columns: dict[str, list[str]] = {}
-    for each in cells:
-        for text in each:
-            key, _, value = text.partition("=")
-            columns.setdefault(key, [])
-            if value not in columns[key]:
-                columns[key].append(value)
     for text in cell:
         key, _, value = text.partition("=")
-        if len(columns[key]) > 1 and key not in trial.params:
-            kind = optuna.distributions.CategoricalDistribution(tuple(columns[key]))
-            study._storage.set_trial_param(trial._trial_id, key, columns[key].index(value), kind)
+        if key in of.columns and key not in trial.params:
+            values = of.columns[key]
+            kind = optuna.distributions.CategoricalDistribution(tuple(values))
+            of.study._storage.set_trial_param(trial._trial_id, key, values.index(value), kind)
 
 
 def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -392,9 +438,14 @@ def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: statistics.fmean(each[name] for each in metrics if name in each) for name in names}
 
 
-def _why(active: Active) -> str:
-    limit = active.of.plan.settings.trial_timeout
-    return f"longer than {limit:g} s" if active.stopping == "timeout" and limit else "Ctrl-C"
+def _told_to_stop(active: Active, traceback: str = "") -> Outcome:
+    """What a training came to that was told to stop, however it took that."""
+    if active.stopping == "pruned":
+        return Outcome("pruned")
+    if active.stopping == "timeout":
+        limit = active.of.plan.settings.trial_timeout
+        return Outcome("failed", failure="timeout", error=f"longer than {limit:g} s", traceback=traceback)
+    return Outcome("failed", failure="interrupted", error="Ctrl-C", traceback=traceback)
 
 
 def _line(error: BaseException) -> str:

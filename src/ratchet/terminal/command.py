@@ -57,7 +57,7 @@ def report(error: Exception) -> None:
 def note_without_effect(overrides: Sequence[str], *, script: str, reads: str) -> None:
     """Say on stderr which of these valid overrides a script does not read: one that reads a single section."""
     for text in overrides:
-        if text.lstrip("+~").partition("=")[0].partition(".")[0] not in {reads, "experiment", "debug"}:
+        if text.lstrip("+~").partition("=")[0].partition(".")[0] not in {reads, "experiment", "debug", "params"}:
             print(f"note: {text} has no effect: {script} reads {reads} alone", file=sys.stderr)
 
 

@@ -9,24 +9,32 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _NAMES = ("pytorch_lightning", "lightning", "lightning_fabric", "py.warnings", "torch", "matplotlib", "wandb")
+_NOT_OURS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # for those who write the libraries
 
 
 @contextmanager
 def quiet_libraries(log: Path) -> Iterator[None]:
-    """While it lasts, what the libraries log and warn of is appended to `log`."""
+    """While it lasts, what the libraries warn of is appended to `log`; their tips and deprecations go nowhere."""
     handler = logging.FileHandler(log, delay=True)
+    handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
     loggers = [logging.getLogger(name) for name in _NAMES]
     before = [(logger, logger.propagate, list(logger.handlers)) for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("default")
-        logging.captureWarnings(capture=True)
+        for category in _NOT_OURS:
+            warnings.simplefilter("ignore", category)
+        warnings.showwarning = _log_warning
         for logger in loggers:
             logger.handlers, logger.propagate = [handler], False
         try:
             yield
         finally:
-            logging.captureWarnings(capture=False)
             for logger, propagate, handlers in before:
                 logger.handlers, logger.propagate = handlers, propagate
             handler.close()
+
+
+def _log_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """What was warned of, without the path and the line of the library's code."""
+    logging.getLogger("py.warnings").warning("%s: %s", category.__name__, message)

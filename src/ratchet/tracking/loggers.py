@@ -11,6 +11,7 @@ from ratchet.config.schema import Config
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
+from ratchet.tracking.guarded import Guarded
 from ratchet.tracking.metrics_file import MetricsFile
 
 
@@ -22,14 +23,14 @@ def build_loggers(
     project: Project,
     resumed_at_step: int | None = None,
 ) -> list[Logger]:
-    """The loggers of one run. A W&B that cannot start costs a line of warning, never the training."""
+    """The loggers of one run. A service that cannot start or fails costs a line of warning, never the training."""
     if config.logger.name == "none":
         return []
     loggers: list[Logger] = [MetricsFile(run, resumed_at_step=resumed_at_step)]
     if config.logger.name == "tensorboard":
         from pytorch_lightning.loggers import TensorBoardLogger
 
-        loggers.append(TensorBoardLogger(run.tensorboard, name="", version=""))
+        loggers.append(Guarded(TensorBoardLogger(run.tensorboard, name="", version=""), service="TensorBoard"))
     if config.logger.name == "wandb" and config.logger.mode != "disabled":
         try:
             loggers.append(_wandb_logger(config, record=record, project=project))
@@ -63,7 +64,7 @@ def _wandb_logger(config: Config, *, record: RunRecord, project: Project) -> Log
         resume="allow",
         settings=quiet,
     )
-    return WandbLogger(experiment=session)
+    return Guarded(WandbLogger(experiment=session), service="W&B", session=session)
 
 
 def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -78,12 +79,7 @@ def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def finish_loggers(loggers: list[Logger], *, summary: dict[str, Any], exit_code: int) -> None:
     """Close every logger; W&B gets the summary and the exit code (0: completed)."""
     for logger in loggers:
-        session = getattr(logger, "experiment", None) if type(logger).__name__ == "WandbLogger" else None
-        if session is not None:
-            try:
-                session.summary.update(summary)
-                session.finish(exit_code=exit_code)
-            except Exception as error:  # noqa: BLE001 - the run is worth more than its curves
-                print(f"warning: W&B did not finish this run ({error}); run.json has it all", file=sys.stderr)
+        if isinstance(logger, Guarded):
+            logger.finish(summary=summary, exit_code=exit_code)
         else:
             logger.finalize("success" if exit_code == 0 else "failed")

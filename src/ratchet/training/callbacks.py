@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -31,7 +32,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
 
     Lightning calls a Checkpoint after every other callback and the module: the state includes early stopping's, and an
     epoch whose loss is not finite raises before anything is saved. Both are written beside their place and renamed into
-    it: a kill or a full disk leaves the old one whole.
+    it: a kill or a full disk leaves the old ones whole. A new best comes with its last: a resumed run never meets a
+    best that lies ahead of it.
     """
 
     def __init__(self, run: RunDirectory, objective: ObjectiveConfig, *, validates: bool = True) -> None:
@@ -39,52 +41,60 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.objective = objective
         self.validates = validates
         self.best: Best | None = None
+        self._better: Best | None = None  # of the epoch at hand, not saved yet
         self._written = time.monotonic()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._save(trainer, best=False)  # whenever Ctrl-C comes, there is something to go on from
+        self._save(trainer, self.run.last_checkpoint)  # whenever Ctrl-C comes, there is something to go on from
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         value = float(trainer.callback_metrics[self.objective.metric])
-        if self.best is None or self._better(value, self.best.value):
-            self._keep_best(trainer, value)
+        if self.best is None or self._is_better(value, self.best.value):
+            self._better = Best(
+                checkpoint=str(self.run.best_checkpoint.relative_to(self.run.path)),
+                epoch=trainer.current_epoch,
+                step=trainer.global_step,
+                metric=self.objective.metric,
+                value=value,
+                metrics={name: float(number) for name, number in trainer.callback_metrics.items()},
+            )
 
-    def _better(self, value: float, than: float) -> bool:
+    def _is_better(self, value: float, than: float) -> bool:
         return value > than if self.objective.direction == "maximize" else value < than
 
-    def _keep_best(self, trainer: pl.Trainer, value: float) -> None:
-        self.best = Best(
-            checkpoint=str(self.run.best_checkpoint.relative_to(self.run.path)),
-            epoch=trainer.current_epoch,
-            step=trainer.global_step,
-            metric=self.objective.metric,
-            value=value,
-            metrics={name: float(number) for name, number in trainer.callback_metrics.items()},
-        )
-        self._save(trainer, best=True)
-
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.strategy.broadcast(time.monotonic() - self._written > LAST_EVERY):
-            self._save(trainer, best=False)
-            self._written = time.monotonic()
+        if self._better is not None:
+            self._keep_best(trainer, self._better)
+        elif trainer.strategy.broadcast(time.monotonic() - self._written > LAST_EVERY):
+            self._save(trainer, self.run.last_checkpoint)
+
+    def _keep_best(self, trainer: pl.Trainer, better: Best) -> None:
+        before, self.best, self._better = self.best, better, None
+        try:
+            self._save(trainer, self.run.last_checkpoint, self.run.best_checkpoint)
+        except BaseException:
+            self.best = before
+            raise
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._save(trainer, best=False)
-        if not self.validates:
-            self._save(trainer, best=True)
+        self._save(trainer, self.run.last_checkpoint, *([] if self.validates else [self.run.best_checkpoint]))
 
-    def _save(self, trainer: pl.Trainer, *, best: bool) -> None:
-        target = self.run.best_checkpoint if best else self.run.last_checkpoint
-        beside = target.with_name(f".{target.name}")
+    def _save(self, trainer: pl.Trainer, *targets: Path) -> None:
+        """All of them are written before the first is renamed."""
+        beside = {target: target.with_name(f".{target.name}") for target in targets}
         try:
-            trainer.save_checkpoint(beside, weights_only=best)
+            for target, path in beside.items():
+                trainer.save_checkpoint(path, weights_only=target == self.run.best_checkpoint)
             if trainer.is_global_zero:
-                beside.replace(target)
+                for target, path in beside.items():
+                    path.replace(target)
         finally:
             if trainer.is_global_zero:
-                beside.unlink(missing_ok=True)
+                for path in beside.values():
+                    path.unlink(missing_ok=True)
+        self._written = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best.model_dump() if self.best else None}
@@ -93,8 +103,11 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.best = Best.model_validate(state_dict["best"]) if state_dict["best"] else None
 
 
-class Reports(pl.Callback):
-    """Tells a search what each validation gave, once its checkpoint is on disk. What `report` raises ends the run."""
+class Reports(pl.callbacks.Checkpoint):
+    """Tells a search what each validation gave. What `report` raises ends the run.
+
+    As a Checkpoint it comes after those before it: what is pruned has its best weights on disk.
+    """
 
     def __init__(self, metric: str, report: Callable[[int, float], None]) -> None:
         self.metric, self.report = metric, report
@@ -144,7 +157,8 @@ class TerminalProgress(pl.Callback):
         elif time.monotonic() - self._said > PLAIN_EVERY:
             self._said = time.monotonic()
             self.console.print(
-                f"step {trainer.global_step} of {trainer.estimated_stepping_batches:g}  {self._metrics(trainer)}"
+                f"step {trainer.global_step} of {trainer.estimated_stepping_batches:g}  {self._metrics(trainer)}",
+                soft_wrap=True,  # a log has no width
             )
 
     def _metrics(self, trainer: pl.Trainer) -> str:

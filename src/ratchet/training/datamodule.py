@@ -25,7 +25,9 @@ class PreparedDataModule(pl.LightningDataModule):
         if config.trainer.train_on == "train+validation":
             more_x, more_y = self._validation
             self._x, self._y = torch.cat([self._x, more_x]), torch.cat([self._y, more_y])
-        self.train_batches()  # a batch size that does not fit is said before anything is written
+        self.train_batches(
+            ranks=config.trainer.devices
+        )  # a batch size that does not fit is said before anything is written
 
     def class_weights(self) -> Tensor | None:
         """Weights (n_classes,) inverse to the classes' frequencies, mean 1; None where they are not asked for."""

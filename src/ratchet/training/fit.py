@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers.logger import Logger
+from torch import Tensor, nn
 
 from ratchet.config.schema import Config
 from ratchet.data.prepared import PreparedData
-from ratchet.models import build_model
+from ratchet.errors import ConfigError
+from ratchet.models import build_model, parameter_count
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.training.callbacks import Checkpoints
@@ -21,11 +24,31 @@ from ratchet.training.ranks import RankLauncher, process_group
 from ratchet.training.trainer import Report, build_trainer, require_devices
 
 
+def _require_statistics(network: nn.Module, x: Tensor) -> None:
+    """Raises ConfigError for a batch of one example of which batch normalisation has one value, so no spread.
+
+    A last batch of one is never trained on, so only the batch size matters.
+    """
+    if len(x) > 1:
+        return
+    try:
+        with torch.no_grad():
+            deepcopy(network).train()(x)  # a copy: the running statistics would move
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ConfigError(
+            "trainer.batch_size=1: the model's batch normalisation needs more than one example; "
+            "type: trainer.batch_size=2, or model.normalisation=layer"
+        ) from error
+
+
 @dataclass(frozen=True)
 class Fit:
     """Data, task and checkpoints of one run."""
 
     config: Config
+    project: Project
     run: RunDirectory
     data: PreparedData
     datamodule: PreparedDataModule
@@ -48,14 +71,16 @@ class Fit:
             class_weights=datamodule.class_weights(),
             identity=identity(config, data),
         )
-        task.augmentation(*next(iter(datamodule.train_batches())))  # a setting that suits no such data is said now
+        x, y = next(iter(datamodule.train_batches()))
+        task.augmentation(x, y)  # a setting that suits no such data is said now
+        _require_statistics(network, x)
         checkpoints = Checkpoints(run, config.objective, validates=config.trainer.train_on == "train")
-        return cls(config, run, data, datamodule, task, checkpoints)
+        return cls(config, project, run, data, datamodule, task, checkpoints)
 
     @property
     def parameters(self) -> int:
         """How many numbers the network learns."""
-        return sum(parameter.numel() for parameter in self.task.network.parameters() if parameter.requires_grad)
+        return parameter_count(self.task.network)
 
     def trainer(self, loggers: list[Logger], *, report: Report | None = None) -> pl.Trainer:
         """A Trainer that knows the run's checkpoints and loggers, and whom to tell of each validation."""
@@ -66,6 +91,6 @@ class Fit:
         path = str(self.run.last_checkpoint) if resume else None
         launcher = trainer.strategy.launcher
         if isinstance(launcher, RankLauncher):
-            launcher.resume = resume
+            launcher.run, launcher.project, launcher.resume = self.run, self.project, resume
         with process_group(launcher):
             trainer.fit(self.task, self.datamodule, ckpt_path=path, weights_only=True)

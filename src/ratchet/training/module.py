@@ -20,6 +20,7 @@ from ratchet.training.optimizers import build_optimizer
 from ratchet.training.schedules import Plateau, build_scheduler
 
 PLATEAU = "ratchet/plateau"  # a checkpoint's entry for the state of the schedule that waits for a plateau
+RANK_STRIDE = 2**24  # more than there are epochs; torch's generator on the CPU reads 32 bits of a seed
 FINITE_CHECK_EVERY = 50  # steps; reading a loss back stalls an accelerator
 
 
@@ -58,8 +59,8 @@ class ClassificationTask(pl.LightningModule):
         return logits
 
     def on_train_epoch_start(self) -> None:
-        # Drawn from (seed, epoch): a run resumed at an epoch sees the randomness that it would have seen.
-        torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch + 1)
+        # Drawn from (seed, epoch, rank): a run resumed at an epoch sees the randomness that it would have seen.
+        torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch + 1 + self.global_rank * RANK_STRIDE)
         self._first_step = self.global_step
         self._losses.clear()
         self._hits.clear()
@@ -113,7 +114,9 @@ class ClassificationTask(pl.LightningModule):
         logits = torch.cat([logits for logits, _ in self._validated])
         labels = torch.cat([labels for _, labels in self._validated])
         self._validated.clear()
-        metrics = {f"validation/{name}": value for name, value in self._metrics(logits, labels).items()}
+        metrics: dict[str, Any] = {f"validation/{k}": value for k, value in self._metrics(logits, labels).items()}
+        if self.trainer.world_size > 1:  # running statistics differ between ranks; what is decided on them must not
+            metrics = self.trainer.strategy.broadcast({name: float(value) for name, value in metrics.items()})
         self.log_dict(metrics)
         if self._plateau is not None:  # here, not by Lightning: it would step only after the epoch's checkpoint
             self._plateau.step(float(metrics[self.config.objective.metric]))
@@ -154,7 +157,8 @@ class ClassificationTask(pl.LightningModule):
         self._plateau_state = checkpoint.get(PLATEAU)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = build_optimizer(self.config.optimizer, self.network.parameters())
+        fuse = not self.config.trainer.clips_mixed
+        optimizer = build_optimizer(self.config.optimizer, self.network.parameters(), fuse=fuse)
         built = build_scheduler(
             self.config.scheduler,
             optimizer,

@@ -24,8 +24,8 @@ _FUSED: dict[type[Optimizer], frozenset[str]] = {
 }
 
 
-def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """The optimizer that conf/optimizer asks for, fused where torch can, unless `fused` is set.
+def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter], *, fuse: bool = True) -> Optimizer:
+    """The optimizer that conf/optimizer asks for, fused where torch can with `fuse`, unless `fused` is set.
 
     Raises ConfigError when `_target_` is no optimizer, or it does not know an argument or refuses its value.
     """
@@ -35,7 +35,7 @@ def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter])
     adjusted = [parameter for parameter in parameters if parameter.requires_grad]
     if not adjusted:
         raise ConfigError("the model has no parameters to train; choose another, for example model=logistic")
-    if _can_fuse(kind, adjusted):
+    if fuse and _can_fuse(kind, adjusted):
         arguments.setdefault("fused", True)
     try:
         return kind(adjusted, **{key: _tuple(value) for key, value in arguments.items()})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import sys
 import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -48,26 +50,32 @@ def train(
     run by raising TrialPruned.
 
     Raises a RatchetError for what a person can mend and KeyboardInterrupt for Ctrl-C; run.json then says so too.
-    Nothing is written before the config, the data and the model are known to fit together.
+    Nothing is written before the config, the data and the model are known to fit together, and nothing at all
+    where a run is resumed that has nothing left to do.
     """
     began = time.perf_counter()
     fit = Fit.assemble(config, project=project, run=run)
     run.create()
-    step = _resumable_step(fit) if resume else None
+    reached = _reached(fit) if resume else None
+    before = RunRecord.read(run) if resume and run.record.is_file() else None
+    if before and reached and _is_over(before, reached, config=config):
+        _note_the_end(reached, run=run)
+        return before
     if not resume:
         shutil.rmtree(run.evaluation, ignore_errors=True)  # it is of the weights that are about to be replaced
-    record = _begin(fit, project=project, command=command, resume=resume)
+    record = _begin(fit, project=project, command=command, before=before)
     record.study, record.trial = study, trial
     write_atomically(run.config, yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True).encode())
-    loggers = build_loggers(config, run=run, record=record, project=project, resumed_at_step=step)
-    trainer = fit.trainer(loggers, report=report)
-    record.timings["setup"] = round(time.perf_counter() - began, 3)
+    resumed_at = reached.steps if reached else None
+    loggers = build_loggers(config, run=run, record=record, project=project, resumed_at_step=resumed_at)
+    began = _note_time(record, "setup", since=began)
     record.write(run)
-    began = time.perf_counter()
     status: Status = "failed"
     error: BaseException | None = None
+    trainer: pl.Trainer | None = None
     try:
         with _explained():
+            trainer = fit.trainer(loggers, report=report)
             fit.go(trainer, resume=resume)
             _require_a_number(fit)
         status = "completed"
@@ -76,28 +84,53 @@ def train(
         status = _status_of(raised)
         raise
     finally:
-        _finish(record, fit=fit, trainer=trainer, status=status, error=error)
-        record.timings["fit"] = round(time.perf_counter() - began, 3)
+        _finish(record, fit=fit, metrics=trainer.callback_metrics if trainer else {}, status=status, error=error)
+        _note_time(record, "fit", since=began)
         record.write(run)
         finish_loggers(loggers, summary=_summary(record), exit_code=0 if status in {"completed", "pruned"} else 1)
     return record
 
 
-def _resumable_step(fit: Fit) -> int:
-    """The step of the run's last checkpoint, once it is known to be of this model."""
+class _Reached(NamedTuple):
+    """How far a run's last checkpoint is."""
+
+    epochs: int
+    steps: int
+
+
+def _reached(fit: Fit) -> _Reached:
+    """What the last checkpoint has behind it, once it is known to be of this model."""
     try:
         contents = read_checkpoint(fit.run.last_checkpoint)
     except CheckpointError as error:
         raise CheckpointError(f"cannot resume: {error}") from error
     require_same_model(contents, fit.task.identity, fit.run.last_checkpoint)
     require_same_data(contents, fit.data.data_hash, fit.run.last_checkpoint)
-    return int(contents["global_step"])
+    epochs = contents["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    return _Reached(int(epochs), int(contents["global_step"]))
 
 
-def _begin(fit: Fit, *, project: Project, command: Sequence[str], resume: bool) -> RunRecord:
-    config, run = fit.config, fit.run
-    before = RunRecord.read(run) if resume and run.record.is_file() else None
+def _is_over(before: RunRecord, reached: _Reached, *, config: Config) -> bool:
+    """Whether resuming would train nothing. A run that was killed in its last breath is still to be completed."""
+    limits = ((config.trainer.max_epochs, reached.epochs), (config.trainer.max_steps, reached.steps))
+    if before.status != "completed":
+        return any(limit is not None and done > limit for limit, done in limits)
+    same = before.config_hash == config_hash(config)  # it may have stopped early
+    return same or any(limit is not None and done >= limit for limit, done in limits)
+
+
+def _note_the_end(reached: _Reached, *, run: RunDirectory) -> None:
+    print(
+        f"note: nothing is left to do after {reached.epochs} epochs ({reached.steps} steps); to go on, type: "
+        f"python src/train.py resume={os.path.relpath(run.path)} trainer.max_epochs={2 * max(1, reached.epochs)}",
+        file=sys.stderr,
+    )
+
+
+def _begin(fit: Fit, *, project: Project, command: Sequence[str], before: RunRecord | None) -> RunRecord:
+    config = fit.config
     identifier = before.id if before else uuid.uuid4().hex[:8]
+    now = _now()
     return RunRecord(
         id=identifier,
         status="running",
@@ -111,16 +144,28 @@ def _begin(fit: Fit, *, project: Project, command: Sequence[str], resume: bool) 
         threads=config.trainer.threads,
         seed=config.seed,
         parameters=fit.parameters,
-        started_at=before.started_at if before else _now(),
+        started_at=before.started_at if before else now,
         resumed=before.resumed + 1 if before else 0,
+        resumed_at=now if before else None,
+        legs=before.earlier_legs() if before else [],
+        timings=dict(before.timings) if before else {},
     )
 
 
-def _finish(record: RunRecord, *, fit: Fit, trainer: pl.Trainer, status: Status, error: BaseException | None) -> None:
+def _note_time(record: RunRecord, name: str, *, since: float) -> float:
+    """Add the seconds since then to those of the run's earlier legs. Returns the time."""
+    now = time.perf_counter()
+    record.timings[name] = round(record.timings.get(name, 0.0) + now - since, 3)
+    return now
+
+
+def _finish(
+    record: RunRecord, *, fit: Fit, metrics: Mapping[str, Any], status: Status, error: BaseException | None
+) -> None:
     record.status = status
     record.finished_at = _now()
     record.best = fit.checkpoints.best
-    record.metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    record.metrics = {name: float(value) for name, value in metrics.items()}
     if error is not None and not isinstance(error, TrialPruned):
         record.error = {"class": type(error).__name__, "message": str(error)}
         with fit.run.log.open("a", encoding="utf-8") as log:

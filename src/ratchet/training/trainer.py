@@ -15,7 +15,7 @@ from ratchet.config.schema import Config, TrainerConfig
 from ratchet.errors import ConfigError
 from ratchet.runs.directory import RunDirectory
 from ratchet.training.callbacks import Checkpoints, Reports, TerminalProgress
-from ratchet.training.ranks import ddp_strategy
+from ratchet.training.ranks import RankedDDPStrategy
 
 Report = Callable[[int, float], None]  # of a validation: how many there were, and the objective
 
@@ -67,7 +67,7 @@ def build_trainer(
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
-        strategy=ddp_strategy(run) if settings.strategy == "ddp" else settings.strategy,
+        strategy=RankedDDPStrategy() if settings.strategy == "ddp" else settings.strategy,
         precision=settings.precision,
         max_epochs=settings.max_epochs if settings.max_epochs is not None else -1,
         max_steps=settings.max_steps if settings.max_steps is not None else -1,
@@ -82,5 +82,5 @@ def build_trainer(
         enable_progress_bar=False,  # TerminalProgress does it
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=1_000_000_000,  # nothing is logged on a step
+        log_every_n_steps=0,  # nothing is logged on a step
     )

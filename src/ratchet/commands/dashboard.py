@@ -1,0 +1,107 @@
+"""`make dashboard`: optuna-dashboard on every study of the project."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import yaml
+
+from ratchet.errors import RatchetError
+from ratchet.project import Project
+from ratchet.search.collection import Collection
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+PORT = 8080
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until Ctrl-C. Raises RatchetError where there is nothing to serve, or no way to."""
+    port = _port(arguments)
+    project = Project.find()
+    sweeps = Path(os.environ.get("RATCHET_RUNS", project.runs)) / "sweeps"
+    application = _application(sweeps)
+    with _listening(application, port) as server:
+        print(f"dashboard: http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)", flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+def _port(arguments: Sequence[str]) -> int:
+    for text in arguments:
+        key, _, value = text.partition("=")
+        if key != "port" or not value.isdigit() or int(value) > 65535:
+            raise RatchetError(f"{text}: dashboard does not know it; allowed: port=<0 to 65535>; type: port={PORT}")
+    return int(arguments[-1].partition("=")[2]) if arguments else PORT
+
+
+def _application(sweeps: Path) -> WSGIApplication:
+    try:
+        import optuna_dashboard
+    except ImportError as error:
+        raise RatchetError(f"the dashboard needs {error.name}; type: pip install 'ratchet[dashboard]'") from error
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    studies = Collection(lambda: storages(sweeps), say=lambda line: print(f"note: {line}", file=sys.stderr))
+    if not studies.get_all_studies():
+        where = os.path.relpath(sweeps)
+        raise RatchetError(f"there is no study in {where} yet; type: python src/train.py -m model=cnn,mlp")
+    application: Any = optuna_dashboard.wsgi(studies)
+    application.add_hook("before_request", _only_look)
+    served: WSGIApplication = application
+    return served
+
+
+def _only_look() -> None:
+    """Notes can be written (PUT); what makes, removes or tells belongs to the sweep."""
+    from bottle import HTTPResponse, request
+
+    if request.method in {"POST", "DELETE"}:
+        reason = {"reason": "studies are only looked at here: their sweep makes them, and their directory removes them"}
+        raise HTTPResponse(reason, 403)
+
+
+def storages(sweeps: Path) -> Iterator[str]:
+    """The journals of all studies, and each other storage that a study was told to use."""
+    for place in ("*/study.journal", "*/recheck/study.journal"):
+        yield from (str(path) for path in sorted(sweeps.glob(place)))
+    yield from dict.fromkeys(url for path in sorted(sweeps.glob("*/multirun.yaml")) for url in _urls(path))
+
+
+def _urls(multirun: Path) -> Iterable[str]:
+    """What a study's command line named as sweep.storage."""
+    try:
+        plain: Any = yaml.safe_load(multirun.read_text(encoding="utf-8"))
+        found = [settings.get("storage") for settings in plain["hydra"]["sweeper"]["sweeps"].values()]
+    except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return ()  # being written just now, or somebody else's
+    return [str(url) for url in found if url]
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that its base gives it
+        """Requests are nobody's news."""
+
+
+def _listening(application: WSGIApplication, port: int) -> WSGIServer:
+    try:
+        return make_server("127.0.0.1", port, application, server_class=_Server, handler_class=_Handler)
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+        reason = "is taken" if error.errno == errno.EADDRINUSE else "is not for everybody"
+        raise RatchetError(f"port {port} {reason}; type: python src/dashboard.py port=<another>, or port=0") from error

@@ -1,0 +1,146 @@
+"""`make dashboard`: what is served while studies run, and the lines for what cannot be."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import optuna
+import pytest
+
+from ratchet.commands.dashboard import main
+from ratchet.errors import RatchetError
+from search.applications import SOURCE, end, sweep
+
+
+@pytest.fixture
+def sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RATCHET_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs/sweeps"
+
+
+@pytest.fixture
+def study(sweeps: Path) -> optuna.Study:
+    from optuna.storages.journal import JournalStorage
+
+    from ratchet.search.journal import Journal
+
+    return optuna.create_study(storage=JournalStorage(Journal(sweeps / "a/study.journal")), study_name="a")
+
+
+def complaint(*arguments: str) -> str:
+    with pytest.raises(RatchetError) as caught:
+        main(arguments)
+    return str(caught.value)
+
+
+def test_without_a_study_there_is_nothing_to_show(sweeps):
+    said = complaint("port=0")
+    assert "there is no study in" in said
+    assert "type: python src/train.py -m" in said
+
+
+def test_without_the_extra_it_is_named(study, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
+    assert complaint("port=0").endswith("type: pip install 'ratchet[dashboard]'")
+
+
+@pytest.mark.parametrize("typed", ["port=", "port=x", "port=65536", "8080", "host=here"])
+def test_a_mistaken_argument_is_named(study, typed):
+    assert complaint(typed) == f"{typed}: dashboard does not know it; allowed: port=<0 to 65535>; type: port=8080"
+
+
+def test_a_port_that_is_taken_is_named(study):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert complaint(f"port={port}") == (
+            f"port {port} is taken; type: python src/dashboard.py port=<another>, or port=0"
+        )
+
+
+class Served:
+    """A dashboard in a process of its own."""
+
+    def __init__(self, runs: Path) -> None:
+        os.environ["RATCHET_RUNS"] = str(runs)
+        self.process = subprocess.Popen(
+            [sys.executable, str(SOURCE / "dashboard.py"), "port=0"], text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline()
+        self.address = self.line.split()[1]
+
+    def get(self, path: str) -> Any:
+        with urlopen(f"{self.address}api/{path}", timeout=60) as answer:
+            return json.load(answer)
+
+    def studies(self) -> dict[str, int]:
+        return {study["study_name"]: study["study_id"] for study in self.get("studies")["study_summaries"]}
+
+    def drawn(self, page: str) -> str:
+        """What a browser without network makes of a page."""
+        chromium = [str(shutil.which("chromium")), "--headless", "--no-sandbox", "--disable-gpu"]
+        quiet = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--virtual-time-budget=20000"]
+        command = [*chromium, *quiet, "--dump-dom", f"{self.address}{page}"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+@pytest.fixture
+def served(sweeps: Path, study: optuna.Study) -> Iterator[Served]:
+    dashboard = Served(sweeps.parent)
+    yield dashboard
+    dashboard.process.kill()
+    dashboard.process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="it opens the page in chromium")
+def test_studies_are_shown_while_they_run(sweeps, study, served):
+    """Two studies that began after the dashboard; one of them in a database, which its multirun.yaml names."""
+    assert "(Ctrl-C ends it)" in served.line
+    assert list(served.studies()) == ["a"]
+    database = f"'sqlite:///{sweeps.parent}/studies.db'"
+    running = [
+        sweep(sweeps / "first", "seconds=0.2", name="first", n_trials=30),
+        sweep(sweeps / "second", "seconds=0.2", name="second", n_trials=30, storage=database),
+    ]
+    counts = []
+    while any(process.poll() is None for process in running):
+        known = served.studies()
+        begun = [known[name] for name in ("first", "second") if name in known]
+        counts.append([len(served.get(f"studies/{number}")["trials"]) for number in begun])
+        time.sleep(0.5)
+    for process in running:
+        end(process)
+    assert any(len(count) == 2 and 0 < min(count) < 30 for count in counts)
+    known = served.studies()
+    for name in ("first", "second"):
+        shown = served.get(f"studies/{known[name]}")
+        assert [trial["state"] for trial in shown["trials"]] == ["Complete"] * 30
+        assert {param["name"] for param in shown["trials"][0]["params"]} == {"x"}
+    page = served.drawn("dashboard")
+    assert "first</" in page
+    assert "second</" in page
+
+
+@pytest.mark.slow
+def test_a_study_cannot_be_removed_from_the_page_and_ctrl_c_is_quiet(study, served):
+    removal = Request(f"{served.address}api/studies/{served.studies()['a']}", method="DELETE")
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(removal, timeout=60)
+    assert list(served.studies()) == ["a"]
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.communicate(timeout=60) == ("", "")
+    assert served.process.returncode == 0

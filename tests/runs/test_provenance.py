@@ -1,0 +1,44 @@
+"""Where a number came from."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ratchet.runs.provenance import git_state
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    for name in ("src/a.py", "conf/a.yaml", "params.yaml", ".gitignore"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("*.pyc\n", encoding="utf-8")
+    identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "a state"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("written", "dirty"),
+    [
+        ("src/a.py", True),
+        ("src/new.py", True),
+        ("conf/model/new.yaml", True),
+        ("src/a.pyc", False),  # git is told to pass it over
+        ("notes.txt", False),  # no number depends on it
+    ],
+)
+def test_changed_and_new_code_is_dirty(repository: Path, written: str, dirty: bool) -> None:
+    before = git_state(repository)
+    assert before["dirty"] is False
+    (repository / written).parent.mkdir(exist_ok=True)
+    (repository / written).write_text("changed\n", encoding="utf-8")
+    assert git_state(repository) == {**before, "dirty": dirty}
+
+
+def test_outside_git_nothing_is_said(tmp_path: Path) -> None:
+    assert git_state(tmp_path) == {"revision": None, "dirty": None}

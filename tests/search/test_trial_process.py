@@ -1,0 +1,39 @@
+"""What travels to a trial's process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+
+from ratchet.search.composer import Composer
+from ratchet.search.executors import ForkedExecutor
+from ratchet.search.outcomes import Outcome
+from ratchet.search.trial_process import Job
+
+
+def test_what_jobs_share_is_pickled_once(
+    composer: Composer, context: HydraContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pickled = []
+    original = Job.surroundings
+    monkeypatch.setattr(Job, "surroundings", lambda job: pickled.append(job.number) or original(job))
+    executor = ForkedExecutor()
+
+    def task(config: DictConfig) -> Any:
+        return {"seed": config.seed, "pid": os.getpid()}
+
+    outcomes = []
+    for number in range(2):
+        config = composer.compose([f"seed={number}"], number=number, directory=str(tmp_path))
+        job = Job(task, config, context, "study", number, tmp_path / str(number), ("seed",))
+        running = executor.start(job)
+        outcomes.append(running.receive())
+        running.end()
+    assert pickled == [0]
+    assert all(isinstance(outcome, Outcome) and outcome.state == "complete" for outcome in outcomes), outcomes
+    assert [outcome.metrics["seed"] for outcome in outcomes if isinstance(outcome, Outcome)] == [0, 1]

@@ -1,0 +1,83 @@
+"""scripts/accuracy_table.py and bench/ measure what conf/ says: params.yaml, somebody's choice, has no part in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from ratchet.config.composition import load_config
+from ratchet.config.schema import Config
+from ratchet.project import Project
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def chosen(project: Project) -> Project:
+    """A project whose params.yaml says other things than conf/."""
+    project.params.write_text(
+        "seed: 9\noverrides: {optimizer: {lr: 0.5}, trainer: {batch_size: 7}}\n", encoding="utf-8"
+    )
+    return project
+
+
+def load(path: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(Path(path).stem, REPOSITORY / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def composed(project: Project, arguments: list[str]) -> Config:
+    """The config of a command line, without what only Hydra and evaluate read."""
+    return load_config(project, [each for each in arguments if not each.startswith(("hydra.", "run="))])
+
+
+def is_of_conf_alone(config: Config) -> bool:
+    return (config.seed, config.optimizer.lr) == (0, 0.003) and config.trainer.batch_size == 100
+
+
+def test_the_table_trains_what_conf_says(chosen, monkeypatch):
+    script = load("scripts/accuracy_table.py", monkeypatch)
+    commands: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(script, "table", lambda *_: ["a table"])
+    monkeypatch.setattr(script, "RECIPES", script.RECIPES[:1])
+    monkeypatch.setattr(sys, "argv", ["accuracy_table.py"])
+    script.main()
+    assert [Path(command[1]).stem for command in commands] == ["fetch", "prepare", *["train", "evaluate"] * 5]
+    seeds = [command[command.index("model=logistic") + 1] for command in commands if "train" in command[1]]
+    assert sorted(seeds) == [f"seed={seed}" for seed in range(5)]
+    for command in commands:
+        config = composed(chosen, [each for each in command[2:] if not each.startswith("seed=")])
+        assert is_of_conf_alone(config), command
+
+
+def test_the_pipelines_memory_is_measured_of_what_conf_says(chosen, monkeypatch):
+    bench = load("bench/pipeline.py", monkeypatch)
+    commands: list[list[str]] = []
+    monkeypatch.setattr(bench, "seconds", lambda command, _: commands.append(command))
+    bench.peak_megabytes(chosen)
+    assert [Path(command[1]).stem for command in commands] == ["fetch", "prepare", "train", "evaluate"]
+    for command in commands:
+        assert is_of_conf_alone(composed(chosen, command[2:])), command
+
+
+def test_training_is_timed_of_what_conf_says(chosen, monkeypatch, capsys):
+    bench = load("bench/training.py", monkeypatch)
+    configs: list[Config] = []
+    monkeypatch.setattr(bench, "bare", lambda config, _: configs.append(config) or 1.0)
+    monkeypatch.setattr(bench, "whole", lambda *_: 1.0)
+    monkeypatch.setattr(sys, "argv", ["training.py"])
+    bench.main()
+    assert {config.data.name for config in configs} == {"mnist1d", "fashion_mnist"}
+    assert all(is_of_conf_alone(config) for config in configs)
+    assert "1.00" in capsys.readouterr().out
