@@ -12,6 +12,7 @@ import yaml
 from hydra.utils import get_class
 
 from ratchet.errors import ConfigError
+from ratchet.search import samplers
 from ratchet.search.samplers import build_pruner, build_sampler
 from ratchet.search.settings import SweepSettings
 
@@ -31,6 +32,8 @@ def settings(**given: Any) -> SweepSettings:
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.parametrize("name", FILES["sampler"])
 def test_each_sampler_searches(bench, name: str) -> None:
+    if name == "cmaes":
+        pytest.importorskip("cmaes")
     space = {"x": "choice(-1.0,0.0,0.3,1.0)"} if name == "grid" else NUMBERS
     plan = bench.plan(space=space, sampler=read("sampler", name), n_trials=4, champion_first=False)
     (study,) = bench.run(plan).studies
@@ -86,7 +89,7 @@ def test_workers_draw_their_own_values_and_the_same_again() -> None:
 
 def test_several_objectives_have_no_pruner() -> None:
     both = [{"metric": name, "direction": "minimize"} for name in "ab"]
-    assert isinstance(build_pruner(settings(objectives=both)), optuna.pruners.NopPruner)
+    assert isinstance(build_pruner(settings(objectives=both), objectives=2), optuna.pruners.NopPruner)
 
 
 SAMPLERS = {name: {"sampler": read("sampler", name)} for name in FILES["sampler"]}
@@ -116,9 +119,19 @@ def test_what_a_sampler_or_a_pruner_cannot_do_is_said_in_one_line(bench, given: 
     assert "\n" not in str(caught.value)
 
 
+def test_a_sampler_whose_package_is_missing_names_it(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samplers, "find_spec", lambda _: None)
+    with pytest.raises(
+        ConfigError, match=r"CmaEsSampler needs the package cmaes; type: pip install 'ratchet\[cmaes\]'"
+    ):
+        bench.plan(space=NUMBERS, **SAMPLERS["cmaes"])
+
+
 @pytest.mark.parametrize("name", ["gp", "cmaes", "qmc"])
 def test_a_sampler_of_one_space_is_refused_for_a_conditional_one(zoo, name: str) -> None:
     options = {"model": {"cnn": {"model.kernel": "int(interval(1,9))"}, "gru": {"model.depth": "int(interval(1,3))"}}}
     with pytest.raises(ConfigError, match="cannot search a conditional space, and model decides here what else varies"):
         zoo.plan(space={"model": "choice(cnn,gru)"}, options=options, **SAMPLERS[name])
+    if name == "cmaes":
+        pytest.importorskip("cmaes")
     assert zoo.plan("model=gru", space={"lr": "interval(0,1)"}, options=options, **SAMPLERS[name])
