@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,7 @@ class Application:
     """quadratic.py as a person runs it."""
 
     directory: Path  # hydra.sweep.dir, where its study is
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def command(self, *arguments: str, **settings: Any) -> list[str]:
         given = [f"+hydra.sweeper.sweeps.grid.{key}={value}" for key, value in settings.items()]
@@ -124,10 +126,19 @@ class Application:
 
     def start(self, *arguments: str, **settings: Any) -> subprocess.Popen[str]:
         """In a process group of its own."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(*arguments, **settings), cwd=self.directory.parent, env=dict(os.environ), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Leave nothing running, also where a test failed."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
     def run(self, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **settings)
@@ -149,8 +160,19 @@ class Application:
 
 
 @pytest.fixture
-def application(tmp_path: Path) -> Application:
-    return Application(tmp_path / "sweep")
+def application(tmp_path: Path) -> Iterator[Application]:
+    application = Application(tmp_path / "sweep")
+    yield application
+    application.end()
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """With a study that has an answer."""
+    application = Application(tmp_path_factory.mktemp("asked") / "sweep")
+    assert application.run("x=interval(-1,1)", "steps=2", n_trials=2, study="mine").returncode == 0
+    yield application
+    application.end()
 
 
 @pytest.fixture(scope="session")

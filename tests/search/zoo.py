@@ -6,7 +6,8 @@ from omegaconf import DictConfig
 
 ZOO = {
     "config.yaml": (
-        "defaults: [_self_, {model: cnn}, {optimizer: adam}, {override hydra/sweeper: ratchet}]\n"
+        "defaults: [_self_, {model: cnn}, {optimizer: adam}, {override hydra/sweeper: ratchet},"
+        " {override hydra/job_logging: none}, {override hydra/hydra_logging: none}]\n"
         "seed: 0\nlr: 0.1\nobjective: {metric: accuracy, direction: maximize}\nhydra: {output_subdir: null}\n"
     ),
     "model/cnn.yaml": "name: cnn\nwidth: 8\nkernel: 3\n",

@@ -6,6 +6,7 @@ import inspect
 import random
 import warnings
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import optuna
@@ -76,6 +77,8 @@ def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: in
         raise ConfigError(f"{name} has one objective, got {objectives}; type: sweep/sampler=nsga2")
     if issubclass(kind, TPESampler) and space.is_conditional and not settings.sampler.get("group"):
         notes.append("TPE samples a conditional space key by key unless told; type: sweep.sampler.group=true")
+    if issubclass(kind, CmaEsSampler) and find_spec("cmaes") is None:
+        raise ConfigError(f"{name} needs the package cmaes; type: pip install 'ratchet[cmaes]', or sweep/sampler=tpe")
     if objectives > 1 and not isinstance(build_pruner(settings, objectives=1), NopPruner):
         raise ConfigError(f"a pruner judges one objective, here are {objectives}; type: sweep/pruner=none")
     if settings.pruner is not None:

@@ -13,7 +13,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ratchet.search.channel import current_trial
+from ratchet.errors import TrialPruned
+from ratchet.search.channel import TrialContext, current_trial
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="quadratic")
@@ -24,9 +25,17 @@ def main(config: DictConfig) -> float:
     for step in range(1, config.steps + 1):
         time.sleep(config.seconds / config.steps)
         if trial is not None:
-            trial.report(step, value)
+            report(trial, step, value)
     act(str(config.mood))
     return math.nan if str(config.mood) == "nan" else value
+
+
+def report(trial: TrialContext, step: int, value: float) -> None:
+    try:
+        trial.report(step, value)
+    except TrialPruned:
+        Path(HydraConfig.get().runtime.output_dir, "pruned").write_text(f"{os.getpid()} {time.monotonic()}")
+        raise
 
 
 def act(mood: str) -> None:
@@ -35,7 +44,9 @@ def act(mood: str) -> None:
         raise ValueError("it does not go")
     if mood == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    if mood == "hang":
+    if mood in {"hang", "deaf"}:
+        if mood == "deaf":
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         time.sleep(600)
     if mood == "memory":
         import resource

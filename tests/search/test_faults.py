@@ -1,0 +1,294 @@
+"""What goes wrong, in real processes: killed trials and workers, trainings that fail, changed questions."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from ratchet.search.ledger import CLAIM, RESULT, is_over, ticket_of
+
+pytestmark = pytest.mark.slow
+
+SPACE = "x=interval(-1,1)"
+
+
+def until(condition: Callable[[], Any], *, seconds: float = 60) -> Any:
+    """What `condition` gives, once it gives something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if found := condition():
+                return found
+        except (OSError, KeyError, ValueError):
+            pass  # there is no study yet
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s")
+
+
+def trial_processes(worker: int) -> list[int]:
+    """The trials that a worker's server has forked: each leads a session of its own."""
+    fields = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        fields[int(entry.name)] = stat
+    grand = [pid for pid, stat in fields.items() if any(int(stat[1]) == child for child in children(worker, fields))]
+    return [pid for pid in grand if fields[pid][0] not in "ZX" and int(fields[pid][3]) == pid]
+
+
+def children(pid: int, fields: dict[int, list[str]]) -> list[int]:
+    return [each for each, stat in fields.items() if int(stat[1]) == pid]
+
+
+def result(trial: FrozenTrial) -> dict[str, Any]:
+    return trial.user_attrs.get(RESULT) or {}
+
+
+def finished(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    return [trial for trial in trials if is_over(trial)]
+
+
+def check_whole(application, n_trials: int) -> None:
+    """Exactly so many came to an end, each ticket once, and a directory for each that ran to its end."""
+    trials = application.trials
+    over = finished(trials)
+    assert sorted(ticket_of(trial) for trial in over) == list(range(n_trials))
+    assert [trial.number for trial in trials if trial.state in {TrialState.RUNNING, TrialState.WAITING}] == []
+    directories = {path.name for path in application.directory.iterdir() if path.name.isdigit()}
+    assert {str(trial.number) for trial in over} <= directories <= {str(trial.number) for trial in trials}
+    for trial in over:
+        assert (application.directory / str(trial.number) / "ran").exists()
+        assert trial.value == -((trial.params["x"] - 0.3) ** 2)
+
+
+# --- kills
+
+
+def test_a_killed_trial_is_run_again(application) -> None:
+    process = application.start(SPACE, "seconds=2", n_trials=2, n_jobs=1)
+    (trial,) = until(lambda: trial_processes(process.pid))
+    os.kill(trial, signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    check_whole(application, 2)
+    first = application.trials[0]
+    assert (first.state, result(first)["failure"]) == (TrialState.FAIL, "killed")
+    assert result(first)["error"] == "its process was ended by SIGKILL"
+    again = next(trial for trial in application.trials if trial.user_attrs[CLAIM].get("attempt") == 1)
+    assert again.params == first.params
+    assert "failed (killed, run again)" in err
+
+
+def test_what_is_killed_again_and_again_is_given_up(application) -> None:
+    done = application.run("x=1,2", "mood=kill", retries=1, n_jobs=2)
+    assert "failed (killed): its process was ended by SIGKILL" in done.stderr
+    trials = application.trials
+    assert sorted(ticket_of(trial) for trial in finished(trials)) == [0, 1]
+    assert sorted(ticket_of(trial) for trial in trials) == [0, 0, 1, 1]
+
+
+def test_a_killed_worker_takes_its_trials_with_it_and_the_command_goes_on(application) -> None:
+    process = application.start(SPACE, "seconds=3", n_trials=3, n_jobs=2)
+    running = until(lambda: (found := trial_processes(process.pid)) and len(found) == 2 and found)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running), seconds=10)
+    done = application.run(SPACE, "seconds=3", n_trials=3, n_jobs=2)
+    assert done.stderr.count("had lost its worker; it is run again") == 2
+    check_whole(application, 3)
+
+
+def test_twenty_kills_of_everything_lose_nothing(application) -> None:
+    """At random moments, also while the interpreter starts; then the same command to its end."""
+    draw, n_trials = random.Random(0), 24
+    for _ in range(20):
+        process = application.start(SPACE, "seconds=0.2", n_trials=n_trials, n_jobs=2)
+        if draw.random() < 0.8:  # from the first sign of life on
+            size = application.journal.stat().st_size if application.journal.exists() else 0
+            until(lambda size=size, p=process: p.poll() is not None or application.journal.stat().st_size > size)
+        time.sleep(draw.uniform(0, 1.0))
+        trials = trial_processes(process.pid)
+        for pid in [process.pid, *trials]:
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        process.communicate()
+    done = application.run(SPACE, "seconds=0.2", n_trials=n_trials, n_jobs=2)
+    assert done.returncode == 0, done.stderr
+    check_whole(application, n_trials)
+    again = application.run(SPACE, "seconds=0.2", n_trials=n_trials, n_jobs=2)
+    assert again.stderr == ""
+    check_whole(application, n_trials)
+
+
+def test_several_workers_and_kills_among_them(application) -> None:
+    n_trials, command = 20, (SPACE, "seconds=0.2")
+    workers = [application.start(*command, n_trials=n_trials, n_jobs=2) for _ in range(3)]
+    until(lambda: len(finished(application.trials)) >= 3)
+    os.kill(workers[1].pid, signal.SIGKILL)
+    for worker in workers:
+        worker.communicate(timeout=120)
+    assert [worker.returncode for worker in workers] == [0, -signal.SIGKILL, 0]
+    check_whole(application, n_trials)
+
+
+def test_a_torn_journal_goes_on(application) -> None:
+    application.run(SPACE, n_trials=2)
+    with application.journal.open("ab") as stream:
+        stream.write(b'{"op_code":5,"worker_id":"some')
+    application.run(SPACE, n_trials=4)
+    check_whole(application, 4)
+
+
+# --- trainings that fail
+
+MOODS = {
+    "raise": ("exception", "ValueError: it does not go", "raise ValueError"),
+    "nan": ("non-finite loss", "value is nan", ""),
+    "memory": ("out of memory", "MemoryError", "bytearray(2**31)"),
+    "disk": ("disk full", "No space left on device", "full.write"),
+    "exit": ("exception", "SystemExit: 3", "sys.exit(3)"),
+    "kill": ("killed", "its process was ended by SIGKILL", ""),
+    "hang": ("timeout", "longer than 1.5 s", "time.sleep(600)"),
+}
+
+
+def test_each_failure_is_on_its_trial_and_the_others_go_on(application) -> None:
+    moods = ",".join(["good", *MOODS, "well"])
+    done = application.run(f"mood={moods}", retries=0, n_jobs=3, trial_timeout=1.5)
+    assert done.returncode == 0
+    by_mood = {trial.params["mood"]: trial for trial in application.trials}
+    assert [by_mood[mood].state for mood in ("good", "well")] == [TrialState.COMPLETE] * 2
+    for mood, (failure, error, traceback) in MOODS.items():
+        trial, found = by_mood[mood], result(by_mood[mood])
+        assert (mood, trial.state, found["failure"], found["over"]) == (mood, TrialState.FAIL, failure, True)
+        assert error in found["error"]
+        assert traceback in found["traceback"]
+        assert f"failed ({failure}): {found['error']}" in done.stderr
+
+
+def test_a_training_that_hears_no_stop_is_ended(application) -> None:
+    began = time.monotonic()
+    application.run("mood=deaf", trial_timeout=1, retries=0)
+    (trial,) = application.trials
+    assert (result(trial)["failure"], result(trial)["error"]) == ("timeout", "longer than 1 s")
+    assert time.monotonic() - began < 60
+
+
+def test_a_study_whose_trials_all_fail_alike_ends_early(application) -> None:
+    done = application.run(SPACE, "mood=raise", n_trials=30, n_jobs=1)
+    assert "ends early: 4 trials failed alike and none succeeded" in done.stderr
+    assert len(application.trials) == 4
+    again = application.run(SPACE, "mood=raise", n_trials=30, n_jobs=1)
+    assert "ends early" in again.stderr
+
+
+def test_a_sweep_ends_with_its_time(application) -> None:
+    application.run(SPACE, "seconds=0.3", n_trials=1000, timeout=3, n_jobs=1)
+    trials = application.trials
+    assert 1 <= len(trials) < 20
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+
+
+# --- verdicts
+
+
+def test_a_pruned_trial_s_process_ends_within_a_second(application) -> None:
+    """From the verdict, as the trial heard it, to the end of its process."""
+    pruner = "{_target_:optuna.pruners.ThresholdPruner,lower:-1}"
+    process = application.start("x=0,2,3,4,0.1", "steps=20", "seconds=2", pruner=pruner, n_jobs=1)
+    ended: dict[Path, float] = {}
+    while process.poll() is None:
+        for told in set(application.directory.glob("*/pruned")) - set(ended):
+            if len(words := told.read_text().split()) == 2 and not Path(f"/proc/{words[0]}").exists():
+                ended[told] = time.monotonic() - float(words[1])
+        time.sleep(0.01)
+    process.communicate()
+    assert {told.parent.name for told in ended} == {"1", "2", "3"}
+    assert min(ended.values()) < 1
+    assert max(ended.values()) < 20  # none hangs; this machine may be busy
+    assert [trial.state.name for trial in application.trials] == ["COMPLETE", *["PRUNED"] * 3, "COMPLETE"]
+
+
+# --- Ctrl-C
+
+
+def test_ctrl_c_once_lets_the_running_trials_finish(application) -> None:
+    process = application.start(SPACE, "seconds=2", n_trials=6, n_jobs=2)
+    until(lambda: len(trial_processes(process.pid)) == 2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the worker and its server hear it
+    _, err = process.communicate(timeout=60)
+    assert "no new trials; waiting for 2 to finish (Ctrl-C again ends them)" in err
+    assert [trial.state for trial in application.trials] == [TrialState.COMPLETE] * 2
+    application.run(SPACE, "seconds=2", n_trials=6, n_jobs=2)
+    check_whole(application, 6)
+
+
+def test_ctrl_c_twice_ends_them_and_the_command_goes_on(application) -> None:
+    process = application.start(SPACE, "seconds=60", "steps=600", n_trials=2, n_jobs=2)
+    running = until(lambda: (found := trial_processes(process.pid)) and len(found) == 2 and found)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+    began = time.monotonic()
+    process.communicate(timeout=60)
+    assert time.monotonic() - began < 30
+    assert not any(Path(f"/proc/{pid}").exists() for pid in running)
+    states = [trial.state for trial in application.trials]
+    assert states == [TrialState.FAIL] * 2 + [TrialState.WAITING] * 2
+    assert {result(trial).get("failure") for trial in application.trials[:2]} == {"interrupted"}
+    params = sorted(trial.params["x"] for trial in application.trials[:2])
+    process = application.start(SPACE, "seconds=60", "steps=600", n_trials=2, n_jobs=2)
+    until(lambda: len(trial_processes(process.pid)) == 2)
+    assert sorted(trial.params["x"] for trial in application.trials[2:4]) == params
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+# --- another question under the same name
+
+ASKED = [SPACE, "steps=2"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "settings", "said"),
+    [
+        (["x=interval(-1,2)", "steps=2"], {}, "space of x was interval(-1,1), is interval(-1,2)"),
+        ([SPACE, "steps=3"], {}, "steps was 2, is 3"),
+        ([*ASKED, "objective.direction=minimize"], {}, "objectives of value was maximize, is minimize"),
+        ([*ASKED, "objective.metric=loss"], {}, "objectives of value was maximize, is absent"),
+        (ASKED, {"repeats": 2}, "repeats was 1, is 2"),
+        ([*ASKED, "+z=interval(0,1)"], {}, "space of +z was absent, is interval(0,1)"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_another_question_is_refused_with_what_changed(asked, typed, settings, said: str) -> None:
+    done = asked.run(*typed, n_trials=3, study="mine", **settings)
+    assert done.returncode == 1
+    line = done.stderr.strip().splitlines()[-1]
+    assert "study mine has been asking something else: " in line
+    assert said in line
+    assert "type: sweep.study=<another name>, or the command as it was" in line
+    assert [trial.state.name for trial in asked.trials] == ["COMPLETE"] * 2
+
+
+# --- two at once
+
+
+def test_the_same_sweep_twice_at_once_is_one_study(application) -> None:
+    processes = [application.start(SPACE, "seconds=0.2", n_trials=10, n_jobs=2) for _ in range(2)]
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+    check_whole(application, 10)

@@ -1,0 +1,118 @@
+"""The worker in this process, its trials in threads: budgets, repeats, failures that no process is needed for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig
+from optuna.trial import TrialState
+
+from ratchet.search.ledger import RESULT
+from ratchet.search.plan import TaskFacts
+from ratchet.search.sweeper import preflight
+from search.conftest import Bench, load
+from search.zoo import ZOO, animal
+
+
+def test_a_study_has_as_many_trials_as_it_is_asked_for(bench) -> None:
+    settings = {"space": {"x": "interval(-1,1)"}}
+    for n_trials in (3, 3, 5, 4):
+        plan = bench.plan(n_trials=n_trials, **settings)
+        (study,) = bench.run(plan, slots=2).studies
+        assert study.ledger.finished() == n_trials
+    assert len(study.study.trials) == 5
+    assert study.study.trials[0].params == {"x": 0.0}  # what the config has now
+
+
+def test_what_does_not_compose_costs_its_trial(tmp_path: Path) -> None:
+    """The look before the start sees each option once, not each with each."""
+    conf = tmp_path / "conf"
+    files = {name: text.replace("{optimizer: adam},", "{optimizer: adam}, {pair: '${model}_${optimizer}'},")
+             for name, text in ZOO.items()}  # fmt: skip
+    files |= {f"pair/{name}.yaml": "{}" for name in ("cnn_adam", "gru_adam", "cnn_sgd")}
+    for name, text in files.items():
+        (conf / name).parent.mkdir(parents=True, exist_ok=True)
+        (conf / name).write_text(text, encoding="utf-8")
+    bench = Bench(load(conf, "config"), tmp_path, animal)
+    plan = bench.plan(space={"model": "choice(cnn,gru)", "optimizer": "choice(adam,sgd)"}, n_trials=12)
+    preflight(plan, composer=bench.loaded.composer, facts=bench.facts)
+    (study,) = bench.run(plan).studies
+    failed = [trial for trial in study.study.trials if trial.state == TrialState.FAIL]
+    assert {trial.state for trial in study.study.trials} == {TrialState.FAIL, TrialState.COMPLETE}
+    for trial in failed:
+        assert trial.params == {"model": "gru", "optimizer": "sgd"}
+        result = trial.user_attrs[RESULT]
+        assert (result["failure"], result["over"]) == ("compose error", True)
+        assert "gru_sgd" in result["error"]
+    assert study.ledger.finished() == 12
+
+
+@pytest.fixture
+def seeded(zoo):
+    """A task whose accuracy hangs on the seed, told of three of them."""
+    seen: list[tuple[float, int]] = []
+
+    def task(config: DictConfig) -> dict[str, float]:
+        seen.append((config.lr, config.seed))
+        return {"accuracy": config.lr + config.seed / 100, "parameters": 1.0}
+
+    zoo.task = task
+    zoo.facts = TaskFacts(metrics=("accuracy", "parameters"), repeat=lambda k: [f"seed={k}"] if k else [])
+    return zoo, seen
+
+
+def test_the_objective_of_repeats_is_their_mean(seeded) -> None:
+    bench, seen = seeded
+    plan = bench.plan("lr=0.5,0.1", repeats=3)
+    (study,) = bench.run(plan).studies
+    assert seen == [(0.5, 0), (0.5, 1), (0.5, 2), (0.1, 0), (0.1, 1), (0.1, 2)]
+    assert [trial.value for trial in study.study.trials] == [pytest.approx(0.51), pytest.approx(0.11)]
+    spread = [each["accuracy"] for each in study.study.trials[0].user_attrs[RESULT]["repeats"]]
+    assert spread == [0.5, 0.51, 0.52]
+
+
+def test_a_hopeless_configuration_is_not_repeated_to_the_end(seeded) -> None:
+    bench, seen = seeded
+    pruner = {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 1, "n_warmup_steps": 0}
+    plan = bench.plan("lr=0.5,0.1", repeats=4, pruner=pruner)
+    (study,) = bench.run(plan).studies
+    assert [trial.state.name for trial in study.study.trials] == ["COMPLETE", "PRUNED"]
+    assert seen[4:] == [(0.1, 0)]
+
+
+def test_wilcoxon_compares_seed_by_seed(seeded) -> None:
+    bench, seen = seeded
+    pruner = {"_target_": "optuna.pruners.WilcoxonPruner", "p_threshold": 0.2, "n_startup_steps": 0}
+    plan = bench.plan("lr=0.5,0.1,0.6", repeats=8, pruner=pruner)
+    (study,) = bench.run(plan).studies
+    assert [trial.state.name for trial in study.study.trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
+    assert len([lr for lr, _ in seen if lr == 0.1]) < 8
+    assert study.study.trials[2].value == pytest.approx(0.635)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("good", "the task returned 'good'; allowed: a number for accuracy"),
+        (None, "the task returned None; allowed: a number for accuracy"),
+        (True, "the task returned True"),
+        ({"loss": 1.0}, "allowed: a number for accuracy"),
+        (float("inf"), "accuracy is inf"),
+    ],
+)
+def test_what_is_no_value_fails_its_trial(zoo, value: object, said: str) -> None:
+    zoo.task = lambda _: value
+    plan = zoo.plan("lr=0.1")
+    (study,) = zoo.run(plan).studies
+    (trial,) = study.study.trials
+    assert trial.state == TrialState.FAIL
+    assert said in trial.user_attrs[RESULT]["error"]
+
+
+@pytest.mark.parametrize("value", [0.5, [0.5], (0.5,), {"accuracy": 0.5, "name": "x"}])
+def test_what_a_task_may_return(zoo, value: object) -> None:
+    zoo.task = lambda _: value
+    plan = zoo.plan("lr=0.1")
+    (study,) = zoo.run(plan).studies
+    assert study.study.trials[0].value == 0.5
