@@ -64,8 +64,8 @@ def test_the_table_trains_what_conf_says(chosen, monkeypatch):
 def test_the_pipelines_memory_is_measured_of_what_conf_says(chosen, monkeypatch):
     bench = load("bench/pipeline.py", monkeypatch)
     commands: list[list[str]] = []
-    monkeypatch.setattr(bench, "seconds", lambda command, _: commands.append(command))
-    bench.peak_megabytes(chosen)
+    monkeypatch.setattr(bench, "peak", lambda command, _: commands.append(command) or 1.0)
+    bench.peak_megabytes(chosen, "fashion_mnist")
     assert [Path(command[1]).stem for command in commands] == ["fetch", "prepare", "train", "evaluate"]
     for command in commands:
         assert is_of_conf_alone(composed(chosen, command[2:])), command

@@ -11,6 +11,8 @@ from pathlib import Path
 _NAMES = ("pytorch_lightning", "lightning", "lightning_fabric", "py.warnings", "torch", "matplotlib", "wandb")
 _NOT_OURS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # for those who write the libraries
 
+_TIP = "The `srun` command is available on your system"  # Lightning's, where SLURM is installed
+
 
 @contextmanager
 def quiet_libraries(log: Path) -> Iterator[None]:
@@ -24,6 +26,7 @@ def quiet_libraries(log: Path) -> Iterator[None]:
         warnings.simplefilter("default")
         for category in _NOT_OURS:
             warnings.simplefilter("ignore", category)
+        warnings.filterwarnings("ignore", message=_TIP)
         warnings.showwarning = _log_warning
         for logger in loggers:
             logger.handlers, logger.propagate = [handler], False
