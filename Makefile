@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check bench table plots dashboard lock clean
+.PHONY: help setup repro test check bench bench-search table plots dashboard lock clean
 
 help:  ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP)  ## the virtual environment, with the versions of constraints.txt
 
@@ -36,6 +36,9 @@ check: $(STAMP)  ## lint, types and the fast tests
 bench: $(STAMP)  ## speed and memory, as tables of ratios (minutes)
 	@$(BIN)/python bench/training.py
 	@$(BIN)/python bench/pipeline.py
+
+bench-search: $(STAMP)  ## the search against its peers, as tables of ratios (an hour and more)
+	@$(BIN)/python bench/search.py
 
 table: $(STAMP)  ## the README's table of accuracies (long: it trains everything)
 	@$(BIN)/python scripts/accuracy_table.py

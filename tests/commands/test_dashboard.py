@@ -53,7 +53,7 @@ def test_without_a_study_there_is_nothing_to_show(sweeps):
 
 def test_without_the_extra_it_is_named(study, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna_dashboard", None)
-    assert complaint("port=0").endswith("type: pip install 'ratchet[dashboard]'")
+    assert complaint("port=0").endswith("type: pip install -e '.[dashboard]'")
 
 
 @pytest.mark.parametrize("typed", ["port=", "port=x", "port=65536", "8080", "host=here"])

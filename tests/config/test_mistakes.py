@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.errors import MissingConfigException
 
 from ratchet.config.composition import Request, load_config
+from ratchet.config.explanation import explain
 from ratchet.config.grammar import to_override_value
 from ratchet.config.tree import value_at
 from ratchet.errors import ConfigError
 from ratchet.project import Project
+
+REPOSITORY = Path(__file__).parents[2]
 
 
 def complaint(project: Project, *overrides: str) -> str:
@@ -48,7 +53,7 @@ MISTAKES = {
     "model={widht: 3}": "model.widht: there is no such key; nearest: model.width",
     "model=[a]": "model=[a]: a choice is the name of an option",
     "experiment=null": "type: ~experiment",
-    "hydra/launcher=slurmm": "hydra/launcher=slurmm: there is no such option; ",  # what is allowed hangs on the extras
+    "hydra/launcher=basics": "hydra/launcher=basics: there is no such option; nearest: basic; allowed: basic",
     # an unknown key
     "modle=cnn": "modle: there is no such key; nearest: model; allowed: augmentation, data, debug",
     "trainer.max_epoch=3": "nearest: trainer.max_epochs, trainer.max_steps; allowed in trainer: accelerator, ",
@@ -133,6 +138,19 @@ def test_a_mistaken_override_is_said_in_one_line(settings, typed, monkeypatch):
         monkeypatch.setattr(Request, "known", known(settings.conf.resolve()))
     assert usual_values(MISTAKES[typed], settings) in complaint(settings, *overrides)
     assert not settings.lock.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "extra"),
+    [("joblib", "joblib"), ("submitit_local", "submitit"), ("submitit_slurm", "submitit"), ("ray", "ray")],
+)
+def test_a_launcher_that_is_not_installed_names_its_extra(option, extra, tmp_path):
+    error = MissingConfigException("", f"hydra/launcher/{option}", ["basic", "other"])
+    assert str(explain(error, directory=tmp_path)) == (
+        f"hydra/launcher={option} is not installed; installed: basic, other; type: pip install -e '.[{extra}]'"
+    )
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extra in extras
 
 
 @pytest.mark.parametrize(

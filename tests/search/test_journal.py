@@ -117,7 +117,9 @@ def test_of_several_that_break_a_lock_each_gets_its_turn(path: Path) -> None:
         assert [line["k"] for line in lines if line["who"] == str(who)] == list(range(40))
 
 
-@pytest.mark.parametrize("owner", ["elsewhere!17-23", "no name of ours", Process.this().name])
+@pytest.mark.parametrize(
+    "owner", ["elsewhere!17-23", "no name of ours", Process.this().name], ids=[0, 1, "this process"]
+)
 def test_the_lock_of_a_living_or_an_unknown_process_is_respected(path: Path, owner: str) -> None:
     target = Journal(path)
     lock_of(path).symlink_to(owner)

@@ -121,7 +121,7 @@ def test_loggers_are_closed_where_training_cannot_begin(logged: Logged, monkeypa
 
     from ratchet.training.fit import Fit
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise ValueError("no such device")
 
     monkeypatch.setattr(Fit, "trainer", refuse)

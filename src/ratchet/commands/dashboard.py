@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import yaml
 
+from ratchet.config.names import to_install
 from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.search.collection import Collection
@@ -48,7 +49,7 @@ def _application(sweeps: Path) -> WSGIApplication:
     try:
         import optuna_dashboard
     except ImportError as error:
-        raise RatchetError(f"the dashboard needs {error.name}; type: pip install 'ratchet[dashboard]'") from error
+        raise RatchetError(f"the dashboard needs {error.name}; type: {to_install('dashboard')}") from error
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -9,9 +9,16 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from ratchet.config.groups import groups, options
-from ratchet.config.names import nearest, suggestion
+from ratchet.config.names import nearest, suggestion, to_install
 from ratchet.config.params import yaml_position
 from ratchet.errors import ConfigError
+
+LAUNCHERS = {  # option of hydra/launcher: the extra of pyproject.toml that brings it
+    "joblib": "joblib",
+    "submitit_local": "submitit",
+    "submitit_slurm": "submitit",
+    "ray": "ray",
+}
 
 
 def explain(error: BaseException, *, directory: Path) -> ConfigError | None:
@@ -41,6 +48,11 @@ def _missing_config(error: MissingConfigException, directory: Path) -> ConfigErr
     names = [str(name) for name in error.options or (options(directory, group) if group else [])]
     if names:
         best = [*nearest(option, names), *names][0]
+        if group == "hydra/launcher" and option in LAUNCHERS:
+            return ConfigError(
+                f"hydra/launcher={option} is not installed; installed: {', '.join(sorted(names))}; "
+                f"type: {to_install(LAUNCHERS[option])}"
+            )
         if group.startswith("hydra/"):
             return ConfigError(
                 f"{group}={option}: there is no such option; {suggestion(option, names)}; type: {group}={best}"

@@ -16,3 +16,8 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     all_names = sorted(names)
     close = nearest(name, all_names)
     return (f"nearest: {', '.join(close)}; " if close else "") + f"allowed: {', '.join(all_names) or 'none'}"
+
+
+def to_install(extra: str) -> str:
+    """What to type for an optional dependency of pyproject.toml."""
+    return f"pip install -e '.[{extra}]'"

@@ -151,7 +151,8 @@ class Ledger:
                 continue
             claim = trial.user_attrs.get(CLAIM) or {}
             owner = claim.get("worker")
-            if owner == self.worker or not (self._is_gone(owner, now=now) if owner else self._is_orphan(trial, now)):
+            gone = self._is_forsaken(trial, now=now) if owner is None else self._is_gone(owner, now=now)
+            if owner == self.worker or not gone:
                 continue
             lost_before = int(claim.get("lost", 0))
             again = claim.get("ticket") is not None and lost_before < MOST_LOST
@@ -164,13 +165,20 @@ class Ledger:
     def _is_queued(self, number: int) -> bool:
         return any((trial.user_attrs.get(CLAIM) or {}).get("retry_of") == number for trial in self.trials())
 
-    def _is_orphan(self, trial: FrozenTrial, now: float) -> bool:
-        """A worker was killed before it wrote its name: all that ever came are gone, or one would have written it."""
-        _, since = self._beats.setdefault(f"trial {trial.number}", (0, now))
-        workers = [key.removeprefix(WORKER) for key in self.study.user_attrs if key.startswith(WORKER)]
-        return now - since > STALE or all(self._is_gone(each, now=now) for each in workers if each != self.worker)
+    def _is_forsaken(self, trial: FrozenTrial, *, now: float) -> bool:
+        """Whether a trial without an owner stays so: in the moment between asking for it and claiming it its worker
+        was killed, or cut off from the storage. So it is where every worker is gone, or it has been so for long.
+        """
+        since = self._beats.setdefault(f"trial {trial.number}", (0, now))[1]
+        return now - since > STALE or not self.others(now=now)
+
+    def others(self, *, now: float) -> list[str]:
+        """Other workers that ever wrote to the study and are not gone."""
+        names = (key.removeprefix(WORKER) for key in self.study.user_attrs if key.startswith(WORKER))
+        return [name for name in names if name != self.worker and not self._is_gone(name, now=now)]
 
     def _is_gone(self, owner: str, *, now: float) -> bool:
+        """By its own machine's word, or else by its heartbeat."""
         alive = Process.parse(owner.partition("/")[0]).is_alive()
         if alive is not None:
             return not alive

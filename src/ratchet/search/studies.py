@@ -15,7 +15,8 @@ from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, Storage
 from optuna.storages import BaseStorage
 from optuna.storages.journal import JournalStorage
 
-from ratchet.errors import ConfigError
+from ratchet.config.names import to_install
+from ratchet.errors import ConfigError, RatchetError
 from ratchet.search.journal import Journal
 from ratchet.search.plan import StudyPlan
 from ratchet.search.samplers import build_pruner, build_sampler
@@ -31,12 +32,12 @@ def open_storage(where: str) -> BaseStorage:
     if "://" not in where:
         return JournalStorage(Journal(Path(where)))
     try:
-        return optuna.storages.get_storage(where)
+        return _connect(where)
     except ImportError as error:
-        extra = "postgresql" if where.startswith("postgres") else error.name
+        driver = getattr(error.__cause__, "name", None) or error
+        usual = to_install("postgresql") if driver == "psycopg" else f"pip install {driver}"
         raise ConfigError(
-            f"sweep.storage={where.partition(':')[0]}://... needs a driver ({error}); "
-            f"type: pip install 'ratchet[{extra}]'"
+            f"sweep.storage={where.partition(':')[0]}://... needs a driver, {driver}; type: {usual}"
         ) from error
     except Exception as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -46,10 +47,22 @@ def open_storage(where: str) -> BaseStorage:
         ) from error
 
 
-def open_study(plan: StudyPlan, *, salt: str) -> optuna.Study:
+def _connect(url: str) -> BaseStorage:
+    """Of several workers that make the tables of an empty database at once, one does and the others fail once."""
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    for pause in (0.5, 1.0):
+        try:
+            return optuna.storages.get_storage(url)
+        except (IntegrityError, OperationalError, ProgrammingError):
+            time.sleep(pause)
+    return optuna.storages.get_storage(url)
+
+
+def open_study(plan: StudyPlan, *, salt: str, say: Callable[[str], None]) -> optuna.Study:
     """The study of a plan, made where there is none yet. Raises ConfigError where it has been asking something else."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = open_storage(plan.storage)
+    storage = patient(open_storage(plan.storage), say=say)
     directions = [each.direction for each in plan.objectives]
     identity = json.loads(json.dumps(plan.identity, default=str))
     try:
@@ -106,20 +119,37 @@ def _changes(part: str, before: Any, now: Any) -> list[str]:
 def patiently(
     action: Callable[[], Result], *, say: Callable[[str], None], stop: threading.Event | None = None
 ) -> Result:
-    """Do something with the storage; where it is away, try again for a minute. Raises what it raised last."""
+    """Do something with the storage; where it is away, try again for a minute. Raises RatchetError, or its OSError."""
     began, wait, told = time.monotonic(), 0.2, False
     while True:
         try:
             return action()
         except (StorageInternalError, OSError) as error:
+            cause = error.__cause__ or error  # Optuna takes any failure for invalid data
+            line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
             if time.monotonic() - began > PATIENCE or (stop is not None and stop.is_set()):
-                raise
+                if isinstance(error, OSError):
+                    raise
+                raise RatchetError(
+                    f"the storage has not answered for {PATIENCE:.0f} seconds ({line}); it keeps what was finished; "
+                    "type the same command again, to go on"
+                ) from error
             if not told:
-                line = str(error).splitlines()[0] if str(error) else type(error).__name__
                 say(f"the storage does not answer ({line}); trying again for {PATIENCE:.0f} seconds")
                 told = True
             time.sleep(wait)
             wait = min(2 * wait, 2.0)
+
+
+def patient(storage: BaseStorage, *, say: Callable[[str], None]) -> BaseStorage:
+    """The same storage, each of whose operations waits for a storage that is away, as `patiently` does.
+
+    An operation that was done and not acknowledged is done again: Ledger.reclaim sees to a trial that was asked for so.
+    """
+    for name in BaseStorage.__abstractmethods__:
+        operation = getattr(storage, name)
+        setattr(storage, name, lambda *a, _do=operation, **k: patiently(lambda: _do(*a, **k), say=say))
+    return storage
 
 
 def _without_password(url: str) -> str:

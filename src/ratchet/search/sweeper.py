@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,12 @@ class Sweep:
 
     def plans(self, composer: Composer) -> list[StudyPlan]:
         """The studies, each checked: everything a trial could ask for composes. Raises ConfigError."""
+        workers = max(settings.n_workers for settings in self.sweeps.values())
+        if workers > 1 and self.launcher == "basic":
+            raise ConfigError(
+                f"sweep.n_workers={workers}: hydra/launcher=basic places one; allowed: joblib, submitit_local, "
+                "submitit_slurm, ray; type: hydra/launcher=joblib, or n_jobs instead, for trials at once in one worker"
+            )
         plans, notes = plan_studies(self.sweeps, self.arguments, composer=composer, facts=self.facts)
         nested = self.nested or len(plans) > 1
         placed = [replace(p, directory=self.directory / p.name if nested else self.directory) for p in plans]
@@ -61,29 +68,56 @@ class Sweep:
             plan.directory.mkdir(parents=True, exist_ok=True)
             OmegaConf.save(self.master, plan.directory / "multirun.yaml")
         task = WorkerTask(self, tuple(plans))
-        placed = str(OmegaConf.select(self.master, "hydra.runtime.choices")["hydra/launcher"]) != "basic"
-        if placed or plans[0].settings.n_workers > 1:
-            self._launch(task, plans)
-            return task.worker(composer, slots=[], live=False)
-        return task.work(composer, live=True)
+        if self.launcher == "basic" and plans[0].settings.n_workers == 1:
+            return task.work(composer, live=True)
+        observer = task.worker(composer, slots=[], live=False)  # it makes the studies, once
+        self._launch(task, observer)
+        return observer
 
-    def _launch(self, task: WorkerTask, plans: Sequence[StudyPlan]) -> None:
-        """Workers as Hydra's jobs. One that dies costs nothing but itself: what it ran is reclaimed by the others."""
+    @property
+    def launcher(self) -> str:
+        """The option of hydra/launcher."""
+        return str(OmegaConf.select(self.master, "hydra.runtime.choices")["hydra/launcher"])
+
+    def _launch(self, task: WorkerTask, observer: Worker) -> None:
+        """See that there are workers until the studies are done.
+
+        Where one was lost, and others with it or not, as many are placed again, if any trial was finished since.
+        """
+        wanted, placed = task.plans[0].settings.n_workers, 0
+        while True:
+            before, missing = observer.finished, wanted if not placed else wanted - observer.others()
+            if missing > 0:
+                error = self._place(task, range(placed, placed + missing))
+                placed += missing
+                if error is None:
+                    return
+                line = " ".join(str(error).split())[:200] or type(error).__name__
+                if observer.finished == before and not observer.is_done:
+                    raise RatchetError(
+                        f"hydra/launcher={self.launcher} lost its workers ({line}); the study keeps what was finished; "
+                        "type the same command again, to go on"
+                    ) from error
+                observer.say(f"a worker was lost ({line}); what it ran is run again")
+            if observer.is_done:
+                return
+            time.sleep(1)  # launchers end what they placed beside a lost one
+
+    def _place(self, task: WorkerTask, numbers: range) -> Exception | None:
+        """Workers as Hydra's jobs, until all have ended. Returns what a launcher raises that lost one."""
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.context, task_function=task, config=self.master
         )
-        base = os.path.relpath(plans[0].directory / "workers", self.directory)
-        jobs = [[f"hydra.sweep.subdir={to_override_value(f'{base}/{k}')}"] for k in range(plans[0].settings.n_workers)]
+        base = os.path.relpath(task.plans[0].directory / "workers", self.directory)
+        jobs = [[f"hydra.sweep.subdir={to_override_value(f'{base}/{k}')}"] for k in numbers]
         try:
-            returned = launcher.launch(jobs, initial_job_idx=0)
-        except Exception as error:
-            raise RatchetError(
-                f"a worker was lost ({' '.join(str(error).split())[:200] or type(error).__name__}); its study keeps "
-                "what was finished; type the same command again, to go on"
-            ) from error
+            returned = launcher.launch(jobs, initial_job_idx=numbers.start)
+        except Exception as error:  # noqa: BLE001 - every launcher has its own
+            return error
         for job in returned:
             if job.status == JobStatus.FAILED:
                 raise job._return_value
+        return None
 
 
 class Returns(Sequence[JobReturn]):

@@ -120,11 +120,11 @@ class Worker:
         self._beats, self._beaten, self._reclaimed = 0, 0.0, 0.0
         self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
         self.studies = [self._open(plan) for plan in plans]
-        if slots and any(study.ledger.finished() < study.plan.n_trials for study in self.studies):
+        if slots and not self.is_done:
             executor.warm_up()
 
     def _open(self, plan: StudyPlan) -> OpenStudy:
-        study = patiently(lambda: open_study(plan, salt=self._name), say=self._display.say)
+        study = patiently(lambda: open_study(plan, salt=self._name, say=self._display.say), say=self._display.say)
         ledger = Ledger(study, tickets=plan.n_trials, retries=plan.settings.retries, worker=self._name)
         return OpenStudy(plan, study, ledger, self._composer)
 
@@ -132,6 +132,25 @@ class Worker:
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended it early."""
         return self._interrupts > 0
+
+    @property
+    def finished(self) -> int:
+        """How many trials of all studies are done with."""
+        return sum(study.ledger.finished() for study in self.studies)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no study has a trial left."""
+        return all(study.ledger.finished() >= study.plan.n_trials for study in self.studies)
+
+    def others(self) -> int:
+        """How many other workers are alive."""
+        now = time.monotonic()
+        return len({name for study in self.studies for name in study.ledger.others(now=now)})
+
+    def say(self, line: str) -> None:
+        """A note for a person."""
+        self._display.say(line)
 
     def run(self) -> None:
         """Work until there is nothing left, Ctrl-C, or a timeout."""

@@ -1,0 +1,247 @@
+"""What does the search cost, and what is it worth? Ratios against peers in the same run, on the same machine.
+
+    python bench/search.py                     every part, one after the other (an hour and more)
+    python bench/search.py grid                one part; several: grid orchestrator
+    python bench/search.py sweep trials=4 steps=300 peers=ideal,ray-reused    smaller, fewer peers
+
+grid          200 jobs with an empty task under the project's configuration, against Hydra's basic sweeper
+orchestrator  2,000 trials with a trivial objective: milliseconds a trial, early and late, and the worker's memory
+scaling       two slots against one, on trials of equal length: trials that sleep, trials that compute
+sweep         24 trials of 1,500 steps on MNIST-1D at two slots, against hydra-optuna-sweeper, Ray Tune and a bare loop
+pruner        the default pruner against none over 5 seeds: best value and steps
+
+Each case is a command of its own. Memory is the largest sum of proportional set sizes over all of its processes, looked
+at four times a second. Milliseconds depend on the machine and on what else it does; ratios less.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from environments import ROOT, python_of
+from rich.console import Console
+from rich.table import Table
+from watching import Watched, watch
+
+PYTHON, BENCH = sys.executable, ROOT / "bench"
+SOURCE = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+SPACE = [
+    "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "optimizer.weight_decay=tag(log, interval(1e-5, 1e-1))",
+    "model.width=int(interval(8, 64))", "model.dropout=interval(0.0, 0.5)",
+]  # fmt: skip
+AIMS = {"basic": "1/6", "joblib": "1/3.5", "ray": "1/4", "ray-reused": "1/1.7", "ideal": "1.5"}
+Given = Mapping[str, str]
+
+
+def table(title: str, *columns: str) -> Table:
+    """Numbers to the right."""
+    made = Table(title=title)
+    for column in columns:
+        made.add_column(column, justify="left" if column == columns[0] else "right")
+    return made
+
+
+# --- grid
+
+
+def grid(given: Given) -> Table:
+    """An empty job: what is not training."""
+    jobs = int(given.get("jobs", 200))
+    found = {}
+    for sweeper in ("ratchet", "basic"):
+        with tempfile.TemporaryDirectory() as name:
+            command = [PYTHON, str(BENCH / "apps" / "empty.py"), "-m", f"hydra/sweeper={sweeper}"]
+            command += [f"seed=range(0,{jobs})", f"hydra.sweep.dir={name}/jobs"]
+            seen = watch(command, folder=Path(name), environment=SOURCE)
+            imported, *started = seen.notes
+            each = 1000 * (max(started) - min(started)) / (len(started) - 1)
+            found[sweeper] = (each, min(started) - imported, seen.seconds)
+    made = table(f"a grid of {jobs} jobs with an empty task", "measured", "Ratchet", "Hydra's basic", "ratio", "aim")
+    rows = zip(("ms a job", "s from imports to the first", "s in all"), *found.values(), strict=True)
+    for (what, ours, theirs), aim in zip(rows, ("60 ms", "2 s", ""), strict=True):
+        made.add_row(what, f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}", aim)
+    return made
+
+
+# --- orchestrator
+
+
+def orchestrate(**options: Any) -> dict[str, Any]:
+    """One run of bench/orchestrator.py."""
+    arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    with tempfile.TemporaryDirectory() as name:
+        seen = watch([PYTHON, str(BENCH / "orchestrator.py"), *arguments], folder=Path(name), environment=SOURCE)
+    found: dict[str, Any] = json.loads(seen.output.splitlines()[-1])
+    return found
+
+
+def each(times: list[float], part: slice = slice(None)) -> float:
+    """Milliseconds between two ends of trials, the mean."""
+    chosen = times[part]
+    return 1000 * (chosen[-1] - chosen[0]) / (len(chosen) - 1)
+
+
+def orchestrator(given: Given) -> Table:
+    """Trials that do nothing."""
+    trials, fewer = int(given.get("trials", 2000)), int(given.get("tpe_trials", 500))
+    window = min(100, trials // 2)
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("two processes", {"executor": "process", "slots": 2, "trials": trials}, "60 ms"),
+        ("in process", {"executor": "thread", "slots": 1, "trials": trials}, "8 ms"),
+        ("in process, random", {"executor": "thread", "slots": 1, "trials": fewer}, ""),
+        ("in process, TPE", {"executor": "thread", "slots": 1, "trials": fewer, "sampler": "TPESampler"}, "as r."),
+    ]
+    made = table(
+        "trials with a trivial objective: ms a trial (aims: last/first 1.5, memory 1.2)", "case", "trials", "ms",
+        "sampler", "storage", "cpu", "aim", "last/first", "of cpu", "MB, 100th", "last", "ratio",
+    )  # fmt: skip
+    for name, options, aim in cases:
+        found = orchestrate(**options)
+        times, memory = found["ended"], found["megabytes"]
+        count = len(times)
+        ratios = [each(clock, slice(-window, None)) / each(clock, slice(window)) for clock in (times, found["cpu"])]
+        early, late = memory[min(window, count - 1)], memory[-1]
+        made.add_row(
+            name, str(count), f"{each(times):.1f}", f"{1000 * found['sampler'] / count:.1f}",
+            f"{1000 * found['storage'] / count:.1f}", f"{each(found['cpu']):.1f}", aim,
+            *(f"{ratio:.2f}" for ratio in ratios), f"{early:.0f}", f"{late:.0f}", f"{late / early:.2f}",
+        )  # fmt: skip
+    return made
+
+
+# --- scaling
+
+
+def scaling(given: Given) -> Table:
+    """Trials of equal length; the first, which waits for the server, is not counted."""
+    trials = int(given.get("trials", 16))
+    made = table(
+        f"two slots against one, {trials} trials", "trials that", "s, one slot", "s, two slots", "ratio", "aim"
+    )
+    for task in ("sleeping", "computing"):
+        seconds = []
+        for slots in (1, 2):
+            times = orchestrate(executor="process", slots=slots, trials=trials + slots, task=task)["ended"]
+            seconds.append(times[-1] - times[slots - 1])
+        made.add_row(task, *(f"{value:.1f}" for value in seconds), f"{seconds[0] / seconds[1]:.2f}", "1.85")
+    return made
+
+
+# --- sweep
+
+
+def ratchet_command(folder: Path, *, trials: int, steps: int, pruner: str, seed: int) -> list[str]:
+    """The sweep as a person types it."""
+    return [
+        PYTHON, str(ROOT / "src" / "train.py"), "-m", "data=mnist1d", "model=cnn", *SPACE, "logger=csv",
+        "trainer.max_epochs=null", f"trainer.max_steps={steps}", "trainer.validate_every=3", "augmentation.shift=0",
+        f"sweep.n_trials={trials}", "sweep.n_jobs=2", "sweep.champion_first=false", f"sweep.seed={seed}",
+        f"sweep/pruner={pruner}", f"hydra.sweep.dir={folder}/study",
+    ]  # fmt: skip
+
+
+def ratchet(trials: int, steps: int, *, pruner: str = "hyperband", seed: int = 0) -> tuple[Watched, float, int]:
+    """Ratchet's own: what was seen, the best value, the steps of all trials."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "data").symlink_to(ROOT / "data")
+        for shared in ("conf", "sweeps", "src", "params.yaml", "dvc.yaml", "pyproject.toml"):
+            (folder / shared).symlink_to(ROOT / shared)
+        command = ratchet_command(folder, trials=trials, steps=steps, pruner=pruner, seed=seed)
+        seen = watch(command, folder=folder, environment=SOURCE, jobs="study/*/output.log")
+        with (folder / "study" / "trials.csv").open(encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        values = [float(row["metrics/validation/accuracy"]) for row in rows if row["state"] == "complete"]
+        return seen, max(values), sum(steps_of(folder / "study" / row["number"]) for row in rows)
+
+
+def steps_of(run: Path) -> int:
+    """Of a trial, pruned or not: the last line of its learning curve."""
+    with (run / "metrics.csv").open(encoding="utf-8") as stream:
+        return max(int(float(row["step"])) for row in csv.DictReader(stream))
+
+
+def peer(name: str, trials: int, steps: int) -> Watched:
+    """One of AIMS."""
+    script = {"basic": "hydra_optuna", "joblib": "hydra_optuna", "ideal": "ideal"}.get(name, "ray_tune")
+    python = PYTHON if name == "ideal" else python_of("hydra" if script == "hydra_optuna" else "ray")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            "PYTHONPATH": "", "OMP_NUM_THREADS": "1", "STEPS": str(steps), "TRIALS": str(trials), "LAUNCHER": name,
+            "FOLDER": f"{folder}/results", "PRUNER": "hyperband", "REUSE": str(int("reused" in name)),
+            "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0",
+        }  # fmt: skip
+        command = [python, str(BENCH / "peers" / f"{script}.py"), *(["-m"] if script == "hydra_optuna" else [])]
+        return watch(command, folder=Path(folder), environment=environment)
+
+
+def sweep(given: Given) -> Table:
+    """The whole, as a person waits for it."""
+    trials, steps = int(given.get("trials", 24)), int(given.get("steps", 1500))
+    names = given["peers"].split(",") if "peers" in given else list(AIMS)
+    ours, value, _ = ratchet(trials, steps)
+    made = table(
+        f"{trials} trials of {steps} steps on MNIST-1D, two at once; ratios are Ratchet's over the peer's",
+        "search", "s", "ratio", "aim", "first trial after s", "MB", "ratio of memory",
+    )  # fmt: skip
+    seen = {name: peer(name, trials, steps) for name in names}
+    made.add_row(
+        f"Ratchet (best {value:.3f})",
+        f"{ours.seconds:.0f}",
+        "",
+        "",
+        f"{ours.first_start:.1f} (9)",
+        f"{ours.peak:.0f}",
+        "",
+    )
+    for name, theirs in seen.items():
+        memory = f"{ours.peak / theirs.peak:.2f}" + (" (aim 0.6)" if name == "joblib" else "")
+        row = (f"{theirs.seconds:.0f}", f"{ours.seconds / theirs.seconds:.2f}", AIMS[name])
+        made.add_row(name, *row, f"{theirs.first_start:.1f}", f"{theirs.peak:.0f}", memory)
+    return made
+
+
+# --- pruner
+
+
+def pruner(given: Given) -> Table:
+    """What pruning saves, and what it loses."""
+    trials, steps = int(given.get("trials", 24)), int(given.get("steps", 1500))
+    seeds = int(given.get("seeds", 5))
+    found = {
+        name: [ratchet(trials, steps, pruner=name, seed=s)[1:] for s in range(seeds)] for name in ("none", "hyperband")
+    }
+    best = {name: statistics.fmean(value for value, _ in cases) for name, cases in found.items()}
+    spent = {name: sum(count for _, count in cases) for name, cases in found.items()}
+    made = table(f"the default pruner, {seeds} searches of {trials} trials", "measured", "none", "hyperband", "", "aim")
+    lost = f"{best['hyperband'] - best['none']:+.4f}"
+    made.add_row("mean best validation accuracy", f"{best['none']:.4f}", f"{best['hyperband']:.4f}", lost, "-0.005")
+    share = f"{spent['hyperband'] / spent['none']:.2f}"
+    made.add_row("steps", str(spent["none"]), str(spent["hyperband"]), share, "0.5")
+    return made
+
+
+PARTS: dict[str, Callable[[Given], Table]] = {
+    "grid": grid, "orchestrator": orchestrator, "scaling": scaling, "sweep": sweep, "pruner": pruner,
+}  # fmt: skip
+
+
+def main() -> None:
+    given = dict(argument.split("=", 1) for argument in sys.argv[1:] if "=" in argument)
+    parts = [argument for argument in sys.argv[1:] if "=" not in argument]
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        sys.exit(f"there is no part {unknown[0]}; allowed: {', '.join(PARTS)}")
+    for part in parts or PARTS:
+        Console(width=130).print(PARTS[part](given))
+
+
+if __name__ == "__main__":
+    main()
