@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -150,7 +151,7 @@ def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepS
     ours = [text for text in request.typed if is_for_a_sweep(text)]
     rest = tuple(text for text in request.typed if not is_for_a_sweep(text))
     named = [text for text in ours if text.partition("=")[0] == "sweep"]
-    inner = [text.lstrip("+")[len("sweep.") :] for text in ours if text not in named]
+    inner = [re.sub(r"^(\+*)sweep[./]", r"\1", text) for text in ours if text not in named]
     directory = project.root / "sweeps"
     if named:
         names = [str(value) for value in values_of(parse_override(named[-1]))]
@@ -163,6 +164,10 @@ def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepS
 
 def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
     known = sorted(path.stem for path in directory.glob("*.yaml") if path.stem != "base")
+    if not known:
+        raise ConfigError(
+            f"there are no sweeps in {directory}, and -m reads its settings there; type: git checkout sweeps"
+        )
     if name not in known:
         raise ConfigError(
             f"sweep={name}: there is no such sweep; {suggestion(name, known)}; "

@@ -109,8 +109,15 @@ class Request:
             raise explained from error
 
     def refuse_wrong_options(self) -> None:
-        """Raises ConfigError for a choice of an option that is not there, also among several."""
-        self._refuse_mistakes([text for text in self.overrides if _chooses(text, self.directory)])
+        """Raises ConfigError for a choice of an option that is not there, also among several, or for no section."""
+        suspects = [text for text in self.overrides if _chooses(text, self.directory) or self._has_no_section(text)]
+        self._refuse_mistakes(suspects)
+
+    def _has_no_section(self, text: str) -> bool:
+        try:
+            return parse_override(text).key_or_group.partition(".")[0] not in self.known
+        except HydraException:
+            return True
 
     def _refuse_mistakes(self, texts: Sequence[str]) -> None:
         around = Surroundings(self.directory, self.known, self.multirun)

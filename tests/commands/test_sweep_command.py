@@ -1,0 +1,289 @@
+"""`train.py -m` as a person uses it: every file of sweeps/, every mistake, and whole searches."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+
+from ratchet.commands.sweep import METRICS
+from ratchet.project import Project
+from ratchet.search.ledger import RESULT
+from search.applications import trials
+
+REPOSITORY = Path(__file__).parents[2]
+SWEEPS = sorted(path.stem for path in (REPOSITORY / "sweeps").glob("*.yaml") if path.stem != "base")
+MODELS = sorted(path.stem for path in (REPOSITORY / "conf/model").glob("*.yaml"))
+DATA = sorted(path.stem for path in (REPOSITORY / "conf/data").glob("*.yaml"))
+
+
+# --- the files
+
+ASKED = {  # what has to be typed for a sweep to have something to do
+    "grid": "model=cnn,mlp",
+    "search": "optimizer.lr=tag(log,interval(1e-4,1e-1))",
+}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_opens_with_its_question_and_its_command(name: str) -> None:
+    question, command = (REPOSITORY / f"sweeps/{name}.yaml").read_text(encoding="utf-8").splitlines()[:2]
+    assert re.fullmatch(r"# \S.*\?", question)
+    assert re.match(r"#   python src/train\.py -m .*", command)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_the_command_of_a_sweep_is_understood(untouched, train, monkeypatch, name: str) -> None:
+    import shlex
+
+    monkeypatch.chdir(untouched.root)
+    command = (REPOSITORY / f"sweeps/{name}.yaml").read_text(encoding="utf-8").splitlines()[1]
+    status, out, _ = train(*shlex.split(command.removeprefix("#   python src/train.py")), "sweep.dry_run=true")
+    assert (status, out.startswith("study ")) == (0, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_composes_for_each_model_on_each_data_set(untouched, train, monkeypatch, name: str, data: str) -> None:
+    monkeypatch.chdir(untouched.root)
+    for model in MODELS:
+        typed = [f"data={data}", f"sweep={name}", *filter(None, [ASKED.get(name)]), "sweep.dry_run=true"]
+        chosen = [] if name in {"full", "grid"} else [f"model={model}"]
+        status, out, err = train("-m", *typed, *chosen)
+        if (name, model) == ("architecture", "logistic"):
+            assert "an empty space, there is nothing to vary for model=logistic" in err
+        else:
+            assert (status, out.count("study ")) == (0, 1), err
+
+
+CHOSEN = [
+    f"{kind}={path.stem}" for kind in ("sampler", "pruner") for path in sorted((REPOSITORY / "sweeps" / kind).glob("*"))
+]
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+def test_each_option_can_be_chosen(untouched, train, monkeypatch, chosen: str) -> None:
+    monkeypatch.chdir(untouched.root)
+    if chosen == "sampler=cmaes":
+        pytest.importorskip("cmaes")
+    space = "int(interval(1,3))" if chosen == "sampler=grid" else "interval(0,0.5)"
+    key = "trainer.max_epochs" if chosen == "sampler=grid" else "model.dropout"
+    status, out, err = train("-m", f"{key}={space}", f"sweep/{chosen}", "sweep.repeats=5", "sweep.dry_run=true")
+    assert status == 0, err
+    file = REPOSITORY / "sweeps" / f"{chosen.replace('=', '/')}.yaml"
+    target = yaml.safe_load(file.read_text(encoding="utf-8"))["_target_"]
+    assert f"{target}" in out if chosen != "sampler=grid" else out.count("  trial: ") == 3
+
+
+def test_a_sampler_s_settings_can_be_added(untouched, train, monkeypatch) -> None:
+    monkeypatch.chdir(untouched.root)
+    typed = [INTERVAL, "+sweep.sampler.n_startup_trials=4", "sweep.sampler.group=false", "sweep.dry_run=true"]
+    assert train("-m", *typed)[0] == 0
+
+
+def test_the_plan_says_what_would_be_run_and_runs_nothing(untouched, train, monkeypatch) -> None:
+    monkeypatch.chdir(untouched.root)
+    before = sorted(untouched.root.rglob("*"))
+    typed = ["sweep=learning_rate", "model=cnn,mlp", "optimizer=adamw", "sweep.n_trials=7", "sweep.dry_run=true"]
+    status, out, err = train("-m", *typed)
+    assert (status, sorted(untouched.root.rglob("*"))) == (0, before), err
+    assert re.findall(r"study (\S+): (\d+) trials", out) == [
+        ("learning_rate_digits_cnn_" + out.partition("cnn_")[2][:6], "7"),
+        ("learning_rate_digits_mlp_" + out.partition("mlp_")[2][:6], "7"),
+    ]
+    assert "objective: maximize validation/accuracy" in out
+    assert "optimizer=adamw: optimizer.lr: tag(log, interval(0.0005, 0.05))" in out
+
+
+# --- mistakes
+
+INTERVAL = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
+TWO = "sweep.objectives=[{metric:validation/accuracy,direction:maximize},{metric:parameters,direction:minimize}]"
+MISTAKES = {
+    f"{INTERVAL} objective.metric=validation/recall": "there is no metric validation/recall; allowed: ",
+    f"{INTERVAL} sweep.objectives=[{{metric:recall,direction:maximize}}]": "there is no metric recall; allowed: "
+    + ", ".join(METRICS),
+    f"{INTERVAL} sweep.constraints=['size<=3']": "there is no metric size; allowed: ",
+    f"{INTERVAL} sweep.constraints=['parameters<3']": "'parameters<3' is no bound; allowed: <metric> <= <number>",
+    "sweep=architecture model=logistic": "an empty space, there is nothing to vary for model=logistic",
+    "sweep=learning_rate optimizer=adam optimizer.lr=0.1 scheduler=none": "an empty space, there is nothing to vary",
+    "optimizer.lr=interval(0.1,0.01)": "low 0.1 is above high 0.01; type: optimizer.lr=interval(0.01, 0.1)",
+    "optimizer.lr=tag(log,interval(0,0.1))": "log of 0.0; allowed: a low bound above 0",
+    "optimizer.lr=tag(log,interval(-1,0.1))": "log of -1.0; allowed: a low bound above 0",
+    "model.heads=choice(1,2)": "model.heads: there is no such key",
+    "modle.width=interval(1,2)": "error: modle.width: there is no such key; nearest: model.width",
+    "sweep=full sweep/sampler=gp": "GPSampler cannot search a conditional space, and model decides",
+    "sweep=full sweep/sampler=qmc": "QMCSampler cannot search a conditional space, and model decides",
+    "sweep=architecture sweep/sampler=cmaes": "CmaEsSampler knows numbers alone",
+    f"{INTERVAL} {TWO} sweep/pruner=median": "a pruner judges one objective, here are 2; type: sweep/pruner=none",
+    f"{INTERVAL} sweep/pruner=wilcoxon": "WilcoxonPruner compares repeats of a configuration",
+    f"{INTERVAL} sweep/sampler=grid": "has no end of values, and a grid runs each",
+    "sweep=learning_rat": "sweep=learning_rat: there is no such sweep; nearest: learning_rate",
+    "sweep=base": "sweep=base: there is no such sweep",
+    "model=cnn,mlp sweep.n_trails=3": "n_trails",
+    "model=cnn,mlp +sweep.n_trails=3": "n_trails: there is no such key; allowed: n_trials",
+    "model=cnn,mlp sweep.n_trials=many": "n_trials: Input should be a valid integer; got 'many'",
+    "model=cnn,mlp sweep.n_trials=0": "n_trials: Input should be greater than 0; got 0",
+    "model=cnn,mlp sweep.recheck.top=-1": "recheck.top: Input should be greater than or equal to 0; got -1",
+    "model=cnn,mlp sweep.study=a/b": "study: ",
+    f"{INTERVAL} sweep/sampler=tpee": "there is no such option; nearest: tpe",
+    f"{INTERVAL} sweep.sampler._target_=optuna.samplers.Nothing": "cannot be imported; allowed: the dotted path",
+    f"{INTERVAL} +sweep.sampler.warmth=3": "mend sweep.sampler.<argument>",
+    "model=cnn,mlp hydra/launcher=nowhere": "hydra/launcher=nowhere: there is no such option",
+    "sweep=learning_rate,architecture model=cnn,mlp sweep.study=mine": "two studies would be named mine",
+}
+
+
+@pytest.mark.parametrize("typed", MISTAKES)
+def test_a_mistake_is_one_line_before_any_trial(untouched, train, monkeypatch, typed: str) -> None:
+    monkeypatch.chdir(untouched.root)
+    before = sorted(untouched.root.rglob("*"))
+    status, out, err = train("-m", *typed.split(" "))
+    assert (status, out) == (1, "")
+    lines = [line for line in err.splitlines() if not line.startswith("note: ")]
+    assert len(lines) == 1, err
+    assert lines[0].startswith("error: ")
+    assert MISTAKES[typed] in lines[0]
+    assert sorted(untouched.root.rglob("*")) == before
+
+
+def test_a_project_without_sweeps_says_so(project, train) -> None:
+    shutil.rmtree(project.root / "sweeps")
+    status, _, err = train("-m", "model=cnn,mlp")
+    assert (status, err.count("\n")) == (1, 1)
+    assert "error: there are no sweeps in " in err
+
+
+# --- whole searches
+
+TINY = ["trainer.max_epochs=1", "logger=csv"]
+
+
+def start(project: Project, *typed: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "src/train.py"), "-m", *typed, *TINY], cwd=project.root,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def searched(project: Project, *typed: str) -> tuple[str, Path]:
+    """Search to the end. Returns what was printed, and the study's directory."""
+    process = start(project, *typed)
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
+    (journal,) = project.runs.glob("sweeps/*/study.journal")
+    return out, journal.parent
+
+
+def rows(directory: Path) -> list[dict[str, str]]:
+    with (directory / "trials.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def record(directory: Path, number: int) -> dict[str, Any]:
+    return dict(json.loads((directory / str(number) / "run.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.slow
+def test_a_conditional_search_of_everything(project) -> None:
+    out, directory = searched(project, "sweep=full", "sweep.n_trials=6", "sweep/sampler=random", "sweep/pruner=none")
+    found = trials(directory)
+    assert [trial.state.name for trial in found] == ["COMPLETE"] * 6
+    assert found[0].params["model"] == "cnn"  # what params.yaml has now
+    assert len({trial.params["model"] for trial in found}) > 1
+    for trial in found:
+        model = trial.params["model"]
+        owned = {name.rpartition("(")[2].rstrip(")") for name in trial.params if name.startswith("model.")}
+        assert owned == {model}
+        run, config = record(directory, trial.number), directory / str(trial.number) / "config.yaml"
+        assert run["best"]["value"] == trial.value
+        assert (run["trial"], run["study"], run["status"]) == (trial.number, directory.name, "completed")
+        assert yaml.safe_load(config.read_text(encoding="utf-8"))["model"]["name"] == model
+    assert [row["directory"] for row in rows(directory)] == [str(trial.number) for trial in found]
+    best = max(found, key=lambda trial: trial.value)
+    assert f"python src/evaluate.py run=runs/sweeps/{directory.name}/{best.number}" in out
+    assert "python src/train.py" in out
+
+
+@pytest.mark.slow
+def test_repeats_are_compared_seed_by_seed_and_the_best_checked_again(project) -> None:
+    typed = ["model=logistic", "optimizer.lr=1e-2,1e-9", "sweep=grid", "sweep.repeats=2", "sweep/pruner=wilcoxon"]
+    out, directory = searched(project, *typed, "sweep.recheck.top=1", "sweep.recheck.seeds=2")
+    found = trials(directory)
+    assert [trial.params["optimizer.lr"] for trial in found] == ["0.01", "1e-09"]
+    first = found[0].user_attrs[RESULT]
+    assert [path.name for path in sorted((directory / "0").glob("repeat*"))] == ["repeat0", "repeat1"]
+    seeds = [json.loads((directory / f"0/repeat{k}/run.json").read_text())["seed"] for k in range(2)]
+    assert len(set(seeds)) == 2
+    values = [each["validation/accuracy"] for each in first["repeats"]]
+    assert found[0].value == pytest.approx(sum(values) / 2)
+    again = trials(directory / "recheck")
+    assert [trial.state.name for trial in again] == ["COMPLETE"] * 2
+    fresh = {json.loads((directory / f"recheck/{k}/run.json").read_text())["seed"] for k in range(2)}
+    assert not fresh & set(seeds)
+    assert "once more on 2 fresh seeds" in out
+    assert "(searched: " in out
+
+
+@pytest.mark.slow
+def test_several_objectives_end_in_a_front_and_a_constraint_is_kept(project) -> None:
+    typed = ["model=mlp", "model.depth=1", "model.width=4,64,32", TWO, "sweep.constraints=['parameters<=3000']"]
+    out, directory = searched(project, *typed)
+    found = trials(directory)
+    assert [len(trial.values) for trial in found] == [2] * 3
+    sizes = {trial.params["model.width"]: trial.values[1] for trial in found}
+    assert sizes["4"] < sizes["32"] < 3000 < sizes["64"]
+    lines = [line for line in out.splitlines() if "model.width=" in line and "train.py" not in line]
+    assert "validation/accuracy, parameters, the front first" in out
+    assert len(lines) == 3
+    assert "(beyond a constraint)" in lines[2]
+    assert "model.width=64" in lines[2]
+
+
+@pytest.mark.slow
+def test_ctrl_c_lets_trials_finish_and_the_same_command_goes_on(project) -> None:
+    typed = ["model=logistic", "seed=1,2,3,4,5,6", "trainer.max_epochs=1", "sweep.n_jobs=1"]
+    process = start(project, *typed)
+    while not list(project.runs.glob("sweeps/*/0/config.yaml")) and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "interrupted"
+    assert "no new trials; waiting for 1 to finish (Ctrl-C again ends them)" in err
+    assert "trials are left; the same command goes on with them" in out
+    _, directory = searched(project, *typed)
+    found = trials(directory)
+    assert sorted(trial.params["seed"] for trial in found) == list("123456")
+    assert {trial.state for trial in found} == {optuna.trial.TrialState.COMPLETE}
+
+
+@pytest.mark.slow
+def test_what_fails_stands_in_the_table_and_the_others_go_on(project, train) -> None:
+    loss = ["objective.metric=validation/loss", "objective.direction=minimize"]
+    status, out, _ = train("-m", "model=cnn", "model.depth=1,9,2", "model.width=4", *TINY, *loss)
+    assert status == 1
+    (journal,) = project.runs.glob("sweeps/*/study.journal")
+    found = {trial.params["model.depth"]: trial for trial in trials(journal.parent)}
+    values = {depth: found[depth].value for depth in "12"}
+    assert all(record(journal.parent, found[depth].number)["best"]["value"] == values[depth] for depth in "12")
+    lines = [line.split() for line in out.splitlines()]
+    assert ["validation/loss,", "best", "first"] in lines
+    table = [line for line in lines if line and line[-1].startswith("model.depth=") and "train.py" not in str(line)]
+    assert [line[-1] for line in table] == [f"model.depth={depth}" for depth in sorted(values, key=values.__getitem__)]
+    assert f"failed  trial {found['9'].number} (exception): model.depth=9" in out
+    assert "ConfigError" in found["9"].user_attrs[RESULT]["traceback"]
