@@ -1,8 +1,9 @@
 """Whose turn it is: which trial of a study is run next, by exactly one of any number of workers.
 
-A study of n trials has the tickets 0 to n-1. A trial holds one; a retry inherits it. Where two trials come to hold the
-same, for no storage has transactions, the one with the lower number keeps it and the other takes the next free one. So
-n trials are finished in the end, however many workers come, go and are killed.
+A study of n trials has the tickets 0 to n-1. A trial holds one from its very beginning, for no storage has
+transactions: a retry the one it was queued with, any other trial its place among those that are no retries. Where two
+retries hold the same, the lower number keeps it, which every later one can see. So n trials are finished in the end,
+however many workers come, go and are killed.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class Ledger:
 
     def __init__(self, study: optuna.Study, *, tickets: int, retries: int, worker: str) -> None:
         self.study, self.tickets, self.retries, self.worker = study, tickets, retries, worker
+        self._tickets: list[int] = []  # of each trial, by number
+        self._fresh = 0  # trials that are no retries
         self._closed: dict[int, int] = {}  # ticket: number of the trial that finished it
         self._first = 0  # every trial before it is finished for good and counted
         self._beats: dict[str, tuple[int, float]] = {}
@@ -46,6 +49,11 @@ class Ledger:
     def trials(self) -> list[FrozenTrial]:
         """Those that are not known to be over."""
         trials = self.study.get_trials(deepcopy=False)
+        for trial in trials[len(self._tickets) :]:
+            queued = trial.user_attrs.get(CLAIM) or {}
+            is_retry = "retry_of" in queued
+            self._tickets.append(int(queued["ticket"]) if is_retry else self._fresh)
+            self._fresh += not is_retry
         while self._first < len(trials) and trials[self._first].state.is_finished():
             self._count(trials[self._first])
             self._first += 1
@@ -54,9 +62,8 @@ class Ledger:
         return trials[self._first :]
 
     def _count(self, trial: FrozenTrial) -> None:
-        ticket = ticket_of(trial)
-        if ticket is not None and is_over(trial):
-            self._closed.setdefault(ticket, trial.number)
+        if is_over(trial):
+            self._closed.setdefault(self._tickets[trial.number], trial.number)
 
     def finished(self) -> int:
         """How many tickets are done with."""
@@ -66,28 +73,38 @@ class Ledger:
     def claim(self) -> Claim | None:
         """A trial to run; None while there is none left to start."""
         open_trials = self.trials()
-        held = {ticket for ticket in map(ticket_of, open_trials) if ticket is not None}
-        waiting = any(trial.state == TrialState.WAITING for trial in open_trials)
-        if not waiting and len(self._closed.keys() | held) >= self.tickets and self._free() is None:
-            return None
+        if not any(trial.state == TrialState.WAITING for trial in open_trials) and self._fresh >= self.tickets:
+            forgotten = self._forgotten()
+            if forgotten is None:
+                return None
+            self._queue_again(forgotten, lost=1)
         trial = self.study.ask()
+        self.trials()
         claim = trial.user_attrs.get(CLAIM) or {}
-        ticket, attempt = claim.get("ticket"), int(claim.get("attempt", 0))
-        while True:
-            if ticket is None or self._taken(ticket, before=trial.number):
-                ticket = self._free(but=trial.number)
-                if ticket is None:
-                    self.fail(trial._trial_id, {"failure": "surplus"})
-                    return None
+        ticket, attempt = self._tickets[trial.number], int(claim.get("attempt", 0))
+        if ticket >= self.tickets or self._taken(ticket, before=trial.number):
+            self.fail(trial._trial_id, {"failure": "surplus"})
+            return None
+        try:
             trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "worker": self.worker, "attempt": attempt})
-            if not self._taken(ticket, before=trial.number):
-                return Claim(trial, ticket, attempt, int(claim.get("lost", 0)))
+        except UpdateFinishedTrialError:
+            return self.claim()  # this worker slept for so long that another one took it for gone
+        return Claim(trial, ticket, attempt, int(claim.get("lost", 0)))
 
-    def _free(self, *, but: int | None = None) -> int | None:
-        held = {ticket_of(trial) for trial in self.trials() if trial.number != but and not trial.state.is_finished()}
-        return next(
-            (ticket for ticket in range(self.tickets) if ticket not in self._closed and ticket not in held), None
-        )
+    def _forgotten(self) -> FrozenTrial | None:
+        """The last trial of a ticket that nobody does: its worker was killed before it queued a retry, or there were
+        fewer tickets when it was asked for.
+        """
+        held = {self._tickets[trial.number] for trial in self.trials() if not trial.state.is_finished()}
+        last = {ticket: number for number, ticket in enumerate(self._tickets) if ticket < self.tickets}
+        numbers = (number for ticket, number in last.items() if ticket not in self._closed and ticket not in held)
+        number = next(numbers, None)
+        return None if number is None else self.study.get_trials(deepcopy=False)[number]
+
+    def _queue_again(self, trial: FrozenTrial, *, lost: int) -> None:
+        claim = trial.user_attrs.get(CLAIM) or {}
+        again = {**claim, "ticket": self._tickets[trial.number], "lost": int(claim.get("lost", 0)) + lost}
+        self.retry(again, trial.params, of=trial.number)
 
     def _taken(self, ticket: int, *, before: int) -> bool:
         """Whether a trial with a lower number holds this ticket, or it is done with."""
@@ -95,10 +112,10 @@ class Ledger:
         if self._closed.get(ticket, before) != before:
             return True
         held = (trial for trial in open_trials if not trial.state.is_finished() and trial.number < before)
-        return any(ticket_of(trial) == ticket for trial in held)
+        return any(self._tickets[trial.number] == ticket for trial in held)
 
     def retry(self, claim: Mapping[str, Any], params: Mapping[str, Any], *, of: int) -> None:
-        """Put a trial with the same ticket and parameters into the queue."""
+        """Put a trial with the same ticket and parameters into the queue, when `fail` has said that it may be."""
         kept = {name: int(claim.get(name, 0)) for name in ("attempt", "lost")}
         again = {"ticket": claim["ticket"], "worker": None, **kept, "retry_of": of}
         self.study.enqueue_trial(dict(params), user_attrs={CLAIM: again})
@@ -123,15 +140,13 @@ class Ledger:
             gone = self._is_forsaken(trial, now=now) if owner is None else self._is_gone(owner, now=now)
             if owner == self.worker or not gone:
                 continue
-            lost_before = int(claim.get("lost", 0))
-            again = claim.get("ticket") is not None and lost_before < MOST_LOST
-            if again and not self._is_queued(trial.number):
-                self.retry({**claim, "lost": lost_before + 1}, trial.params, of=trial.number)
-            self.fail(trial._trial_id, {"failure": "killed", "error": "its worker is gone", "over": not again})
-            lost(trial)
-
-    def _is_queued(self, number: int) -> bool:
-        return any((trial.user_attrs.get(CLAIM) or {}).get("retry_of") == number for trial in self.trials())
+            ticket = self._tickets[trial.number]
+            again = ticket < self.tickets and int(claim.get("lost", 0)) < MOST_LOST
+            result = {"failure": "killed", "error": "its worker is gone", "over": ticket < self.tickets and not again}
+            if self.fail(trial._trial_id, result):
+                if again:
+                    self._queue_again(trial, lost=1)
+                lost(trial)
 
     def _is_forsaken(self, trial: FrozenTrial, *, now: float) -> bool:
         """Whether a trial without an owner stays so: in the moment between asking for it and claiming it its worker
@@ -163,7 +178,7 @@ class Ledger:
 
 
 def ticket_of(trial: FrozenTrial) -> int | None:
-    """The ticket that a trial holds."""
+    """The ticket that a trial holds, once it is claimed."""
     claim = trial.user_attrs.get(CLAIM) or {}
     ticket = claim.get("ticket")
     return None if ticket is None else int(ticket)

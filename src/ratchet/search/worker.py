@@ -344,12 +344,11 @@ class Worker:
         lost = outcome.failure in {"killed", "interrupted"}
         again = outcome.failure == "interrupted" or (lost and claim.attempt < of.plan.settings.retries)
         number = claim.trial.number
-        if again:
+        result = {"failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again}
+        if of.ledger.fail(claim.trial._trial_id, result) and again:
             attempt = claim.attempt + (outcome.failure == "killed")
             kept = {"ticket": claim.ticket, "attempt": attempt, "lost": claim.lost}
             of.ledger.retry(kept, claim.trial.params, of=number)
-        result = {"failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again}
-        of.ledger.fail(claim.trial._trial_id, result)
         self._display.finished(of, number, "failed", outcome, {}, again=again)
         if not again:
             of.failures.append(outcome.error)
