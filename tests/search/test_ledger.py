@@ -244,14 +244,6 @@ def test_the_trials_of_a_dead_worker_run_again(study: optuna.Study) -> None:
     assert reclaim(ledger) == []
 
 
-def test_what_was_queued_before_its_worker_died_is_not_queued_twice(study: optuna.Study) -> None:
-    ledger = make(study)
-    running(study, f"{DEAD}/a")
-    ledger.retry({"ticket": 0, "settled": True}, {}, of=0)
-    assert reclaim(ledger) == [0]
-    assert states(study) == ["FAIL", "WAITING"]
-
-
 def test_what_kills_every_worker_is_given_up(study: optuna.Study) -> None:
     ledger = make(study)
     running(study, f"{DEAD}/a", lost=room.MOST_LOST - 1)
@@ -292,7 +284,6 @@ def test_a_trial_without_an_owner_is_nobody_s_once_all_workers_are_gone(study: o
     claim = ledger.claim()
     assert claim is not None
     assert (claim.ticket, states(other)) == (0, ["FAIL", "RUNNING"])
-    assert [has_result(trial) for trial in other.trials] == [False, True]
 
 
 def test_a_trial_that_somebody_finished_is_not_failed(study: optuna.Study) -> None:

@@ -64,8 +64,8 @@ def test_a_study_comes_to_its_end_over_a_line_that_is_cut_all_the_time(seed, sai
             continue
         claim.trial.suggest_float("x", 0, 1)
         if draws.random() < 0.3:
-            ledger.retry({"ticket": claim.ticket}, claim.trial.params, of=claim.trial.number)
-            ledger.fail(claim.trial._trial_id, {"failure": "interrupted"})
+            if ledger.fail(claim.trial._trial_id, {"failure": "interrupted"}):
+                ledger.retry({"ticket": claim.ticket}, claim.trial.params, of=claim.trial.number)
             continue
         with suppress(UpdateFinishedTrialError):  # it was done the first time
             study.tell(claim.trial, 1.0)

@@ -242,7 +242,7 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(trained: Trained, tmp_pa
     record = RunRecord.read(RunDirectory(tmp_path / "runs" / "a"))
     assert record.status == "failed"
     assert record.error is not None
-    assert record.error["class"] == "TrainingError"
+    assert record.error["class"] == "NonFiniteLossError"
     assert record.best is None
     contents = torch.load(tmp_path / "runs" / "a" / "checkpoints" / "last.ckpt", weights_only=True)
     assert all(torch.isfinite(value).all() for value in contents["state_dict"].values())

@@ -1,14 +1,13 @@
 """Whose turn it is: which trial of a study is run next, by exactly one of any number of workers.
 
-A study of n trials has the tickets 0 to n-1. A trial holds one; a retry inherits it. No storage has transactions, so a
-ticket is taken in three steps: write that the trial wants it, look who else does, write that it is settled. Where two
-want the same, what is settled keeps it; else the lower number does, once the other has given way. So n trials are
-finished in the end, however many workers come, go and are killed.
+A study of n trials has the tickets 0 to n-1. A trial holds one from its very beginning, for no storage has
+transactions: a retry the one it was queued with, any other trial its place among those that are no retries. Where two
+retries hold the same, the lower number keeps it, which every later one can see. So n trials are finished in the end,
+however many workers come, go and are killed.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +18,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.search.host import Process
 
-CLAIM = "ratchet:claim"  # trial attribute: ticket, settled, worker, attempt
+CLAIM = "ratchet:claim"  # trial attribute: ticket, worker, attempt
 RESULT = "ratchet:result"  # trial attribute: failure class, error, traceback, metrics, directory
 WORKER = "ratchet:worker:"  # study attribute: a counter that the worker raises
 STALE = 60.0  # seconds without a heartbeat, by the observer's clock
-GIVES_WAY = 1.0  # seconds that a trial waits for another one that wants its ticket
 MOST_LOST = 20  # times that a trial may be lost with its worker: what kills 20 workers is the trial
 
 
@@ -42,15 +40,21 @@ class Ledger:
 
     def __init__(self, study: optuna.Study, *, tickets: int, retries: int, worker: str) -> None:
         self.study, self.tickets, self.retries, self.worker = study, tickets, retries, worker
+        self._tickets: list[int] = []  # of each trial, by number
+        self._fresh = 0  # trials that are no retries
         self._closed: dict[int, int] = {}  # ticket: number of the trial that finished it
         self._finished = 0
-        self._lowest = 0  # every ticket before it is closed
         self._first = 0  # every trial before it is finished for good and counted
         self._beats: dict[str, tuple[int, float]] = {}
 
     def trials(self) -> list[FrozenTrial]:
         """Those that are not known to be over."""
         trials = self.study.get_trials(deepcopy=False)
+        for trial in trials[len(self._tickets) :]:
+            queued = trial.user_attrs.get(CLAIM) or {}
+            is_retry = "retry_of" in queued
+            self._tickets.append(int(queued["ticket"]) if is_retry else self._fresh)
+            self._fresh += not is_retry
         while self._first < len(trials) and trials[self._first].state.is_finished():
             self._count(trials[self._first])
             self._first += 1
@@ -59,12 +63,10 @@ class Ledger:
         return trials[self._first :]
 
     def _count(self, trial: FrozenTrial) -> None:
-        ticket = ticket_of(trial)
-        if ticket is not None and ticket not in self._closed and is_over(trial):
+        ticket = self._tickets[trial.number]
+        if ticket not in self._closed and is_over(trial):
             self._closed[ticket] = trial.number
             self._finished += ticket < self.tickets
-            while self._lowest in self._closed:
-                self._lowest += 1
 
     def finished(self) -> int:
         """How many tickets are done with."""
@@ -75,63 +77,55 @@ class Ledger:
         """A trial to run; None while there is none left to start."""
         while self._is_any_left():
             trial = self.study.ask()
-            try:
-                claim = self._take(trial)
-            except UpdateFinishedTrialError:  # it took so long that another worker thought this one gone
+            self.trials()
+            claim = trial.user_attrs.get(CLAIM) or {}
+            ticket, attempt = self._tickets[trial.number], int(claim.get("attempt", 0))
+            if ticket >= self.tickets or self._taken(ticket, before=trial.number):
+                self.fail(trial._trial_id, {"failure": "surplus"})
                 continue
-            if claim is not None:
-                return claim
-            self.fail(trial._trial_id, {"failure": "surplus"})  # two may have given way to each other: look again
+            try:
+                trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "worker": self.worker, "attempt": attempt})
+            except UpdateFinishedTrialError:
+                continue  # this worker slept for so long that another one took it for gone
+            return Claim(trial, ticket, attempt, int(claim.get("lost", 0)))
         return None
 
     def _is_any_left(self) -> bool:
-        return any(trial.state == TrialState.WAITING for trial in self.trials()) or self._free() is not None
+        """Whether there is something to ask for; what was forgotten is queued."""
+        if any(trial.state == TrialState.WAITING for trial in self.trials()) or self._fresh < self.tickets:
+            return True
+        forgotten = self._forgotten()
+        if forgotten is not None:
+            self._queue_again(forgotten, lost=1)
+        return forgotten is not None
 
-    def _take(self, trial: optuna.Trial) -> Claim | None:
-        """Come to a ticket for a trial; None where all are taken."""
-        claim = {"attempt": 0, "lost": 0, **(trial.user_attrs.get(CLAIM) or {}), "worker": self.worker}
-        ticket, settled = claim.get("ticket"), bool(claim.get("settled"))
-        while ticket is None or not self._keeps(trial.number, ticket, settled=settled):
-            ticket, settled = self._free(but=trial.number), False
-            if ticket is None:
-                return None
-            trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "settled": False})
-        trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "settled": True})
-        return Claim(trial, ticket, int(claim["attempt"]), int(claim["lost"]))
+    def _forgotten(self) -> FrozenTrial | None:
+        """The last trial of a ticket that nobody does: its worker was killed before it queued a retry, or there were
+        fewer tickets when it was asked for.
+        """
+        held = {self._tickets[trial.number] for trial in self.trials() if not trial.state.is_finished()}
+        last = {ticket: number for number, ticket in enumerate(self._tickets) if ticket < self.tickets}
+        numbers = (number for ticket, number in last.items() if ticket not in self._closed and ticket not in held)
+        number = next(numbers, None)
+        return None if number is None else self.study.get_trials(deepcopy=False)[number]
 
-    def _free(self, *, but: int | None = None) -> int | None:
-        held = {ticket_of(trial) for trial in self.trials() if trial.number != but and not trial.state.is_finished()}
-        return next(
-            (
-                ticket
-                for ticket in range(self._lowest, self.tickets)
-                if ticket not in self._closed and ticket not in held
-            ),
-            None,
-        )
+    def _queue_again(self, trial: FrozenTrial, *, lost: int) -> None:
+        claim = trial.user_attrs.get(CLAIM) or {}
+        again = {**claim, "ticket": self._tickets[trial.number], "lost": int(claim.get("lost", 0)) + lost}
+        self.retry(again, trial.params, of=trial.number)
 
-    def _keeps(self, number: int, ticket: int, *, settled: bool) -> bool:
-        """Whether a trial may keep the ticket that is written on it."""
-        wait, deadline = 0.001, time.monotonic() + GIVES_WAY
-        while True:
-            others = [t for t in self.trials() if t.number != number and not t.state.is_finished()]
-            others = [trial for trial in others if ticket_of(trial) == ticket]
-            if self._closed.get(ticket, number) != number:
-                return False
-            if any(_is_settled(trial) and (not settled or trial.number < number) for trial in others):
-                return False
-            if settled or not others:
-                return True
-            if any(trial.number < number for trial in others) or time.monotonic() > deadline:
-                return False
-            time.sleep(wait)  # a higher number wants it too: it gives way, or had not seen this one and settles
-            wait = min(2 * wait, 0.05)
+    def _taken(self, ticket: int, *, before: int) -> bool:
+        """Whether a trial with a lower number holds this ticket, or it is done with."""
+        open_trials = self.trials()
+        if self._closed.get(ticket, before) != before:
+            return True
+        held = (trial for trial in open_trials if not trial.state.is_finished() and trial.number < before)
+        return any(self._tickets[trial.number] == ticket for trial in held)
 
     def retry(self, claim: Mapping[str, Any], params: Mapping[str, Any], *, of: int) -> None:
-        """Put a trial with the same ticket and parameters into the queue."""
+        """Put a trial with the same ticket and parameters into the queue, when `fail` has said that it may be."""
         kept = {name: int(claim.get(name, 0)) for name in ("attempt", "lost")}
-        settled = bool(claim.get("settled"))
-        again = {"ticket": claim["ticket"], "settled": settled, "worker": None, **kept, "retry_of": of}
+        again = {"ticket": claim["ticket"], "worker": None, **kept, "retry_of": of}
         self.study.enqueue_trial(dict(params), user_attrs={CLAIM: again})
 
     def fail(self, trial_id: int, result: Mapping[str, Any]) -> bool:
@@ -154,16 +148,13 @@ class Ledger:
             gone = self._is_forsaken(trial, now=now) if owner is None else self._is_gone(owner, now=now)
             if owner == self.worker or not gone:
                 continue
-            lost_before = int(claim.get("lost", 0))
-            again = claim.get("ticket") is not None and lost_before < MOST_LOST
-            if again and not self._is_queued(trial.number):
-                self.retry({**claim, "lost": lost_before + 1}, trial.params, of=trial.number)
-            killed = {"failure": "killed", "error": "its worker is gone", "over": not again}
-            self.fail(trial._trial_id, {"failure": "surplus"} if claim.get("ticket") is None else killed)
-            lost(trial)
-
-    def _is_queued(self, number: int) -> bool:
-        return any((trial.user_attrs.get(CLAIM) or {}).get("retry_of") == number for trial in self.trials())
+            ticket = self._tickets[trial.number]
+            again = ticket < self.tickets and int(claim.get("lost", 0)) < MOST_LOST
+            result = {"failure": "killed", "error": "its worker is gone", "over": ticket < self.tickets and not again}
+            if self.fail(trial._trial_id, result):
+                if again:
+                    self._queue_again(trial, lost=1)
+                lost(trial)
 
     def _is_forsaken(self, trial: FrozenTrial, *, now: float) -> bool:
         """Whether a trial without an owner stays so: in the moment between asking for it and claiming it its worker
@@ -195,14 +186,10 @@ class Ledger:
 
 
 def ticket_of(trial: FrozenTrial) -> int | None:
-    """The ticket that a trial holds."""
+    """The ticket that a trial holds, once it is claimed."""
     claim = trial.user_attrs.get(CLAIM) or {}
     ticket = claim.get("ticket")
     return None if ticket is None else int(ticket)
-
-
-def _is_settled(trial: FrozenTrial) -> bool:
-    return bool((trial.user_attrs.get(CLAIM) or {}).get("settled"))
 
 
 def is_over(trial: FrozenTrial) -> bool:

@@ -388,12 +388,11 @@ class Worker:
         lost = outcome.failure in {"killed", "interrupted"}
         again = outcome.failure == "interrupted" or (lost and claim.attempt < of.plan.settings.retries)
         number = claim.trial.number
-        if again:
-            attempt = claim.attempt + (outcome.failure == "killed")
-            kept = {"ticket": claim.ticket, "settled": True, "attempt": attempt, "lost": claim.lost}
-            of.ledger.retry(kept, claim.trial.params, of=number)
         result = {"failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again}
-        of.ledger.fail(claim.trial._trial_id, result)
+        if of.ledger.fail(claim.trial._trial_id, result) and again:
+            attempt = claim.attempt + (outcome.failure == "killed")
+            kept = {"ticket": claim.ticket, "attempt": attempt, "lost": claim.lost}
+            of.ledger.retry(kept, claim.trial.params, of=number)
         self._display.finished(of, number, "failed", outcome, {}, again=again)
         if not again:
             of.failures.append(outcome.error)
