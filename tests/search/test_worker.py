@@ -25,6 +25,20 @@ def test_a_study_has_as_many_trials_as_it_is_asked_for(bench) -> None:
     assert study.study.trials[0].params == {"x": 0.0}  # what the config has now
 
 
+def test_a_seed_draws_the_same_trials_again_and_a_resumed_worker_others(bench) -> None:
+    def drawn(name: str, *n_trials: int, seed: int = 0) -> list[float]:
+        for n in n_trials:
+            plan = bench.plan("x=interval(-1,1)", n_trials=n, study=name, seed=seed, champion_first=False)
+            (study,) = bench.run(plan).studies
+        return [trial.params["x"] for trial in study.study.trials]
+
+    first = drawn("first", 14)
+    assert drawn("second", 14) == first
+    assert drawn("third", 14, seed=1) != first
+    resumed = drawn("fourth", 5, 14)
+    assert (resumed[:5], set(resumed[5:]) & set(first)) == (first[:5], set())
+
+
 def test_what_does_not_compose_costs_its_trial(tmp_path: Path) -> None:
     """The look before the start sees each option once, not each with each."""
     conf = tmp_path / "conf"

@@ -19,7 +19,7 @@ from ratchet.config.names import to_install
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.search.journal import Journal
 from ratchet.search.plan import StudyPlan
-from ratchet.search.samplers import build_pruner, build_sampler
+from ratchet.search.samplers import build_pruner
 
 IDENTITY = "ratchet:study"  # study attribute: what it asks
 BASELINE = "ratchet:baseline"  # trial attribute
@@ -59,7 +59,7 @@ def _connect(url: str) -> BaseStorage:
     return optuna.storages.get_storage(url)
 
 
-def open_study(plan: StudyPlan, *, salt: str, say: Callable[[str], None]) -> optuna.Study:
+def open_study(plan: StudyPlan, *, say: Callable[[str], None]) -> optuna.Study:
     """The study of a plan, made where there is none yet. Raises ConfigError where it has been asking something else."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = patient(open_storage(plan.storage), say=say)
@@ -76,7 +76,6 @@ def open_study(plan: StudyPlan, *, salt: str, say: Callable[[str], None]) -> opt
     except DuplicatedStudyError:
         study = optuna.load_study(storage=storage, study_name=plan.name)
         _require_same(study, identity)
-    study.sampler = build_sampler(plan.settings, salt=f"{salt} {len(study.get_trials(deepcopy=False))}")
     study.pruner = build_pruner(plan.settings, objectives=len(plan.objectives))
     return study
 

@@ -27,6 +27,7 @@ from ratchet.search.host import Process
 from ratchet.search.ledger import RESULT, Claim, Ledger
 from ratchet.search.outcomes import Outcome
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full
+from ratchet.search.samplers import build_sampler
 from ratchet.search.slots import Slot
 from ratchet.search.studies import open_study, patiently
 from ratchet.search.trial_process import Job
@@ -124,8 +125,11 @@ class Worker:
             executor.warm_up()
 
     def _open(self, plan: StudyPlan) -> OpenStudy:
-        study = patiently(lambda: open_study(plan, salt=self._name, say=self._display.say), say=self._display.say)
+        study = patiently(lambda: open_study(plan, say=self._display.say), say=self._display.say)
         ledger = Ledger(study, tickets=plan.n_trials, retries=plan.settings.retries, worker=self._name)
+        ledger.beat(0)  # by what a worker finds it draws its seed: alone on a new study it is the same again
+        found = len(study.get_trials(deepcopy=False)), len(ledger.others(now=time.monotonic()))
+        study.sampler = build_sampler(plan.settings, salt=str(found))
         return OpenStudy(plan, study, ledger, self._composer)
 
     @property
