@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import pickle
@@ -204,6 +205,20 @@ def test_balanced_class_weights_are_inverse_to_frequency(project: Project) -> No
 def test_early_stopping_stops(trained: Trained) -> None:
     run, _ = trained("a", "trainer.early_stopping={patience: 2}", "optimizer.lr=1e-9", "model.normalisation=none")
     assert len(run.metrics.read_text().splitlines()) == 1 + 3  # the first is the best, two more are patience
+
+
+@pytest.mark.parametrize(
+    ("length", "steps"),
+    [
+        ("trainer.max_epochs=5", ["22", "44", "55"]),
+        ("trainer.max_epochs=4", ["22", "44"]),
+        ("trainer.max_steps=30", ["22", "30"]),
+    ],
+)
+def test_a_training_ends_with_a_validation(trained: Trained, length: str, steps: list[str]) -> None:
+    run, record = trained("a", "trainer.max_epochs=9", "trainer.validate_every=2", length)
+    assert [row["step"] for row in csv.DictReader(run.metrics.read_text().splitlines())] == steps
+    assert record.status == "completed"
 
 
 def test_steps_that_end_within_an_epoch_end_in_a_validation(trained: Trained) -> None:

@@ -39,11 +39,16 @@ class SetEpoch(pl.Callback):
         batches.epoch = trainer.current_epoch
 
 
-class ValidateAtLastStep(pl.Callback):
-    """Ends a training whose max_steps come in the middle of an epoch with a validation, like any other."""
+class ValidateAtTheEnd(pl.Callback):
+    """A training ends with a validation, whether its last step ends an epoch, or an epoch that is validated, or not."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            trainer.check_val_every_n_epoch = 1
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.global_step == trainer.max_steps:
+            trainer.check_val_every_n_epoch = 1
             trainer.should_stop = True
 
 
@@ -55,7 +60,7 @@ def build_trainer(
     # A check for bugs of torch's own, on by default where algorithms are deterministic; it costs 5 % of a cnn.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     validates = settings.train_on == "train"
-    callbacks: list[pl.Callback] = [SetEpoch(), ValidateAtLastStep(), checkpoints]
+    callbacks: list[pl.Callback] = [SetEpoch(), ValidateAtTheEnd(), checkpoints]
     if settings.early_stopping is not None:
         mode = {"maximize": "max", "minimize": "min"}[config.objective.direction]
         stopping: dict[str, Any] = settings.early_stopping.model_dump()
