@@ -10,9 +10,16 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.test_utils.launcher_common_tests import IntegrationTestSuite, LauncherTestSuite
 from hydra.test_utils.test_utils import integration_test
+from hydra.version import _UNSPECIFIED_, VersionBase
 from omegaconf import OmegaConf
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(autouse=True)
+def _base_version_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite takes it for granted that nothing in this process has chosen one."""
+    monkeypatch.setattr(VersionBase.instance(), "version_base", _UNSPECIFIED_)
 
 
 def test_hydra_finds_the_sweeper() -> None:

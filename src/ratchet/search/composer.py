@@ -13,6 +13,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from omegaconf import DictConfig, OmegaConf
 
+from ratchet.search.pickling import dumps
+
 _NUMBER = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)=(-?[0-9][0-9.e+-]*)")
 
 
@@ -38,7 +40,7 @@ class Composer:
             self.notes += [line for line in getattr(self._loader, "left_out", ()) if line not in self.notes]
             OmegaConf.set_struct(composed, True)
             OmegaConf.set_readonly(composed, False)
-            self._composed[groups] = pickle.dumps(composed)
+            self._composed[groups] = dumps(composed)
         config: DictConfig = pickle.loads(self._composed[groups])
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         self._name(config, parsed, number=number, directory=directory)

@@ -64,7 +64,7 @@ class ForkedExecutor:
         if self._forks:
             from multiprocessing.forkserver import ensure_running
 
-            with _importable():
+            with _importable(), _deaf_to_ctrl_c():
                 ensure_running()
 
     def start(self, job: Job) -> ForkedRun:
@@ -176,6 +176,20 @@ class ThreadRun:
         """A thread cannot be ended, only awaited."""
         self._thread.join(GRACE)
         self.connection.close()
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """What is started meanwhile ignores Ctrl-C while it imports: that is between a person and the worker."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

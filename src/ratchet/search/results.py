@@ -31,7 +31,7 @@ def export(study: optuna.Study, plan: StudyPlan) -> None:
     writer.writerow([*head, *(f"params/{name}" for name in params), *(f"metrics/{name}" for name in metrics)])
     for trial in trials:
         result = _result(trial)
-        seconds = trial.duration.total_seconds() if trial.duration else None
+        seconds = result.get("seconds")
         writer.writerow([
             trial.number, ticket_of(trial), trial.state.name.lower(), result.get("failure"), result.get("error"),
             seconds, trial.number, *(trial.params.get(name) for name in params),
@@ -68,7 +68,9 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str 
         yield f"  failed  trial {trial.number} ({_result(trial).get('failure')}): {_result(trial).get('error')}"
     if len(failed) > FAILED:
         yield f"  and {len(failed) - FAILED} more failed: {relative(plan.directory / 'trials.csv')}"
-    if ranked:
+    if ranked and not _feasible(ranked[0]):
+        yield f"  no trial keeps to {', '.join(plan.settings.constraints)}"
+    elif ranked:
         yield "next:"
         yield f"  {command} {' '.join(map(shlex.quote, overrides_of(ranked[0], plan)))}".rstrip()
         if evaluate is not None:

@@ -23,6 +23,7 @@ from ratchet.errors import TrialPruned
 from ratchet.search.channel import Line, TrialContext, enter_trial, interrupt_main_thread
 from ratchet.search.hydra_job import run_job
 from ratchet.search.outcomes import Outcome
+from ratchet.search.pickling import dumps
 
 OUTPUT = "output.log"  # in the trial's directory: what it printed
 
@@ -48,7 +49,7 @@ class Job:
 
     def own(self) -> bytes:
         """The rest."""
-        return pickle.dumps(replace(self, task=_no_task, context=None))
+        return dumps(replace(self, task=_no_task, context=None))
 
 
 def _no_task(_: DictConfig) -> None:

@@ -374,7 +374,7 @@ class Worker:
         state = TrialState.COMPLETE if complete else TrialState.PRUNED
         metrics = _means(active.metrics)
         try:
-            result: dict[str, Any] = {"metrics": metrics, "seconds": round(time.monotonic() - active.began, 2)}
+            result: dict[str, Any] = {"metrics": metrics, "seconds": round(time.monotonic() - active.began, 3)}
             if len(active.metrics) > 1:
                 result["repeats"] = [dict(each) for each in active.metrics]
             claim.trial.set_user_attr(RESULT, result)
