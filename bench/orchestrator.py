@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 
 from ratchet.project import Project
 from ratchet.search.composer import Composer
-from ratchet.search.display import SilentDisplay
+from ratchet.search.display import Display
 from ratchet.search.executors import ForkedExecutor, ThreadExecutor
 from ratchet.search.plan import TaskFacts, plan_studies
 from ratchet.search.settings import SweepSettings
@@ -60,7 +60,7 @@ class Spent:
         return counted
 
 
-class Stopwatch(SilentDisplay):
+class Stopwatch(Display):
     """Notes when each trial ended, and how large the worker was then."""
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ def end(process: subprocess.Popen[str], status: int = 0) -> str:
     return out + err
 
 
-def trials(directory: Path, *, name: str = "study") -> list[FrozenTrial]:
-    """Of the study whose journal lies in a directory."""
+def trials(directory: Path, *, name: str | None = None) -> list[FrozenTrial]:
+    """Of the study whose journal lies in a directory; its name where the journal holds several."""
     storage = JournalStorage(Journal(directory / "study.journal"))
     return optuna.load_study(storage=storage, study_name=name).get_trials()

@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial
 
 from ratchet.project import Project
 from ratchet.search.composer import Composer
-from ratchet.search.display import SilentDisplay
+from ratchet.search.display import Display
 from ratchet.search.executors import ThreadExecutor
 from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
 from ratchet.search.settings import SweepSettings
@@ -89,7 +89,7 @@ class Bench:
         plan.directory.mkdir(parents=True, exist_ok=True)
         worker = Worker(
             [plan], task=self.task, context=self.loaded.context, composer=self.loaded.composer,
-            executor=ThreadExecutor(), slots=[Slot(k, 1) for k in range(slots)], display=SilentDisplay(),
+            executor=ThreadExecutor(), slots=[Slot(k, 1) for k in range(slots)], display=Display(),
             facts=self.facts,
         )  # fmt: skip
         worker.run()

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -17,14 +17,15 @@ from rich.text import Text
 from ratchet.search.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from ratchet.search.worker import Active, OpenStudy, Worker
+    from ratchet.search.progress import Active, OpenStudy
+    from ratchet.search.worker import Worker
 
 
 WIDEST = 160  # characters of a trial's parameters
 
 
-class Display(Protocol):
-    """What a worker tells."""
+class Display:
+    """What a worker tells. This one keeps it to itself."""
 
     def started(self, active: Active) -> None:
         """A trial began."""
@@ -48,32 +49,7 @@ class Display(Protocol):
         """Something a person should know."""
 
 
-class SilentDisplay:
-    """Tells nobody."""
-
-    def started(self, active: Active) -> None:
-        """Nothing."""
-
-    def finished(
-        self,
-        of: OpenStudy,
-        number: int,
-        state: str,
-        outcome: Outcome,
-        metrics: Mapping[str, float],
-        *,
-        again: bool = False,
-    ) -> None:
-        """Nothing."""
-
-    def refresh(self, worker: Worker) -> None:
-        """Nothing."""
-
-    def say(self, line: str) -> None:
-        """Nothing."""
-
-
-class TerminalDisplay:
+class TerminalDisplay(Display):
     """On stderr: live where that is a terminal."""
 
     def __init__(self, *, live: bool = True) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from ratchet.search.channel import Line, Report, Verdict
 from ratchet.search.outcomes import Outcome
+from ratchet.search.signals import handled_by
 from ratchet.search.trial_process import Job, preloaded, run, trial_main
 
 GRACE = 1.0  # seconds between asking a process to end and ending it
@@ -64,7 +65,8 @@ class ForkedExecutor:
         if self._forks:
             from multiprocessing.forkserver import ensure_running
 
-            with _importable(), _deaf_to_ctrl_c():
+            # what it starts ignores Ctrl-C while it imports: that is between a person and the worker
+            with _importable(), handled_by(signal.SIG_IGN, signal.SIGINT):
                 ensure_running()
 
     def start(self, job: Job) -> ForkedRun:
@@ -176,20 +178,6 @@ class ThreadRun:
         """A thread cannot be ended, only awaited."""
         self._thread.join(GRACE)
         self.connection.close()
-
-
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """What is started meanwhile ignores Ctrl-C while it imports: that is between a person and the worker."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -115,9 +114,7 @@ def _changes(part: str, before: Any, now: Any) -> list[str]:
     return [f"{named}{key} was {before.get(key, 'absent')}, is {now.get(key, 'absent')}" for key in dict.fromkeys(keys)]
 
 
-def patiently(
-    action: Callable[[], Result], *, say: Callable[[str], None], stop: threading.Event | None = None
-) -> Result:
+def patiently(action: Callable[[], Result], *, say: Callable[[str], None]) -> Result:
     """Do something with the storage; where it is away, try again for a minute. Raises RatchetError, or its OSError."""
     began, wait, told = time.monotonic(), 0.2, False
     while True:
@@ -126,7 +123,7 @@ def patiently(
         except (StorageInternalError, OSError) as error:
             cause = error.__cause__ or error  # Optuna takes any failure for invalid data
             line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-            if time.monotonic() - began > PATIENCE or (stop is not None and stop.is_set()):
+            if time.monotonic() - began > PATIENCE:
                 if isinstance(error, OSError):
                     raise
                 raise RatchetError(

@@ -6,14 +6,10 @@ import gc
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
-import optuna
 from omegaconf import DictConfig
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import WilcoxonPruner
@@ -22,78 +18,23 @@ from optuna.trial import FrozenTrial, TrialState
 from ratchet.search.channel import Report
 from ratchet.search.composer import Composer
 from ratchet.search.display import Display
-from ratchet.search.executors import Executor, Running, wait_for
+from ratchet.search.executors import Executor, wait_for
 from ratchet.search.host import Process
-from ratchet.search.ledger import RESULT, Claim, Ledger
+from ratchet.search.jobs import Jobs
+from ratchet.search.ledger import Claim, Ledger
 from ratchet.search.outcomes import Outcome
-from ratchet.search.plan import StudyPlan, TaskFacts, in_full
+from ratchet.search.plan import StudyPlan, TaskFacts
+from ratchet.search.progress import Active, OpenStudy
 from ratchet.search.samplers import build_sampler
+from ratchet.search.settlement import Settlement
+from ratchet.search.signals import handled_by
 from ratchet.search.slots import Slot
 from ratchet.search.studies import open_study, patiently
-from ratchet.search.trial_process import Job
 
 BEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
 PRUNE_GRACE = 1.0  # seconds that a pruned training has to end
 STOP_GRACE = 10.0  # seconds that a training has to write its checkpoint after `stop`
-ALL_ALIKE = 4  # so many failures with one message and no success end a study
-
-
-@dataclass
-class OpenStudy:
-    """A study that this worker works on."""
-
-    plan: StudyPlan
-    study: optuna.Study
-    ledger: Ledger
-    composer: Composer
-    began: float = field(default_factory=time.monotonic)
-    failures: list[str] = field(default_factory=list)
-    succeeded: bool = False
-    given_up: str | None = None
-    measured: dict[str, int] = field(default_factory=dict)  # parameters: number of the trial that came to a value
-    indexed: int = 0  # every trial before it is finished, and in `measured` if it came to a value
-
-    @cached_property
-    def columns(self) -> dict[str, list[str]]:
-        """Each key of a grid that varies, with its values."""
-        columns: dict[str, dict[str, None]] = {}
-        for cell in self.plan.cells:
-            for text in cell:
-                key, _, value = text.partition("=")
-                columns.setdefault(key, {})[value] = None
-        return {key: list(values) for key, values in columns.items() if len(values) > 1}
-
-    @property
-    def takes_trials(self) -> bool:
-        """Whether it may start another one."""
-        limit = self.plan.settings.timeout
-        return self.given_up is None and (limit is None or time.monotonic() - self.began < limit)
-
-
-@dataclass
-class Active:
-    """A trial in progress: its repeats one after another, in one slot."""
-
-    of: OpenStudy
-    claim: Claim
-    overrides: tuple[str, ...]
-    slot: Slot
-    directory: Path
-    running: Running
-    began: float
-    repeat: int = 0
-    metrics: list[Mapping[str, float]] = field(default_factory=list)
-    stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
-    stop_at: float = 0.0
-    step: int = 0
-    value: float | None = None
-
-    @property
-    def run_directory(self) -> Path:
-        """Of the training that runs now."""
-        repeated = self.of.plan.settings.repeats > 1
-        return self.directory / f"repeat{self.repeat}" if repeated else self.directory
 
 
 class Worker:
@@ -112,8 +53,9 @@ class Worker:
         facts: TaskFacts,
         keep_returns: bool = False,
     ) -> None:
-        self._task, self._context, self._composer = task, context, composer
-        self._executor, self._display, self._facts, self._keep = executor, display, facts, keep_returns
+        self._jobs = Jobs(task, context, composer, facts, keep_returns)
+        self._executor, self._display, self._facts = executor, display, facts
+        self._settlement = Settlement(display)
         self._name = f"{Process.this().name}/{id(self):x}"
         self._free = list(reversed(slots))
         self.active: list[Active] = []
@@ -130,7 +72,7 @@ class Worker:
         ledger.beat(0)  # by what a worker finds it draws its seed: alone on a new study it is the same again
         found = len(study.get_trials(deepcopy=False)), len(ledger.others(now=time.monotonic()))
         study.sampler = build_sampler(plan.settings, salt=str(found))
-        return OpenStudy(plan, study, ledger, self._composer)
+        return OpenStudy(plan, study, ledger)
 
     @property
     def interrupted(self) -> bool:
@@ -159,7 +101,10 @@ class Worker:
     def run(self) -> None:
         """Work until there is nothing left, Ctrl-C, or a timeout."""
         gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
-        with _on_interrupt(self._interrupt):
+        with (
+            handled_by(lambda *_: self._interrupt(), signal.SIGINT),
+            handled_by(lambda *_: self._end(), signal.SIGTERM),
+        ):
             try:
                 self._loop()
             finally:
@@ -208,7 +153,7 @@ class Worker:
         for study in self.studies:
             if not study.takes_trials:
                 continue
-            claim = patiently(study.ledger.claim, say=self._display.say)
+            claim = study.ledger.claim()
             if claim is not None:
                 self._start(study, claim)
                 return True
@@ -216,62 +161,24 @@ class Worker:
 
     def _start(self, of: OpenStudy, claim: Claim) -> None:
         try:
-            overrides = self._overrides(of, claim)
+            overrides = self._jobs.overrides(of, claim)
         except Exception as error:  # noqa: BLE001 - a sampler that fails costs the trial, not the sweep
-            self._settle_failure(of, claim, Outcome.of_error(error))
+            self._settlement.fail(of, claim, Outcome.of_error(error))
             return
-        if not of.plan.cells and (known := self._measured(of, claim.trial)) is not None:
-            self._settle_duplicate(of, claim, known)
+        if not of.plan.cells and (known := of.measured(claim.trial)) is not None:
+            self._settlement.settle_duplicate(of, claim, known)
             return
         directory = of.plan.directory / str(claim.trial.number)
         slot = self._free.pop()
         try:
-            job = self._job(of, claim, overrides, directory, slot, repeat=0)
+            job = self._jobs.job(of, claim, overrides, directory, slot, repeat=0)
         except Exception as error:  # noqa: BLE001 - a config that does not compose costs the trial
             self._free.append(slot)
-            self._settle_failure(of, claim, Outcome("failed", failure="compose error", error=_line(error)))
+            self._settlement.fail(of, claim, Outcome("failed", failure="compose error", error=_line(error)))
             return
         active = Active(of, claim, overrides, slot, directory, self._executor.start(job), time.monotonic())
         self.active.append(active)
         self._display.started(active)
-
-    def _overrides(self, of: OpenStudy, claim: Claim) -> tuple[str, ...]:
-        """The trial's own overrides, on record in the study before anything runs."""
-        if of.plan.cells:
-            cell = of.plan.cells[claim.ticket]
-            _record_cell(of, claim.trial, cell)
-            return cell
-        return tuple(of.plan.space.suggest(claim.trial, of.plan.chosen))
-
-    def _measured(self, of: OpenStudy, trial: optuna.Trial) -> FrozenTrial | None:
-        """An earlier trial of the study with the same parameters that came to a value."""
-        trials = of.study.get_trials(deepcopy=False)
-        for other in trials[of.indexed :]:
-            if other.state == TrialState.COMPLETE:
-                of.measured.setdefault(_key(other), other.number)
-            of.indexed += other.state.is_finished() and other.number == of.indexed
-        found = of.measured.get(_key(trial))
-        return trials[found] if found is not None and found != trial.number else None
-
-    def _job(
-        self, of: OpenStudy, claim: Claim, overrides: Sequence[str], directory: Path, slot: Slot, *, repeat: int
-    ) -> Job:
-        repeated = of.plan.settings.repeats > 1
-        again = self._facts.repeat(repeat) if repeated and self._facts.repeat else []
-        task = in_full(of.plan.fixed, overrides, again)
-        number = claim.trial.number
-        config = of.composer.compose(task, number=number, directory=str(of.plan.directory))
-        if repeated:
-            directory = directory / f"repeat{repeat}"
-            config.hydra.sweep.subdir = f"{number}/repeat{repeat}"
-        return Job(
-            task=self._task, config=config, context=self._context, study=of.plan.name, number=number,
-            directory=directory, names=self._names(of.plan), keep_return=self._keep, environment=slot.environment,
-        )  # fmt: skip
-
-    def _names(self, plan: StudyPlan) -> tuple[str, ...]:
-        bounds = [bound.metric for bound in plan.settings.bounds]
-        return tuple(dict.fromkeys([*(each.metric for each in plan.objectives), *bounds]))
 
     # --- listening
 
@@ -294,7 +201,7 @@ class Worker:
             if self._continues(active):
                 return
             if len(active.metrics) < active.of.plan.settings.repeats:
-                outcome = _told_to_stop(active) if self._interrupts else Outcome("pruned")
+                outcome = active.told_to_stop() if self._interrupts else Outcome("pruned")
         self._release(active, outcome)
 
     def _meaning(self, active: Active, outcome: Outcome | None) -> Outcome:
@@ -302,7 +209,7 @@ class Worker:
         if outcome is None:
             outcome = Outcome("failed", failure="killed", error=active.running.death)
         if active.stopping is not None and outcome.state != "complete":
-            return _told_to_stop(active, outcome.traceback)
+            return active.told_to_stop(outcome.traceback)
         if outcome.failure == "interrupted":
             return replace(outcome, failure="killed", error="its process was told to end")
         return outcome
@@ -310,7 +217,7 @@ class Worker:
     def _release(self, active: Active, outcome: Outcome) -> None:
         self.active.remove(active)
         self._free.append(active.slot)
-        patiently(lambda: self._settle(active, outcome), say=self._display.say)
+        self._settlement.settle(active, outcome)
 
     def _say_lost(self, active: Active, outcome: Outcome) -> None:
         if self._facts.lost is not None:
@@ -324,12 +231,9 @@ class Worker:
         return "prune" if self._is_hopeless(active, report.step, report.value) else "go"
 
     def _is_hopeless(self, active: Active, step: int, value: float) -> bool:
-        def ask() -> bool:
+        try:
             active.claim.trial.report(value, step)
             return active.claim.trial.should_prune()
-
-        try:
-            return patiently(ask, say=self._display.say)
         except UpdateFinishedTrialError:
             return True  # another worker took it for lost and has started it again
 
@@ -344,7 +248,8 @@ class Worker:
             if self._is_hopeless(active, len(values), values[-1] if single else statistics.fmean(values)):
                 return False
         active.repeat += 1
-        job = self._job(active.of, active.claim, active.overrides, active.directory, active.slot, repeat=active.repeat)
+        of, slot = active.of, active.slot
+        job = self._jobs.job(of, active.claim, active.overrides, active.directory, slot, repeat=active.repeat)
         active.running, active.began = self._executor.start(job), time.monotonic()
         return True
 
@@ -355,59 +260,13 @@ class Worker:
             self._stop(active, "timeout")
         if active.stop_at and now > active.stop_at:
             active.running.end()
-            outcome = _told_to_stop(active)
+            outcome = active.told_to_stop()
             self._say_lost(active, outcome)
             self._release(active, outcome)
 
     def _stop(self, active: Active, why: Literal["timeout", "interrupted"]) -> None:
         active.stopping, active.stop_at = why, time.monotonic() + STOP_GRACE
         active.running.answer("stop")
-
-    # --- settling
-
-    def _settle(self, active: Active, outcome: Outcome) -> None:
-        of, claim = active.of, active.claim
-        if outcome.state == "failed":
-            self._settle_failure(of, claim, outcome)
-            return
-        complete = outcome.state == "complete"
-        state = TrialState.COMPLETE if complete else TrialState.PRUNED
-        metrics = _means(active.metrics)
-        try:
-            result: dict[str, Any] = {"metrics": metrics, "seconds": round(time.monotonic() - active.began, 3)}
-            if len(active.metrics) > 1:
-                result["repeats"] = [dict(each) for each in active.metrics]
-            claim.trial.set_user_attr(RESULT, result)
-            for bound in of.plan.settings.bounds if metrics else ():
-                claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
-            values = [metrics[each.metric] for each in of.plan.objectives] if complete else None
-            of.study.tell(claim.trial, values, state=state)
-        except UpdateFinishedTrialError:
-            self._display.say(f"trial {claim.trial.number} was taken for lost meanwhile; its result is left aside")
-            return
-        of.succeeded = True
-        self._display.finished(of, claim.trial.number, state.name.lower(), outcome, metrics)
-
-    def _settle_failure(self, of: OpenStudy, claim: Claim, outcome: Outcome) -> None:
-        lost = outcome.failure in {"killed", "interrupted"}
-        again = outcome.failure == "interrupted" or (lost and claim.attempt < of.plan.settings.retries)
-        number = claim.trial.number
-        result = {"failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again}
-        if of.ledger.fail(claim.trial._trial_id, result) and again:
-            attempt = claim.attempt + (outcome.failure == "killed")
-            kept = {"ticket": claim.ticket, "attempt": attempt, "lost": claim.lost}
-            of.ledger.retry(kept, claim.trial.params, of=number)
-        self._display.finished(of, number, "failed", outcome, {}, again=again)
-        if not again:
-            of.failures.append(outcome.error)
-        if not of.succeeded and len(of.failures) >= ALL_ALIKE and len(set(of.failures)) == 1 and of.given_up is None:
-            of.given_up = outcome.error
-            self._display.say(f"study {of.plan.name} ends early: {ALL_ALIKE} trials failed alike and none succeeded")
-
-    def _settle_duplicate(self, of: OpenStudy, claim: Claim, known: FrozenTrial) -> None:
-        claim.trial.set_user_attr(RESULT, {"duplicate_of": known.number})
-        of.study.tell(claim.trial, list(known.values))
-        self._display.finished(of, claim.trial.number, "known", Outcome("complete"), {})
 
     # --- staying alive
 
@@ -416,11 +275,11 @@ class Worker:
         if now - self._beaten > BEAT_EVERY or not self._beats:
             self._beats, self._beaten = self._beats + 1, now
             for study in self.studies:
-                patiently(lambda study=study: study.ledger.beat(self._beats), say=self._display.say)  # type: ignore[misc]
+                study.ledger.beat(self._beats)
         if now - self._reclaimed > RECLAIM_EVERY or not self._reclaimed:
             self._reclaimed = now
             for study in self.studies:
-                patiently(lambda study=study: self._reclaim(study, now), say=self._display.say)  # type: ignore[misc]
+                self._reclaim(study, now)
 
     def _reclaim(self, study: OpenStudy, now: float) -> None:
         study.ledger.reclaim(now=now, lost=lambda trial: self._lost(study, trial))
@@ -437,52 +296,16 @@ class Worker:
         if self._interrupts == 1:
             self._display.say(f"no new trials; waiting for {len(self.active)} to finish (Ctrl-C again ends them)")
         else:
-            for active in self.active:
+            self._end()
+
+    def _end(self) -> None:
+        """What runs is told to stop: Ctrl-C twice, or whoever ends processes, such as a cluster at its time limit."""
+        self._interrupts += 1
+        for active in self.active:
+            if active.stopping is None:
                 self._stop(active, "interrupted")
-
-
-def _key(trial: optuna.Trial | FrozenTrial) -> str:
-    return repr(sorted(trial.params.items()))
-
-
-def _record_cell(of: OpenStudy, trial: optuna.Trial, cell: Sequence[str]) -> None:
-    """A grid's values as the trial's parameters: a column each, in every dashboard."""
-    for text in cell:
-        key, _, value = text.partition("=")
-        if key in of.columns and key not in trial.params:
-            values = of.columns[key]
-            kind = optuna.distributions.CategoricalDistribution(tuple(values))
-            of.study._storage.set_trial_param(trial._trial_id, key, values.index(value), kind)
-
-
-def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    names = list(metrics[0]) if metrics else []
-    return {name: statistics.fmean(each[name] for each in metrics if name in each) for name in names}
-
-
-def _told_to_stop(active: Active, traceback: str = "") -> Outcome:
-    """What a training came to that was told to stop, however it took that."""
-    if active.stopping == "pruned":
-        return Outcome("pruned")
-    if active.stopping == "timeout":
-        limit = active.of.plan.settings.trial_timeout
-        return Outcome("failed", failure="timeout", error=f"longer than {limit:g} s", traceback=traceback)
-    return Outcome("failed", failure="interrupted", error="Ctrl-C", traceback=traceback)
 
 
 def _line(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
-
-
-@contextmanager
-def _on_interrupt(action: Callable[[], None]) -> Iterator[None]:
-    try:
-        before = signal.signal(signal.SIGINT, lambda *_: action())
-    except ValueError:  # not in the main thread: somebody else handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,57 @@
+"""From a claimed trial to what its process is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ratchet.search.composer import Composer
+from ratchet.search.ledger import Claim
+from ratchet.search.plan import StudyPlan, TaskFacts, in_full
+from ratchet.search.progress import OpenStudy
+from ratchet.search.slots import Slot
+from ratchet.search.trial_process import Job
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """What the trainings of a command line have in common."""
+
+    task: Callable[[DictConfig], Any]
+    context: Any  # HydraContext
+    composer: Composer
+    facts: TaskFacts
+    keep_returns: bool = False
+
+    def overrides(self, of: OpenStudy, claim: Claim) -> tuple[str, ...]:
+        """The trial's own overrides, on record in the study before anything runs."""
+        if of.plan.cells:
+            cell = of.plan.cells[claim.ticket]
+            of.record_cell(claim.trial, cell)
+            return cell
+        return tuple(of.plan.space.suggest(claim.trial, of.plan.chosen))
+
+    def job(
+        self, of: OpenStudy, claim: Claim, overrides: Sequence[str], directory: Path, slot: Slot, *, repeat: int
+    ) -> Job:
+        repeated = of.plan.settings.repeats > 1
+        again = self.facts.repeat(repeat) if repeated and self.facts.repeat else []
+        task = in_full(of.plan.fixed, overrides, again)
+        number = claim.trial.number
+        config = self.composer.compose(task, number=number, directory=str(of.plan.directory))
+        if repeated:
+            directory = directory / f"repeat{repeat}"
+            config.hydra.sweep.subdir = f"{number}/repeat{repeat}"
+        return Job(
+            task=self.task, config=config, context=self.context, study=of.plan.name, number=number,
+            directory=directory, names=_names(of.plan), keep_return=self.keep_returns, environment=slot.environment,
+        )  # fmt: skip
+
+
+def _names(plan: StudyPlan) -> tuple[str, ...]:
+    bounds = [bound.metric for bound in plan.settings.bounds]
+    return tuple(dict.fromkeys([*(each.metric for each in plan.objectives), *bounds]))

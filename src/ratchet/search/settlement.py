@@ -1,0 +1,78 @@
+"""What came of a trial, told to its study and to the person."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from ratchet.search.display import Display
+from ratchet.search.ledger import RESULT, Claim
+from ratchet.search.outcomes import Outcome
+from ratchet.search.progress import Active, OpenStudy
+
+ALL_ALIKE = 4  # so many failures with one message and no success end a study
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """Writes results."""
+
+    display: Display
+
+    def settle(self, active: Active, outcome: Outcome) -> None:
+        """Of a trial that ran."""
+        of, claim = active.of, active.claim
+        if outcome.state == "failed":
+            self.fail(of, claim, outcome)
+            return
+        complete = outcome.state == "complete"
+        state = TrialState.COMPLETE if complete else TrialState.PRUNED
+        metrics = _means(active.metrics)
+        try:
+            result: dict[str, Any] = {"metrics": metrics, "seconds": round(time.monotonic() - active.began, 3)}
+            if len(active.metrics) > 1:
+                result["repeats"] = [dict(each) for each in active.metrics]
+            claim.trial.set_user_attr(RESULT, result)
+            for bound in of.plan.settings.bounds if metrics else ():
+                claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
+            values = [metrics[each.metric] for each in of.plan.objectives] if complete else None
+            of.study.tell(claim.trial, values, state=state)
+        except UpdateFinishedTrialError:
+            self.display.say(f"trial {claim.trial.number} was taken for lost meanwhile; its result is left aside")
+            return
+        of.succeeded = True
+        self.display.finished(of, claim.trial.number, state.name.lower(), outcome, metrics)
+
+    def fail(self, of: OpenStudy, claim: Claim, outcome: Outcome) -> None:
+        """Of a trial that came to nothing; one that was killed or interrupted is queued again."""
+        lost = outcome.failure in {"killed", "interrupted"}
+        again = outcome.failure == "interrupted" or (lost and claim.attempt < of.plan.settings.retries)
+        number = claim.trial.number
+        result = {"failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again}
+        if of.ledger.fail(claim.trial._trial_id, result) and again:
+            attempt = claim.attempt + (outcome.failure == "killed")
+            kept = {"ticket": claim.ticket, "attempt": attempt, "lost": claim.lost}
+            of.ledger.retry(kept, claim.trial.params, of=number)
+        self.display.finished(of, number, "failed", outcome, {}, again=again)
+        if not again:
+            of.failures.append(outcome.error)
+        if not of.succeeded and len(of.failures) >= ALL_ALIKE and len(set(of.failures)) == 1 and of.given_up is None:
+            of.given_up = outcome.error
+            self.display.say(f"study {of.plan.name} ends early: {ALL_ALIKE} trials failed alike and none succeeded")
+
+    def settle_duplicate(self, of: OpenStudy, claim: Claim, known: FrozenTrial) -> None:
+        """Of a trial that need not run: its values were measured before."""
+        claim.trial.set_user_attr(RESULT, {"duplicate_of": known.number})
+        of.study.tell(claim.trial, list(known.values))
+        self.display.finished(of, claim.trial.number, "known", Outcome("complete"), {})
+
+
+def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = list(metrics[0]) if metrics else []
+    return {name: statistics.fmean(each[name] for each in metrics if name in each) for name in names}
