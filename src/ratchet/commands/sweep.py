@@ -6,7 +6,8 @@ import math
 import re
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -200,10 +201,21 @@ def run_sweep(
         "nested": not any(text.startswith("hydra.sweep.dir=") for text in request.typed),
         "keep_returns": False,
     }
-    ConfigStore.instance().store(group="hydra/sweeper", name="ratchet", node=node, provider="ratchet")
     training = SweptTraining(project, request.typed)
-    run_hydra(training.run)
+    with _as_sweeper(node, otherwise=NODE):
+        run_hydra(training.run)
     return training.ending
+
+
+@contextmanager
+def _as_sweeper(node: dict[str, Any], *, otherwise: dict[str, Any]) -> Iterator[None]:
+    """What `hydra/sweeper=ratchet` means meanwhile; Hydra's store is one for the whole process."""
+    store = ConfigStore.instance()
+    store.store(group="hydra/sweeper", name="ratchet", node=node, provider="ratchet")
+    try:
+        yield
+    finally:
+        store.store(group="hydra/sweeper", name="ratchet", node=otherwise, provider="ratchet")
 
 
 def _length(composed: DictConfig) -> str:
