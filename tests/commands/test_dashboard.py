@@ -89,6 +89,15 @@ class Served:
     def studies(self) -> dict[str, int]:
         return {study["study_name"]: study["study_id"] for study in self.get("studies")["study_summaries"]}
 
+    def trials_at_rest(self, study: int) -> list[dict[str, Any]]:
+        """The trials of a study, once none runs: the dashboard reads a study anew after some seconds only."""
+        until = time.monotonic() + 60
+        while True:
+            shown = list(self.get(f"studies/{study}")["trials"])
+            if not any(trial["state"] == "Running" for trial in shown) or time.monotonic() > until:
+                return shown
+            time.sleep(0.5)
+
     def drawn(self, page: str) -> str:
         """What a browser without network makes of a page."""
         chromium = [str(shutil.which("chromium")), "--headless", "--no-sandbox", "--disable-gpu"]
@@ -134,9 +143,9 @@ def test_studies_are_shown_while_they_run(sweeps, study, served):
     assert any(len(count) == 2 and 0 < min(count) < 30 for count in counts)
     known = served.studies()
     for name in ("first", "second"):
-        shown = served.get(f"studies/{known[name]}")
-        assert [trial["state"] for trial in shown["trials"]] == ["Complete"] * 30
-        assert {param["name"] for param in shown["trials"][0]["params"]} == {"x"}
+        shown = served.trials_at_rest(known[name])
+        assert [trial["state"] for trial in shown] == ["Complete"] * 30
+        assert {param["name"] for param in shown[0]["params"]} == {"x"}
     assert served.shows("dashboard", "first</", "second</")
 
 
