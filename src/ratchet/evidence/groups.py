@@ -102,8 +102,7 @@ def half_widths(
     if method == "blocked":
         pooled, df = blocked_variance(np.array([first, *values.values()]))
         least = negligible(first, *values.values())
-        halves = {name: blocked(first - other, pooled, df, alpha=alpha, least=least) for name, other in values.items()}
-        return dict(halves)
+        return {k: blocked(first - other, pooled, df, alpha=alpha, least=least) for k, other in values.items()}
     if method == "welch":
         return {name: welch(first, other, alpha=alpha) for name, other in values.items()}
     return dict.fromkeys(values)
