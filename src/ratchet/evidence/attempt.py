@@ -83,7 +83,7 @@ def shortlist(values: Mapping[Key, float], *, mode: Mode, top: int = SCREENED) -
 
 
 def challenger(screened: Mapping[Key, Sequence[float]], *, mode: Mode) -> Key:
-    """The best mean over fresh seeds; what the study had seen of it has no say. One whose runs failed is passed over."""
+    """The best mean over fresh seeds; what the study had seen of it has no say. Those without a run are passed over."""
     means = {key: float(np.mean(values)) for key, values in screened.items() if len(values)}
     return shortlist(means, mode=mode, top=1)[0]
 
