@@ -1,24 +1,23 @@
 """Twenty rounds of promotion, each a sweep of 50 trials: by the gate, and by the best value seen.
 
-Validation and confirm split stay the same for all rounds, as a project's do. By the best value seen, the best of a sweep
-becomes the champion wherever it is above the champion's number, and its value is the new number.
+Validation and confirm split stay the same for all rounds, as a project's do. The usual way, beside the gate: the best of
+a sweep becomes the champion wherever its value is above the champion's number, and is the new number.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
-
 from known_truth.gates import proved
 from known_truth.lines import Line, average, share
 from known_truth.worlds import START, Floats, Regime, World, correct
+from numpy.typing import NDArray
+
 from ratchet.evidence.attempt import AUDITS, SCREEN_SEEDS, Attempt, challenger, recorded, shortlist
 
 ROUNDS, TRIALS = 20, 50
-STEP = 0.01  # accuracy by which configurations are better or worse than the first champion
+STEP = 0.01  # accuracy by which a configuration is better or worse than the champion whose sweep it is, at START
 RARE = 0.05  # of them are better
 
 
@@ -39,7 +38,7 @@ class Chain:
     regime: Regime
     n: int
     rng: np.random.Generator
-    qualities: tuple[float, float]  # of the many, of the few
+    steps: tuple[float, float]  # in quality, from the champion to the many and to the few
 
     def __post_init__(self) -> None:
         """The splits, and the first champion."""
@@ -57,14 +56,14 @@ class Chain:
 
     def round(self) -> None:
         """A sweep, and an attempt with what it found."""
-        few = self.rng.random(TRIALS) < RARE
-        qualities = np.where(few, self.qualities[1], self.qualities[0])
+        steps = np.where(self.rng.random(TRIALS) < RARE, self.steps[1], self.steps[0])
         margins, whole = self.validation.trials(TRIALS)
-        values = correct(margins, qualities[:, None]).mean(-1)
-        best = int(values.argmax())
-        if values[best] > self.naive_number:
-            self.naive, self.naive_number = float(qualities[best]), float(values[best])
-        self.attempt(*self.screen(values, qualities, whole))
+        seen = correct(margins, self.naive + steps[:, None]).mean(-1)
+        best = int(seen.argmax())
+        if seen[best] > self.naive_number:
+            self.naive, self.naive_number = self.naive + float(steps[best]), float(seen[best])
+        qualities = self.champion.quality + steps
+        self.attempt(*self.screen(correct(margins, qualities[:, None]).mean(-1), qualities, whole))
 
     def screen(self, values: NDArray[np.float64], qualities: NDArray[np.float64], whole: Floats) -> tuple[float, int]:
         """The quality of the challenger, and the runs it took to find it."""
@@ -94,8 +93,9 @@ class Chain:
 
 
 def live(regime: Regime, n: int, rng: np.random.Generator, *, better: bool) -> Chain:
-    """All rounds, where some configurations are better and most are worse, or where none is."""
-    chain = Chain(regime, n, rng, tuple(regime.quality(START + step * better) for step in (-STEP, STEP)))  # type: ignore[arg-type]
+    """All rounds, where a few configurations are better than the champion and most are worse, or all are equal."""
+    worse, start, ahead = (regime.quality(START + step * better) for step in (-STEP, 0, STEP))
+    chain = Chain(regime, n, rng, (worse - start, ahead - start))
     for _ in range(ROUNDS):
         chain.round()
     return chain
@@ -103,26 +103,32 @@ def live(regime: Regime, n: int, rng: np.random.Generator, *, better: bool) -> C
 
 def chain_lines(regime: Regime, n: int, repetitions: int, seed: int) -> list[Line]:
     """What the numbers on record are worth, whether champions rise, and what attempts cost."""
-    rng, name = np.random.default_rng(seed), regime.name
+    rng = np.random.default_rng(seed)
     null = [live(regime, n, rng, better=False) for _ in range(repetitions)]
-    over = [100 * (chain.champion.number - START) for chain in null]
-    naive = [100 * (chain.naive_number - START) for chain in null]
     rising = [live(regime, n, rng, better=True) for _ in range(repetitions)]
-    rise, fall = ([100 * (truth(regime, q) - START) for q in each] for each in qualities(rising))
-    spent = Counter(runs for chain in (*null, *rising) for runs in chain.spent)
-    mean, error = average(list(spent.elements()))
-    return [
-        Line("20 rounds, none better: number above truth", name, n, *average(over), high=0.6, otherwise=float(np.mean(naive)), unit="points"),
-        Line("20 rounds, 5 % better: rise of the truth", name, n, *average(rise), low=0.0, otherwise=float(np.mean(fall)), unit="points"),
-        Line("runs an attempt, mean", name, n, mean, error, high=30.0, unit="runs"),
-        Line("(the most)", name, n, max(spent), 0.0, unit="runs"),
-        Line("(attempts above 30 runs)", name, n, *share([runs > 30 for runs in spent.elements()])),
+    over = average([points(chain.champion.number - START) for chain in null])
+    over_naive, _ = average([points(chain.naive_number - START) for chain in null])
+    rise = average([points(truth(regime, chain.champion.quality) - START) for chain in rising])
+    rise_naive, _ = average([points(truth(regime, chain.naive) - START) for chain in rising])
+    mean = average([float(np.mean(chain.spent)) for chain in (*null, *rising)])
+    spent = [runs for chain in (*null, *rising) for runs in chain.spent]
+    lines = [
+        ("20 rounds, none better: number above truth", over, {"high": 0.6, "otherwise": over_naive, "unit": "points"}),
+        (
+            "20 rounds, 5 % better: the truth rises by",
+            rise,
+            {"low": 0.0, "strictly": True, "otherwise": rise_naive, "unit": "points"},
+        ),
+        ("extra runs an attempt, mean", mean, {"high": 30.0, "unit": "runs"}),
+        ("(extra runs, the most of any attempt)", (float(max(spent)), 0.0), {"unit": "runs"}),
+        ("(attempts of more than 30 runs)", share([runs > 30 for runs in spent]), {}),
     ]
+    return [Line(what, regime.name, n, *figure, **rest) for what, figure, rest in lines]  # type: ignore[arg-type]
 
 
-def qualities(chains: list[Chain]) -> tuple[list[float], list[float]]:
-    """Of the last champions: the gate's, and the naive ones."""
-    return [chain.champion.quality for chain in chains], [chain.naive for chain in chains]
+def points(accuracy: float) -> float:
+    """Hundredths."""
+    return 100 * accuracy
 
 
 def truth(regime: Regime, quality: float) -> float:

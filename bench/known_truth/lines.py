@@ -23,6 +23,8 @@ class Line:
     high: float | None = None
     otherwise: float | None = None  # what the usual way gives in the same worlds
     unit: str = "%"
+    strictly: bool = False  # a figure must pass its aim by more than chance, not miss it by less
+    excuse: str = ""  # why a miss was to be expected: it is shown, but is no failure
 
     @property
     def aimed(self) -> bool:
@@ -32,7 +34,7 @@ class Line:
     @property
     def missed(self) -> bool:
         """By more than chance of the simulation."""
-        slack = SURE * self.error
+        slack = -SURE * self.error if self.strictly else SURE * self.error
         return (self.low is not None and self.measured + slack < self.low) or (
             self.high is not None and self.measured - slack > self.high
         )
@@ -43,13 +45,14 @@ class Line:
         if self.low is not None and self.high is not None:
             return f"{self.low:g} to {self.high:g}"
         if self.low is not None:
-            return f"at least {self.low:g}"
+            return f"{'above' if self.strictly else 'at least'} {self.low:g}"
         return f"at most {self.high:g}" if self.high is not None else ""
 
     def cells(self) -> list[str]:
         """For a table."""
         otherwise = "" if self.otherwise is None else f"{self.otherwise:.1f}"
-        kept = "" if not self.aimed else "MISSED" if self.missed else "holds"
+        missed = "missed *" if self.excuse else "MISSED"
+        kept = "" if not self.aimed else missed if self.missed else "holds"
         figure = f"{self.measured:.1f} ± {self.error:.1f} {self.unit}"
         return [self.what, self.regime, f"{self.n:,}", figure, self.aim, kept, otherwise]
 

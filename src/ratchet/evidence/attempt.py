@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -40,7 +41,7 @@ class Attempt:
     alpha: float = ALPHA
     single_alpha: float = SINGLE_ALPHA
 
-    @property
+    @cached_property
     def evidence(self) -> Evidence | None:
         """At the first look that decides, else at the last one reached; None before the first.
 
