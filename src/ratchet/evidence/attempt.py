@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import EvidenceError
-from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence, weigh
+from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence, weigh, weigh_resplits
 from ratchet.evidence.intervals import Interval, t_interval
 
 SCREENED = 5  # of a study's best
@@ -40,6 +40,7 @@ class Attempt:
     looks: tuple[int, ...] = LOOKS
     alpha: float = ALPHA
     single_alpha: float = SINGLE_ALPHA
+    resplit: tuple[int, int] | None = None  # validation and training examples: a difference is a re-split's one number
 
     @cached_property
     def evidence(self) -> Evidence | None:
@@ -51,11 +52,21 @@ class Attempt:
         for look in self.looks:
             if look > len(self.differences) or (found is not None and found.verdict != "continue"):
                 break
-            found = weigh(
-                np.stack(self.differences[:look]), min_effect=self.min_effect, looks=self.looks, alpha=self.alpha,
-                single_alpha=self.single_alpha,
-            )  # fmt: skip
+            found = self.weighed(look)
         return found
+
+    def weighed(self, pairs: int) -> Evidence:
+        """What the first pairs say."""
+        table = np.stack(self.differences[:pairs])
+        if self.resplit is None:
+            return weigh(
+                table, min_effect=self.min_effect, looks=self.looks, alpha=self.alpha, single_alpha=self.single_alpha
+            )
+        validation, training = self.resplit
+        return weigh_resplits(
+            table[:, 0], validation=validation, training=training, min_effect=self.min_effect, looks=self.looks,
+            alpha=self.alpha,
+        )  # fmt: skip
 
     @property
     def wanted(self) -> range:

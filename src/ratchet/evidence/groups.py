@@ -2,7 +2,7 @@
 
 The leader's gap to each other row is tested at alpha, two-sided and uncorrected: the leader is called best only where
 it is told from every other row (Gutmann & Maymin 1987; Hung & Fithian 2019, arXiv:1610.03944). Seeds are the
-sample: what a table says holds for other seeds on the same examples. Whether it holds for others the gate asks (gate.py).
+sample: what a table says holds for other seeds on the same examples; for other examples the gate asks (gate.py).
 """
 
 from __future__ import annotations
