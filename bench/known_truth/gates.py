@@ -13,7 +13,7 @@ from ratchet.evidence.intervals import above
 
 BETTER = 0.02
 ASKED = 3  # times
-COLLAPSE = "power: two points are little beside what a collapse costs; 15 pairs hold too few or too many of them"
+COLLAPSE = "power: one seed in twenty loses 40 points, so the mean of 15 pairs is uncertain by 3; two cannot be shown"
 
 Floats64 = NDArray[np.float64]
 

@@ -74,7 +74,7 @@ def test_killed_anywhere_and_asked_again_the_verdict_is_the_same(until: int):
 
 def test_three_askings_are_one_test_and_three_tests_are_not():
     """The rate of false promotions over the looks, and what beginning afresh would make of it."""
-    once, afresh, repetitions = [], [], 1500
+    once, afresh, repetitions = [], [], 1000
     rng = np.random.default_rng(7)
     for _ in range(repetitions):
         examples = rng.normal(size=60)

@@ -13,8 +13,8 @@ NOISE = np.random.default_rng(3).normal(size=(15, 40))
 
 
 def test_all_three_variances_worked_by_hand():
-    # Mean 4. Seed means 2 and 6, variance 8, S = 8/2. Example means 1 and 7, variance 18, E = 18/2. What is left is 1 and
-    # -1 crosswise: squares 4 over 1 df, I = 4/(2*2). S + E - I = 12. df = 144 / (16/1 + 81/1 + 1/1).
+    # Mean 4. Seed means 2 and 6, variance 8, S = 8/2. Example means 1 and 7, variance 18, E = 18/2. What is left is 1
+    # and -1 crosswise: squares 4 over 1 df, I = 4/(2*2). S + E - I = 12. df = 144 / (16/1 + 81/1 + 1/1).
     found = weigh(np.array([[0.0, 4.0], [2.0, 10.0]]), looks=(2,))
     df = 144 / 98
     assert (found.pairs, found.examples, found.gain) == (2, 2, 4)
@@ -27,7 +27,7 @@ def test_all_three_variances_worked_by_hand():
 
 
 def test_the_smallest_gain_is_that_of_the_last_look():
-    # The same table, with four seeds: what is the seeds' alone halves, S = 2, I = 1/2; E = (9 - 1) + 1/2. The sum is 10,
+    # The same table, with four seeds: what is the seeds' alone halves, S = 2, I = 1/2; E = (9 - 1) + 1/2. In all 10,
     # df = 100 / (4/3 + 72.25/1 + 0.25/3).
     found = weigh(np.array([[0.0, 4.0], [2.0, 10.0]]), looks=(2, 4), min_effect=1.0)
     df = 100 / (4 / 3 + 72.25 + 0.25 / 3)
@@ -35,7 +35,7 @@ def test_the_smallest_gain_is_that_of_the_last_look():
 
 
 def test_the_largest_part_where_the_sum_is_less():
-    # Seed means 1 and 2, S = 0.5/2. Example means 2, 1, 1.5, E = 0.25/3. Left: -.5, -.5, 1 and the opposite: 3 over 2 df,
+    # Seed means 1 and 2, S = 0.5/2. Example means 2, 1, 1.5, E = 0.25/3. Left: -.5, -.5, 1 and the opposite: 3, 2 df,
     # I = 1.5/6. S + E - I = 1/12 is less than S = 1/4. df = (1/16) / (1/16 + (1/144)/2 + (1/16)/2).
     found = weigh(np.array([[1.0, 0.0, 2.0], [3.0, 2.0, 1.0]]), looks=(2,))
     assert found.error**2 == pytest.approx(0.25)

@@ -104,8 +104,9 @@ def test_a_row_that_seeds_do_not_change_is_weighed_beside_rows_that_they_change(
     rows = {"a": {0: 0.90, 1: 0.92, 2: 0.91}, "b": {0: 0.5, 1: 0.5, 2: 0.5}, "c": {0: 0.49, 1: 0.5, 2: 0.52}}
     found = compare_groups(rows, mode="max")
     assert found.alone
-    assert (found.groups[1].low, found.groups[1].high) == (None, None)
-    assert found.groups[1].half_width is not None
+    flat = next(group for group in found.groups if group.name == "b")
+    assert (flat.low, flat.high) == (None, None)
+    assert flat.half_width is not None
 
 
 def test_equal_rows_are_tied_and_the_first_by_name_leads():
@@ -178,8 +179,8 @@ def test_gaps_cover_the_truth_and_are_a_third_narrower_than_pairs_at_three_seeds
 
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_two_equal_rows_are_told_apart_once_in_twenty(seeds: int):
-    found = repeated(2, seeds, ahead=0, repetitions=2500)
-    assert 0.037 < np.mean([each.alone for each in found]) < 0.063  # three standard errors of 0.44 %
+    found = repeated(2, seeds, ahead=0, repetitions=2000)
+    assert 0.035 < np.mean([each.alone for each in found]) < 0.065  # three standard errors of 0.49 %
 
 
 def test_eight_equal_rows_hardly_ever_have_a_best_one():
