@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 
 import numpy as np
@@ -47,7 +48,7 @@ def spread(regime: Regime, n: int, rng: np.random.Generator) -> float:
         world = World(regime, n, rng)
         runs = correct(world.suits(1) + world.chances(100), quality).mean(-1)
         variances.append(runs.var(ddof=1))
-    return float(np.mean(variances)) ** 0.5
+    return math.sqrt(float(np.mean(variances)))
 
 
 def look(world: World, deviation: float, seen: Seen) -> None:
@@ -70,10 +71,13 @@ def look(world: World, deviation: float, seen: Seen) -> None:
         seen[f"gaps cover the truth, {k} seeds"].append(covered(compared(values, k), truth))
     equal = covered(compared(accuracies(suits, chances, qualities), 3), here(regime, suits, qualities))
     seen["(the same of rows of one quality, 3 seeds)"].append(equal)
-    behind = 2 * deviation * np.arange(ROWS)[:, None]
-    seen["power: called best, the next 2 sd behind, 3 seeds"].append(called(compared(same - behind, 3)))
-    behind = np.minimum(behind, 2 * deviation)
-    seen["(the same with all 7 others 2 sd behind)"].append(called(compared(same - behind, 3)))
+    steps = 2 * deviation * np.arange(ROWS)[:, None]
+    behind = compared(same - np.minimum(steps, 2 * deviation), 3)
+    if behind.leader == NAMES[0]:
+        told = float(np.mean([not group.tied for group in behind.groups[1:]]))
+        seen["power: rows 2 sd behind are told from the leader, 3 seeds"].append(told)
+    seen["(leader alone, all 7 others 2 sd behind, 3 seeds)"].append(called(behind))
+    seen["(leader alone, each row 2 sd behind the last, 3 seeds)"].append(called(compared(same - steps, 3)))
 
 
 def compared(table: NDArray[np.float64], seeds: int) -> Comparison:
@@ -100,7 +104,7 @@ def covered(comparison: Comparison, truth: NDArray[np.float64]) -> float:
 
 def accuracies(suits: NDArray[np.float32], chances: Floats, qualities: NDArray[np.float64]) -> NDArray[np.float64]:
     """Measured, (rows, seeds)."""
-    return correct(suits[:, None] + chances, qualities[:, None, None].astype(np.float32)).mean(-1)
+    return np.asarray(correct(suits[:, None] + chances, qualities[:, None, None]).mean(-1))
 
 
 def here(regime: Regime, suits: Floats, qualities: NDArray[np.float64]) -> NDArray[np.float64]:

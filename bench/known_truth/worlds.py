@@ -117,6 +117,6 @@ class World:
         )
 
 
-def correct(margins: Floats, quality: float | Floats) -> NDArray[np.bool_]:
+def correct(margins: Floats, quality: float | Floats | NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which examples are classified correctly."""
     return np.asarray(margins > -np.asarray(quality, np.float32))

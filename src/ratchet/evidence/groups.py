@@ -7,6 +7,7 @@ sample: what a table says holds for other seeds on the same examples; for other 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -131,8 +132,9 @@ def welch(one: NDArray[np.float64], other: NDArray[np.float64], *, alpha: float)
     parts = np.array([values.var(ddof=1) / len(values) for values in (one, other)])
     if parts.max() <= negligible(one, other):
         return None
-    df = parts.sum() ** 2 / (parts**2 / [len(one) - 1, len(other) - 1]).sum()
-    return two_sided(float(df), alpha=alpha) * float(parts.sum()) ** 0.5
+    variance = float(parts.sum())
+    df = variance**2 / float((parts**2 / [len(one) - 1, len(other) - 1]).sum())
+    return two_sided(df, alpha=alpha) * math.sqrt(variance)
 
 
 def negligible(*rows: NDArray[np.float64]) -> float:
