@@ -120,7 +120,11 @@ def blocked_variance(table: NDArray[np.float64]) -> tuple[float, int]:
 
 
 def blocked(differences: NDArray[np.float64], pooled: float, df: int, *, alpha: float, least: float) -> float | None:
-    """Half width of a mean difference, of the pooled variance or the pair's own, whichever is larger."""
+    """Half width of a mean difference, of the pooled variance or the pair's own, whichever is larger.
+
+    Both with the pooled df. So a pair that varies far more than the rest is covered less: 83 % with three seeds
+    of eight rows, 92 % with ten.
+    """
     variance = max(2 * pooled, float(differences.var(ddof=1)))
     return two_sided(df, alpha=alpha) * (variance / len(differences)) ** 0.5 if variance > least else None
 
