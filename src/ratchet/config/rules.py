@@ -71,7 +71,9 @@ def _has(plain: Any, part: str | int) -> bool:
 def _inside(node: _Node, part: str | int) -> _Node:
     if part == node.get("discriminator", {}).get("propertyName"):
         return {"enum": list(node["discriminator"]["mapping"])}
-    found: _Node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+    others = node.get("additionalProperties")
+    unnamed = others if isinstance(others, dict) else {}
+    found: _Node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, unnamed)
     return found
 
 

@@ -8,10 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ratchet.errors import RatchetError
+from ratchet.errors import ConfigError, RatchetError
 
 FailureClass = Literal[
-    "compose error", "non-finite loss", "out of memory", "killed", "timeout", "interrupted", "disk full", "exception"
+    "compose error",
+    "config error",
+    "non-finite loss",
+    "out of memory",
+    "killed",
+    "timeout",
+    "interrupted",
+    "disk full",
+    "exception",
 ]
 
 
@@ -65,6 +73,8 @@ def _class_of(error: BaseException) -> FailureClass:
     kind = getattr(error, "kind", None)
     if kind in {"non-finite loss", "out of memory"}:
         return "non-finite loss" if kind == "non-finite loss" else "out of memory"
+    if isinstance(error, ConfigError):
+        return "config error"  # it composes, and the model or the optimizer cannot be built of it
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out of memory"
     if isinstance(error, KeyboardInterrupt):

@@ -31,6 +31,7 @@ class OpenStudy:
     failures: list[str] = field(default_factory=list)
     succeeded: bool = False
     given_up: str | None = None
+    exported: tuple[int, int] | None = None  # trials, and finished ones, that trials.csv has
     _measured: dict[str, int] = field(default_factory=dict)  # parameters: number of the trial that came to a value
     _indexed: int = 0  # every trial before it is finished, and in `_measured` if it came to a value
 
@@ -80,13 +81,19 @@ class Active:
     slot: Slot
     directory: Path
     running: Running
-    began: float
+    began: float  # time.monotonic(), of the training that runs now
+    claimed: float = field(default_factory=time.monotonic)
     repeat: int = 0
     metrics: list[Mapping[str, float]] = field(default_factory=list)
     stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
     stop_at: float = 0.0
     step: int = 0
     value: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Of all its trainings so far."""
+        return round(time.monotonic() - self.claimed, 3)
 
     @property
     def run_directory(self) -> Path:

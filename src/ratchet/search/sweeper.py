@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
+import queue
+import signal
+import statistics
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +22,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
+from optuna.trial import TrialState
 
 from ratchet.config.grammar import to_override_value
 from ratchet.errors import ConfigError, RatchetError
@@ -23,10 +30,13 @@ from ratchet.search import results
 from ratchet.search.composer import Composer, task_config
 from ratchet.search.display import Display, TerminalDisplay, relative
 from ratchet.search.executors import ForkedExecutor
+from ratchet.search.ledger import is_over
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full, plan_studies
 from ratchet.search.recheck import recheck_plan, tell_recheck
-from ratchet.search.settings import SweepSettings
+from ratchet.search.settings import SweepSettings, read_settings
+from ratchet.search.signals import handled_by
 from ratchet.search.slots import Slot, cores, make_slots
+from ratchet.search.studies import load_study
 from ratchet.search.worker import Worker
 
 
@@ -64,15 +74,22 @@ class Sweep:
 
     def run(self, plans: Sequence[StudyPlan], composer: Composer) -> Worker:
         """Work until the studies are done: here, and in as many workers as Hydra's launcher is to place."""
+        task, wanted = WorkerTask(self, tuple(plans)), plans[0].settings.n_workers
+        if self.launcher == "basic" and wanted == 1:
+            return task.work(composer, live=True, opened=lambda: self._keep_config(plans))
+        observer = task.worker(composer, slots=[], live=False)  # it makes the studies, once
+        self._keep_config(plans)
+        observer.introduce(f"{wanted} worker{'s' if wanted > 1 else ''} by {self.launcher}")
+        with Orders(observer) as orders:
+            self._launch(replace(task, orders=orders.attribute), observer)
+        observer.export()
+        return observer
+
+    def _keep_config(self, plans: Sequence[StudyPlan]) -> None:
+        """As Hydra does; of studies that could be opened alone."""
         for plan in plans:
             plan.directory.mkdir(parents=True, exist_ok=True)
             OmegaConf.save(self.master, plan.directory / "multirun.yaml")
-        task = WorkerTask(self, tuple(plans))
-        if self.launcher == "basic" and plans[0].settings.n_workers == 1:
-            return task.work(composer, live=True)
-        observer = task.worker(composer, slots=[], live=False)  # it makes the studies, once
-        self._launch(task, observer)
-        return observer
 
     @property
     def launcher(self) -> str:
@@ -90,7 +107,7 @@ class Sweep:
             if missing > 0:
                 error = self._place(task, range(placed, placed + missing))
                 placed += missing
-                if error is None:
+                if error is None or observer.interrupted:
                     return
                 line = " ".join(str(error).split())[:200] or type(error).__name__
                 if observer.finished == before and not observer.is_done:
@@ -99,7 +116,7 @@ class Sweep:
                         "type the same command again, to go on"
                     ) from error
                 observer.say(f"a worker was lost ({line}); what it ran is run again")
-            if observer.is_done:
+            if observer.is_done or observer.interrupted:
                 return
             time.sleep(1)  # launchers end what they placed beside a lost one
 
@@ -118,6 +135,48 @@ class Sweep:
             if job.status == JobStatus.FAILED:
                 raise job._return_value
         return None
+
+
+class Orders:
+    """Ctrl-C for workers that a launcher has placed, told through their study: few of them hear it themselves.
+
+    Once: each finishes what it runs. Twice, or SIGTERM: that is ended. Three times: nobody waits for them.
+    """
+
+    def __init__(self, observer: Worker) -> None:
+        self._observer = observer
+        self.attribute = f"ratchet:orders:{observer.name}"
+        self._given: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._count = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Orders:
+        threading.Thread(target=self._write, daemon=True).start()
+        self._stack.enter_context(handled_by(lambda *_: self._give(self._count + 1), signal.SIGINT))
+        self._stack.enter_context(handled_by(lambda *_: self._give(2), signal.SIGTERM))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _give(self, count: int) -> None:
+        self._count = max(self._count, count)
+        if self._count > 2:
+            raise KeyboardInterrupt
+        self._observer.interrupt(self._count)
+        self._observer.say(
+            "no new trials; the workers finish what they run (Ctrl-C again ends that)"
+            if self._count == 1
+            else "the workers end what they run; the same command runs it again (Ctrl-C again: without waiting)"
+        )
+        self._given.put(self._count)
+
+    def _write(self) -> None:
+        """In a thread: a signal may come while the storage is in use."""
+        while True:
+            count = self._given.get()
+            for study in self._observer.studies:
+                study.study.set_user_attr(self.attribute, count)
 
 
 class Returns(Sequence[JobReturn]):
@@ -140,6 +199,7 @@ class WorkerTask:
 
     sweep: Sweep
     plans: tuple[StudyPlan, ...]
+    orders: str = ""  # where it is placed: the study attribute that it heeds
 
     def __call__(self, _: DictConfig) -> int:
         """Work. Returns how many studies are done."""
@@ -147,20 +207,25 @@ class WorkerTask:
         worker = self.work(composer, live=False)
         return sum(study.ledger.finished() >= study.plan.n_trials for study in worker.studies)
 
-    def work(self, composer: Composer, *, live: bool) -> Worker:
-        """In this process. The best are trained again at the end, where that was asked for."""
+    def work(self, composer: Composer, *, live: bool, opened: Callable[[], None] = lambda: None) -> Worker:
+        """In this process; `opened` is called in between. The best are trained again where that was asked for."""
         slots, note = lease(self.plans, composer=composer, facts=self.sweep.facts)
         with TerminalDisplay(live=live) as display:
             if note:
                 display.say(note)
             worker = self.worker(composer, slots=slots, live=live, display=display)
+            opened()
+            if not self.orders:
+                worker.introduce()
             worker.run()
-            again = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
-            plans = [plan for plan in again if plan is not None]
+            wanted = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
+            plans = [plan for plan in wanted if plan is not None]
             if plans and not worker.interrupted:
                 for plan in plans:
                     plan.directory.mkdir(parents=True, exist_ok=True)
-                WorkerTask(self.sweep, tuple(plans)).worker(composer, slots=slots, live=live, display=display).run()
+                again = replace(self, plans=tuple(plans)).worker(composer, slots=slots, live=live, display=display)
+                again.introduce()
+                again.run()
         return worker
 
     def worker(
@@ -171,7 +236,7 @@ class WorkerTask:
             self.plans, task=self.sweep.task, context=self.sweep.context, composer=composer,
             executor=ForkedExecutor(self.sweep.facts.preload), slots=slots,
             display=display or TerminalDisplay(live=live), facts=self.sweep.facts,
-            keep_returns=self.sweep.keep_returns,
+            keep_returns=self.sweep.keep_returns, orders=self.orders,
         )  # fmt: skip
 
 
@@ -250,14 +315,25 @@ def sweep_under_hydra(
     worker = sweep.run(plans, composer)
     if not keep_returns:
         report(worker, facts)
+    elif not worker.interrupted:
+        _end_without_a_result(worker)
     return [Returns([worker.returns[key] for key in sorted(worker.returns)])]
 
 
+def _end_without_a_result(worker: Worker) -> None:
+    """A plain Hydra application whose trials have all failed fails itself, as under Hydra's own sweeper."""
+    trials = [trial for study in worker.studies for trial in study.study.get_trials(deepcopy=False)]
+    failed = [trial for trial in trials if results.has_failed(trial)]
+    if failed and not any(trial.state in {TrialState.COMPLETE, TrialState.PRUNED} for trial in trials):
+        such = f"such as {results.cause(failed[0])}; type: cat {relative(worker.studies[0].plan.directory)}/trials.csv"
+        print(f"error: all {len(failed)} trials failed, {such}", file=sys.stderr)
+        raise SystemExit(1)
+
+
 def report(worker: Worker, facts: TaskFacts) -> None:
-    """Each study's table, and its trials.csv."""
+    """Each study's table."""
     failed = 0
     for study in worker.studies:
-        results.export(study.study, study.plan)
         results.show(study.study, study.plan, command=facts.command, evaluate=facts.evaluate)
         tell_recheck(study.study, study.plan, facts)
         failed += sum(results.has_failed(trial) for trial in study.study.get_trials(deepcopy=False))
@@ -268,18 +344,37 @@ def report(worker: Worker, facts: TaskFacts) -> None:
         facts.ended(failed, worker.interrupted)
 
 
+def _time(plan: StudyPlan, measured: tuple[float, str] | None, *, at_once: int) -> str:
+    """What is left of a study, by the trials that it has, else by trainings of before."""
+    settings = plan.settings
+    study = load_study(plan)
+    seconds = results.seconds_of_trials(study) if study is not None else []
+    done = sum(is_over(trial) for trial in study.get_trials(deepcopy=False)) if study is not None else 0
+    left = max(0, plan.n_trials - done)
+    if seconds:
+        each, source = statistics.fmean(seconds), f"a trial, the mean of the study's {len(seconds)}"
+    elif measured is not None:
+        each, source = measured[0] * settings.repeats, f"a trial, {measured[1]}"
+    else:
+        return "unknown until a training of this model on this data has run"
+    minutes = math.ceil(left / at_once) * each / 60
+    count = f"{left} trial{'' if left == 1 else 's'}{' left' if done else ''}"
+    return f"about {minutes:.3g} min for {count}, {at_once} at a time ({each:.3g} s {source})"
+
+
 def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     """What a study would do, and what that costs."""
     settings = plan.settings
     trainings = plan.n_trials * settings.repeats + settings.recheck.top * settings.recheck.seeds
     print(f"study {plan.name}: {plan.n_trials} trials, {trainings} trainings at most; in {relative(plan.directory)}")
+    first = composer.compose(in_full(plan.fixed, _corners(plan)[0]))
     if facts.trainings is not None:
-        first = composer.compose(in_full(plan.fixed, _corners(plan)[0]))
         print(f"  each training: {facts.trainings(task_config(first))}")
     slots, note = lease([plan], composer=composer, facts=facts)
     if note:
         print(f"  note: {note}")
     print(f"  at once: {len(slots)} on this machine; storage: {relative(plan.storage)}")
+    print(f"  time: {_time(plan, facts.measured(task_config(first)), at_once=len(slots))}")
     for each in plan.objectives:
         print(f"  objective: {each.direction} {each.metric}")
     if plan.cells:
@@ -291,15 +386,3 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     print(f"  sampler: {settings.sampler['_target_']}; pruner: {(settings.pruner or {}).get('_target_', 'none')}")
     for key, text in plan.space.described().items():
         print(f"  {key}: {text}")
-
-
-def read_settings(name: str, given: Any) -> SweepSettings:
-    """What a sweep says, checked. Raises ConfigError."""
-    try:
-        return SweepSettings.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        told = f"there is no such key; allowed: {', '.join(SweepSettings.model_fields)}"
-        reason = told if first["type"] == "extra_forbidden" else f"{first['msg']}; got {first['input']!r}"
-        raise ConfigError(f"sweep={name}: {key}: {reason}") from error
