@@ -45,7 +45,6 @@ class Journal(JournalFileBackend):
                 os.fsync(stream.fileno())
                 self._synced = time.monotonic()
 
-
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """What was appended since. Nearly always nothing: that is seen by the size, and the file is left closed."""
         if os.stat(self._file_path).st_size != self._log_number_offset.get(log_number_from):  # noqa: PTH116

@@ -82,7 +82,7 @@ class Active:
     directory: Path
     running: Running
     began: float  # time.monotonic(), of the training that runs now
-    claimed: float = field(default_factory=time.monotonic)
+    claimed: float  # likewise, of its first
     repeat: int = 0
     metrics: list[Mapping[str, float]] = field(default_factory=list)
     stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
@@ -108,7 +108,7 @@ class Active:
         if self.stopping == "timeout":
             limit = self.of.plan.settings.trial_timeout
             return Outcome("failed", failure="timeout", error=f"longer than {limit:g} s", traceback=traceback)
-        return Outcome("failed", failure="interrupted", error="Ctrl-C", traceback=traceback)
+        return Outcome("failed", failure="interrupted", error="told to end", traceback=traceback)
 
 
 def _key(trial: optuna.Trial | FrozenTrial) -> str:

@@ -34,7 +34,7 @@ from ratchet.search.ledger import is_over
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full, plan_studies
 from ratchet.search.recheck import recheck_plan, tell_recheck
 from ratchet.search.settings import SweepSettings, read_settings
-from ratchet.search.signals import handled_by
+from ratchet.search.signals import handled_by, inherited_blocked
 from ratchet.search.slots import Slot, cores, make_slots
 from ratchet.search.studies import load_study
 from ratchet.search.worker import Worker
@@ -138,9 +138,10 @@ class Sweep:
 
 
 class Orders:
-    """Ctrl-C for workers that a launcher has placed, told through their study: few of them hear it themselves.
+    """Ctrl-C for workers that a launcher places, told through their study, wherever they are.
 
-    Once: each finishes what it runs. Twice, or SIGTERM: that is ended. Three times: nobody waits for them.
+    Once: each finishes what it runs. Twice, or SIGTERM: that is ended. Three times: nobody waits for them. What is
+    launched meanwhile does not hear a terminal's Ctrl-C itself: some launchers would end their workers at once.
     """
 
     def __init__(self, observer: Worker) -> None:
@@ -151,7 +152,8 @@ class Orders:
         self._stack = ExitStack()
 
     def __enter__(self) -> Orders:
-        threading.Thread(target=self._write, daemon=True).start()
+        threading.Thread(target=self._write, daemon=True).start()  # signals come to it
+        self._stack.enter_context(inherited_blocked(signal.SIGINT))
         self._stack.enter_context(handled_by(lambda *_: self._give(self._count + 1), signal.SIGINT))
         self._stack.enter_context(handled_by(lambda *_: self._give(2), signal.SIGTERM))
         return self
@@ -315,13 +317,16 @@ def sweep_under_hydra(
     worker = sweep.run(plans, composer)
     if not keep_returns:
         report(worker, facts)
-    elif not worker.interrupted:
-        _end_without_a_result(worker)
+    else:
+        _exit_as_hydra_would(worker)
     return [Returns([worker.returns[key] for key in sorted(worker.returns)])]
 
 
-def _end_without_a_result(worker: Worker) -> None:
-    """A plain Hydra application whose trials have all failed fails itself, as under Hydra's own sweeper."""
+def _exit_as_hydra_would(worker: Worker) -> None:
+    """A plain Hydra application fails where it was interrupted, and where all of its trials failed."""
+    if worker.interrupted:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130)
     trials = [trial for study in worker.studies for trial in study.study.get_trials(deepcopy=False)]
     failed = [trial for trial in trials if results.has_failed(trial)]
     if failed and not any(trial.state in {TrialState.COMPLETE, TrialState.PRUNED} for trial in trials):

@@ -208,7 +208,8 @@ class Worker:
             self._free.append(slot)
             self._settlement.fail(of, claim, Outcome("failed", failure="compose error", error=_line(error)))
             return
-        active = Active(of, claim, overrides, slot, directory, self._executor.start(job), time.monotonic())
+        now = time.monotonic()
+        active = Active(of, claim, overrides, slot, directory, self._executor.start(job), began=now, claimed=now)
         self.active.append(active)
         self._display.started(active)
 
