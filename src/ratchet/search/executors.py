@@ -51,6 +51,9 @@ class Executor(Protocol):
     def warming(self) -> Connection | None:
         """Until jobs can be started at once: what becomes readable then."""
 
+    def leave(self) -> None:
+        """There will be no jobs: what is still `warming` up is ended."""
+
     def start(self, job: Job) -> Running:
         """Start one, and come back at once; while it is `warming` up it waits for that."""
 
@@ -86,6 +89,15 @@ class ForkedExecutor:
             self._warming.close()
             self._warming = None
         return self._warming
+
+    def leave(self) -> None:
+        """A server that still imports would go on with it, and hold on to the terminal, after everybody has left."""
+        if self.warming is not None:
+            from multiprocessing import forkserver
+
+            pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
 
     def start(self, job: Job) -> ForkedRun:
         """Fork, hand the job over, and come back."""
@@ -166,6 +178,9 @@ class ThreadExecutor:
     @property
     def warming(self) -> None:
         """Never."""
+
+    def leave(self) -> None:
+        """Threads end with their jobs."""
 
     def start(self, job: Job) -> ThreadRun:
         """Start a thread."""

@@ -131,7 +131,7 @@ class Worker:
         """Work until there is nothing left, Ctrl-C, or a timeout."""
         gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         with (
-            handled_by(lambda *_: self._interrupt(), signal.SIGINT),
+            handled_by(lambda *_: self._orders or self._interrupt(), signal.SIGINT),  # who has orders heeds those
             handled_by(lambda *_: self._terminate(), signal.SIGTERM),
         ):
             try:
@@ -141,6 +141,7 @@ class Worker:
                 gc.unfreeze()
                 for active in list(self.active):  # only where something unforeseen was raised
                     active.running.end()
+                self._executor.leave()
 
     def _loop(self) -> None:
         self._display.refresh(self)
