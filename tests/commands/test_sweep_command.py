@@ -134,8 +134,8 @@ MISTAKES = {
     f"{INTERVAL} {TWO} sweep/pruner=median": "a pruner judges one objective, here are 2; type: sweep/pruner=none",
     f"{INTERVAL} sweep/pruner=wilcoxon": "WilcoxonPruner compares repeats of a configuration",
     f"{INTERVAL} sweep/sampler=grid": "has no end of values, and a grid runs each",
-    "sweep=nope": "sweep=nope: there is no such sweep; allowed: architecture, full, grid, learning_rate, regularization, "
-    "search; type: sweep=learning_rate",
+    "sweep=nope": "sweep=nope: there is no such sweep; allowed: architecture, full, grid, learning_rate, "
+    "regularization, search; type: sweep=learning_rate",
     "sweep=learning_rat": "sweep=learning_rat: there is no such sweep; nearest: learning_rate",
     "sweep=base": "sweep=base: there is no such sweep",
     "model=cnn,mlp sweep.n_trial=5": "error: sweep.n_trial: there is no such key; nearest: sweep.n_trials, ",
@@ -149,8 +149,8 @@ MISTAKES = {
     "model=cnn,mlp sweep.n_trials=7": "sweep.n_trials=7: this is a grid, each of its 2 jobs is run once; ",
     "model=cnn,mlp sweep.recheck.top=-1": "recheck.top is -1; allowed: a whole number, 0 or more; type: sweep.recheck.",
     "model=cnn,mlp sweep.study=a/b": "study is 'a/b'; allowed: a name without /; type: sweep.study=<name>",
-    f"{INTERVAL} sweep/sampler=foo": "error: sweep/sampler=foo: there is no such option; allowed: cmaes, gp, grid, nsga2, "
-    "qmc, random, tpe; type: sweep/sampler=tpe",
+    f"{INTERVAL} sweep/sampler=foo": "error: sweep/sampler=foo: there is no such option; allowed: cmaes, gp, grid, "
+    "nsga2, qmc, random, tpe; type: sweep/sampler=tpe",
     f"{INTERVAL} sweep/sampler=tpee": "there is no such option; nearest: tpe",
     f"{INTERVAL} sweep.pruner=nope": "there is no such option; nearest: none; ",
     f"{INTERVAL} sweep/samplr=tpe": "there is no such group; nearest: sampler; ",
