@@ -280,7 +280,7 @@ def test_ctrl_c_while_the_server_imports_ends_everything_at_once(application, tm
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)  # until nobody holds its pipes any more
     assert (process.returncode, err) == (130, "note: no new trials\ninterrupted\n")
-    assert application.trials == []
+    assert {trial.state for trial in application.trials} <= {TrialState.WAITING}  # what conf/ has now is queued first
 
 
 def test_who_is_told_to_end_by_a_cluster_says_so(application) -> None:

@@ -77,9 +77,11 @@ class TerminalDisplay(Display):
         """How far the study is."""
         done, total = study.ledger.finished(), study.plan.n_trials
         count = f"{total} trial{'s' if total > 1 else ''}"
-        told = f"all {count} are done" if done >= total else f"{done} of {count} done" if done else count
-        if done < total:
-            told += f", {at_once}" + (f", beside {others} other worker{'s' if others > 1 else ''}" if others else "")
+        if done >= total:
+            told = f"all {count} are done" if total > 1 else "the one trial is done"
+        else:
+            beside = f", beside {others} other worker{'s' if others > 1 else ''}" if others else ""
+            told = f"{f'{done} of ' if done else ''}{count}{' done' if done else ''}, {at_once}{beside}"
         self.console.print(f"study {study.plan.name}: {told}", markup=False)
 
     def started(self, active: Active) -> None:

@@ -131,7 +131,7 @@ class Worker:
         """Work until there is nothing left, Ctrl-C, or a timeout."""
         gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         with (
-            handled_by(lambda *_: self._orders or self._interrupt(), signal.SIGINT),  # who has orders heeds those
+            handled_by(signal.SIG_IGN if self._orders else lambda *_: self._interrupt(), signal.SIGINT),
             handled_by(lambda *_: self._terminate(), signal.SIGTERM),
         ):
             try:
