@@ -206,7 +206,8 @@ class WorkerTask:
     def __call__(self, _: DictConfig) -> int:
         """Work. Returns how many studies are done."""
         composer = Composer(self.sweep.context.config_loader, self.sweep.master)
-        worker = self.work(composer, live=False)
+        with handled_by(signal.SIG_IGN, signal.SIGINT):  # it has orders
+            worker = self.work(composer, live=False)
         return sum(study.ledger.finished() >= study.plan.n_trials for study in worker.studies)
 
     def work(self, composer: Composer, *, live: bool, opened: Callable[[], None] = lambda: None) -> Worker:
