@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from ratchet.search import worker
 from ratchet.search.ledger import RESULT
 from ratchet.search.plan import TaskFacts
-from ratchet.search.sweeper import preflight
+from ratchet.search.preflight import preflight
 from search.conftest import Bench, load
 from search.zoo import ZOO, animal
 

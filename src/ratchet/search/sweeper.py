@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
-import queue
 import signal
-import statistics
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import TrialState
 
 from ratchet.config.grammar import to_override_value
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.search import results
-from ratchet.search.composer import Composer, task_config
+from ratchet.search.composer import Composer
 from ratchet.search.display import Display, TerminalDisplay, relative
+from ratchet.search.dry_run import tell_plan
 from ratchet.search.executors import ForkedExecutor
-from ratchet.search.ledger import is_over
-from ratchet.search.plan import StudyPlan, TaskFacts, in_full, plan_studies
+from ratchet.search.orders import Orders
+from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
+from ratchet.search.preflight import lease, preflight
 from ratchet.search.recheck import recheck_plan, tell_recheck
 from ratchet.search.settings import SweepSettings, read_settings
-from ratchet.search.signals import handled_by, inherited_blocked
-from ratchet.search.slots import Slot, cores, make_slots
-from ratchet.search.studies import load_study
+from ratchet.search.signals import handled_by
+from ratchet.search.slots import Slot
 from ratchet.search.worker import Worker
 
 
@@ -137,50 +131,6 @@ class Sweep:
         return None
 
 
-class Orders:
-    """Ctrl-C for workers that a launcher places, told through their study, wherever they are.
-
-    Once: each finishes what it runs. Twice, or SIGTERM: that is ended. Three times: nobody waits for them. What is
-    launched meanwhile does not hear a terminal's Ctrl-C itself: some launchers would end their workers at once.
-    """
-
-    def __init__(self, observer: Worker) -> None:
-        self._observer = observer
-        self.attribute = f"ratchet:orders:{observer.name}"
-        self._given: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._count = 0
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Orders:
-        threading.Thread(target=self._write, daemon=True).start()  # signals come to it
-        self._stack.enter_context(inherited_blocked(signal.SIGINT))
-        self._stack.enter_context(handled_by(lambda *_: self._give(self._count + 1), signal.SIGINT))
-        self._stack.enter_context(handled_by(lambda *_: self._give(2), signal.SIGTERM))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _give(self, count: int) -> None:
-        self._count = max(self._count, count)
-        if self._count > 2:
-            raise KeyboardInterrupt
-        self._observer.interrupt(self._count)
-        self._observer.say(
-            "no new trials; the workers finish what they run (Ctrl-C again ends that)"
-            if self._count == 1
-            else "the workers end what they run; the same command runs it again (Ctrl-C again: without waiting)"
-        )
-        self._given.put(self._count)
-
-    def _write(self) -> None:
-        """In a thread: a signal may come while the storage is in use."""
-        while True:
-            count = self._given.get()
-            for study in self._observer.studies:
-                study.study.set_user_attr(self.attribute, count)
-
-
 class Returns(Sequence[JobReturn]):
     """What Hydra gets of a batch, unpickled where somebody looks at it; a command line does not."""
 
@@ -227,7 +177,9 @@ class WorkerTask:
                 for plan in plans:
                     plan.directory.mkdir(parents=True, exist_ok=True)
                 again = replace(self, plans=tuple(plans)).worker(composer, slots=slots, live=live, display=display)
-                again.introduce()
+                again.ordered_in = worker.ordered_in
+                if not self.orders:
+                    again.introduce()
                 again.run()
         return worker
 
@@ -241,55 +193,6 @@ class WorkerTask:
             display=display or TerminalDisplay(live=live), facts=self.sweep.facts,
             keep_returns=self.sweep.keep_returns, orders=self.orders,
         )  # fmt: skip
-
-
-def lease(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -> tuple[list[Slot], str | None]:
-    """Slots for these studies, and what a person should know of them."""
-    wanted = plans[0].settings.n_jobs
-    threads = max(_threads(plan, composer, facts) for plan in plans)
-    slots = make_slots(wanted, threads=threads, tickets=sum(plan.n_trials for plan in plans))
-    if len(slots) * threads > max(cores(), threads):
-        return slots, (
-            f"{len(slots)} trainings of {threads} threads on {cores()} cores slow each other down; "
-            f"type: sweep.n_jobs={max(1, cores() // threads)}"
-        )
-    return slots, None
-
-
-def _threads(plan: StudyPlan, composer: Composer, facts: TaskFacts) -> int:
-    if facts.threads is None:
-        return 1
-    return facts.threads(task_config(composer.compose(in_full(plan.fixed, *plan.cells[:1]))))
-
-
-def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
-    """Compose every option of every choice, and both ends of every interval. Raises ConfigError for a mistake."""
-    for overrides in _corners(plan):
-        own = [text for text in overrides if text not in plan.fixed]
-        try:
-            config = composer.compose(in_full(plan.fixed, overrides))
-            if facts.check is not None:
-                facts.check(task_config(config))
-        except ConfigError as error:
-            raise ConfigError(f"{' '.join(own)}: {error}" if own else str(error)) from error
-        except (HydraException, OmegaConfBaseException) as error:
-            if not own:
-                raise
-            line = next(filter(None, str(error).splitlines()), type(error).__name__).rstrip(".")
-            raise ConfigError(f"with {' '.join(own)}: {line}; mend that, or leave it out") from error
-
-
-def _corners(plan: StudyPlan) -> list[tuple[str, ...]]:
-    if plan.cells:
-        return list(plan.cells)
-    corners: list[tuple[str, ...]] = []
-    for branch in plan.space.branches(plan.chosen):
-        dimensions = list(plan.space.dimensions(branch))
-        decided = tuple(d.override(branch[d.key]) for d in dimensions if d.key in plan.space.options)
-        rest = [d for d in dimensions if d.key not in plan.space.options]
-        corners.append(decided)
-        corners += [(*decided, dimension.override(value)) for dimension in rest for value in dimension.ends()]
-    return list(dict.fromkeys(corners))
 
 
 def sweep_under_hydra(
@@ -348,47 +251,3 @@ def report(worker: Worker, facts: TaskFacts) -> None:
             print(f"  {left} of {study.plan.n_trials} trials are left; the same command goes on with them")
     if facts.ended is not None:
         facts.ended(failed, worker.interrupted)
-
-
-def _time(plan: StudyPlan, measured: tuple[float, str] | None, *, at_once: int) -> str:
-    """What is left of a study, by the trials that it has, else by trainings of before."""
-    settings = plan.settings
-    study = load_study(plan)
-    seconds = results.seconds_of_trials(study) if study is not None else []
-    done = sum(is_over(trial) for trial in study.get_trials(deepcopy=False)) if study is not None else 0
-    left = max(0, plan.n_trials - done)
-    if seconds:
-        each, source = statistics.fmean(seconds), f"a trial, the mean of the study's {len(seconds)}"
-    elif measured is not None:
-        each, source = measured[0] * settings.repeats, f"a trial, {measured[1]}"
-    else:
-        return "unknown until a training of this model on this data has run"
-    minutes = math.ceil(left / at_once) * each / 60
-    count = f"{left} trial{'' if left == 1 else 's'}{' left' if done else ''}"
-    return f"about {minutes:.3g} min for {count}, {at_once} at a time ({each:.3g} s {source})"
-
-
-def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
-    """What a study would do, and what that costs."""
-    settings = plan.settings
-    trainings = plan.n_trials * settings.repeats + settings.recheck.top * settings.recheck.seeds
-    print(f"study {plan.name}: {plan.n_trials} trials, {trainings} trainings at most; in {relative(plan.directory)}")
-    first = composer.compose(in_full(plan.fixed, _corners(plan)[0]))
-    if facts.trainings is not None:
-        print(f"  each training: {facts.trainings(task_config(first))}")
-    slots, note = lease([plan], composer=composer, facts=facts)
-    if note:
-        print(f"  note: {note}")
-    print(f"  at once: {len(slots)} on this machine; storage: {relative(plan.storage)}")
-    print(f"  time: {_time(plan, facts.measured(task_config(first)), at_once=len(slots))}")
-    for each in plan.objectives:
-        print(f"  objective: {each.direction} {each.metric}")
-    if plan.cells:
-        for cell in plan.cells[:20]:
-            print(f"  trial: {' '.join(cell) or 'the config as it is'}")
-        if len(plan.cells) > 20:
-            print(f"  and {len(plan.cells) - 20} more")
-        return
-    print(f"  sampler: {settings.sampler['_target_']}; pruner: {(settings.pruner or {}).get('_target_', 'none')}")
-    for key, text in plan.space.described().items():
-        print(f"  {key}: {text}")

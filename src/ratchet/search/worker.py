@@ -69,6 +69,7 @@ class Worker:
         self._beats, self._beaten, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
         self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
         self.studies = [self._open(plan) for plan in plans]
+        self.ordered_in = self.studies[0].study  # whose attribute `orders` is
         if slots and not self.is_done:
             executor.warm_up()
 
@@ -323,7 +324,7 @@ class Worker:
 
     def _heed(self) -> None:
         """Do as was ordered: Ctrl-C is heard where the workers were placed from, and not everywhere here."""
-        study = self.studies[0].study
+        study = self.ordered_in
         ordered = study._storage.get_study_user_attrs(study._study_id).get(self._orders, 0)
         self.interrupt(ordered)
         if ordered > 1:
