@@ -13,6 +13,7 @@ from ratchet.errors import ConfigError, RatchetError
 FailureClass = Literal[
     "compose error",
     "config error",
+    "no value",
     "non-finite loss",
     "out of memory",
     "killed",
@@ -58,7 +59,7 @@ class Outcome:
         missing = [name for name in names if name not in numbers]
         if missing:
             return cls(
-                "failed", failure="exception", returned=returned,
+                "failed", failure="no value", returned=returned,
                 error=f"the task returned {value!r}; allowed: a number for {', '.join(missing)}",
             )  # fmt: skip
         broken = [name for name in names if not math.isfinite(numbers[name])]

@@ -115,7 +115,12 @@ def seconds_of_trials(study: optuna.Study) -> list[float]:
 
 def cause(trial: FrozenTrial) -> str:
     """Which trial failed, and of what."""
-    return f"trial {trial.number} ({_result(trial).get('failure')}): {_result(trial).get('error')}"
+    return f"trial {trial.number} ({failure(trial)}): {_result(trial).get('error')}"
+
+
+def failure(trial: FrozenTrial) -> str | None:
+    """The class of its failure."""
+    return _result(trial).get("failure")
 
 
 def _result(trial: FrozenTrial) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from typing import Any
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
-from optuna.trial import TrialState
 
 from ratchet.config.grammar import to_override_value
 from ratchet.errors import ConfigError, RatchetError
@@ -24,6 +23,7 @@ from ratchet.search.composer import Composer
 from ratchet.search.display import Display, TerminalDisplay, relative
 from ratchet.search.dry_run import tell_plan
 from ratchet.search.executors import ForkedExecutor
+from ratchet.search.ledger import is_over
 from ratchet.search.orders import Orders
 from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
 from ratchet.search.preflight import lease, preflight
@@ -227,15 +227,19 @@ def sweep_under_hydra(
 
 
 def _exit_as_hydra_would(worker: Worker) -> None:
-    """A plain Hydra application fails where it was interrupted, and where all of its trials failed."""
+    """A plain Hydra application fails where it was interrupted, and where all of its trials failed.
+
+    One whose task returns no number is for printing or the like: its trials have no value, and it did not fail.
+    """
     if worker.interrupted:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130)
     trials = [trial for study in worker.studies for trial in study.study.get_trials(deepcopy=False)]
-    failed = [trial for trial in trials if results.has_failed(trial)]
-    if failed and not any(trial.state in {TrialState.COMPLETE, TrialState.PRUNED} for trial in trials):
-        such = f"such as {results.cause(failed[0])}; type: cat {relative(worker.studies[0].plan.directory)}/trials.csv"
-        print(f"error: all {len(failed)} trials failed, {such}", file=sys.stderr)
+    over = [trial for trial in trials if is_over(trial)]
+    if over and all(results.has_failed(trial) and results.failure(trial) != "no value" for trial in over):
+        count = f"all {len(over)} trials failed, such as" if len(over) > 1 else "it failed:"
+        where = relative(worker.studies[0].plan.directory)
+        print(f"error: {count} {results.cause(over[0])}; type: cat {where}/trials.csv", file=sys.stderr)
         raise SystemExit(1)
 
 
