@@ -19,7 +19,10 @@ import pytest
 import yaml
 
 from ratchet.commands.sweep import METRICS
+from ratchet.config.composition import load_config
 from ratchet.project import Project
+from ratchet.runs.directory import RunDirectory
+from ratchet.runs.record import RunRecord
 from ratchet.search.ledger import RESULT
 from search.applications import trials
 
@@ -131,15 +134,29 @@ MISTAKES = {
     f"{INTERVAL} {TWO} sweep/pruner=median": "a pruner judges one objective, here are 2; type: sweep/pruner=none",
     f"{INTERVAL} sweep/pruner=wilcoxon": "WilcoxonPruner compares repeats of a configuration",
     f"{INTERVAL} sweep/sampler=grid": "has no end of values, and a grid runs each",
+    "sweep=nope": "sweep=nope: there is no such sweep; allowed: architecture, full, grid, learning_rate, "
+    "regularization, search; type: sweep=learning_rate",
     "sweep=learning_rat": "sweep=learning_rat: there is no such sweep; nearest: learning_rate",
     "sweep=base": "sweep=base: there is no such sweep",
-    "model=cnn,mlp sweep.n_trails=3": "n_trails",
-    "model=cnn,mlp +sweep.n_trails=3": "n_trails: there is no such key; allowed: n_trials",
-    "model=cnn,mlp sweep.n_trials=many": "n_trials: Input should be a valid integer; got 'many'",
-    "model=cnn,mlp sweep.n_trials=0": "n_trials: Input should be greater than 0; got 0",
-    "model=cnn,mlp sweep.recheck.top=-1": "recheck.top: Input should be greater than or equal to 0; got -1",
-    "model=cnn,mlp sweep.study=a/b": "study: ",
+    "model=cnn,mlp sweep.n_trial=5": "error: sweep.n_trial: there is no such key; nearest: sweep.n_trials, ",
+    "model=cnn,mlp sweep.n_trails=3": "; type: sweep.n_trials=3",
+    "model=cnn,mlp +sweep.n_trails=3": "n_trails: there is no such key; nearest: n_trials",
+    "model=cnn,mlp sweep.colour=3": "; type: cat sweeps/base.yaml, which has every key",
+    "model=cnn,mlp sweep.n_trials": "error: 'sweep.n_trials' is no setting; allowed: key=value",
+    f"{INTERVAL} sweep.n_jobs=1,2": "a sweep has one value for each of its settings, and 1,2 are several; type: "
+    "sweep.n_jobs=1",
+    f"{INTERVAL} sweep.n_trials=many": "n_trials is many; allowed: a whole number, 1 or more; type: sweep.n_trials=20",
+    "model=cnn,mlp sweep.n_trials=7": "sweep.n_trials=7: this is a grid, each of its 2 jobs is run once; ",
+    "model=cnn,mlp sweep.recheck.top=-1": "recheck.top is -1; allowed: a whole number, 0 or more; type: sweep.recheck.",
+    "model=cnn,mlp sweep.study=a/b": "study is 'a/b'; allowed: a name without /; type: sweep.study=<name>",
+    f"{INTERVAL} sweep/sampler=foo": "error: sweep/sampler=foo: there is no such option; allowed: cmaes, gp, grid, "
+    "nsga2, qmc, random, tpe; type: sweep/sampler=tpe",
     f"{INTERVAL} sweep/sampler=tpee": "there is no such option; nearest: tpe",
+    f"{INTERVAL} sweep.pruner=nope": "there is no such option; nearest: none; ",
+    f"{INTERVAL} sweep/samplr=tpe": "there is no such group; nearest: sampler; ",
+    f"{INTERVAL} sweep.sampler.n_startup_trials=3": "; type: +sweep.sampler.n_startup_trials=3",
+    f"{INTERVAL} sweep/space=learning_rate": "; type: +sweep/space=learning_rate, to add one",
+    f"{INTERVAL} sweep.storage='foo://x'": "sweep.storage=foo://x cannot be opened: ",
     f"{INTERVAL} sweep.sampler._target_=optuna.samplers.Nothing": "cannot be imported; allowed: the dotted path",
     f"{INTERVAL} +sweep.sampler.warmth=3": "mend sweep.sampler.<argument>",
     "model=cnn,mlp hydra/launcher=nowhere": "hydra/launcher=nowhere: there is no such option",
@@ -158,6 +175,31 @@ def test_a_mistake_is_one_line_before_any_trial(untouched, train, monkeypatch, t
     assert lines[0].startswith("error: ")
     assert MISTAKES[typed] in lines[0]
     assert sorted(untouched.root.rglob("*")) == before
+
+
+def test_a_dry_run_tells_minutes_where_such_a_training_was_measured(untouched, train, monkeypatch) -> None:
+    """The median of complete runs of this model on this data, as long as these."""
+    monkeypatch.chdir(untouched.root)
+    typed = ["model=mlp", "optimizer.lr=0.1,0.2,0.3", "sweep.repeats=2", "sweep.n_jobs=1", "sweep.dry_run=true"]
+    assert "  time: unknown until a training of this model on this data has run" in train("-m", *typed)[1]
+    cases = [("mlp", 12.0), ("mlp", 30.0), ("mlp", 24.0), ("cnn", 1.0), ("mlp", None)]
+    for number, (model, seconds) in enumerate(cases):
+        leave_run(untouched.runs / "day" / str(number), model=model, seconds=seconds)
+    said = train("-m", *typed)[1]
+    shutil.rmtree(untouched.runs / "day")
+    told = "about 2.4 min for 3 trials, 1 at a time (48 s a trial, the median of 3 earlier runs of mlp on digits)"
+    assert f"  time: {told}" in said
+
+
+def leave_run(path: Path, *, model: str, seconds: float | None) -> None:
+    config = load_config(Project.find(), ["data=digits", f"model={model}"])
+    path.mkdir(parents=True)
+    (path / "config.yaml").write_text(yaml.safe_dump(config.plain()), encoding="utf-8")
+    RunRecord(
+        id=path.name, status="completed" if seconds else "failed", command=[], git={}, data={"name": "digits"},
+        config_hash="", versions={}, host={}, threads=1, seed=0, parameters=1, started_at="",
+        timings={"fit": seconds} if seconds else {},
+    ).write(RunDirectory(path))  # fmt: skip
 
 
 def test_a_project_without_sweeps_says_so(project, train) -> None:
@@ -285,5 +327,5 @@ def test_what_fails_stands_in_the_table_and_the_others_go_on(project, train) -> 
     assert ["validation/loss,", "best", "first"] in lines
     table = [line for line in lines if line and line[-1].startswith("model.depth=") and "train.py" not in str(line)]
     assert [line[-1] for line in table] == [f"model.depth={depth}" for depth in sorted(values, key=values.__getitem__)]
-    assert f"failed  trial {found['9'].number} (exception): model.depth=9" in out
+    assert f"failed  trial {found['9'].number} (config error): model.depth=9" in out
     assert "ConfigError" in found["9"].user_attrs[RESULT]["traceback"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -35,6 +36,13 @@ def until(condition: Callable[[], Any], *, seconds: float = 60) -> Any:
 
 def trial_processes(worker: int) -> list[int]:
     """The trials that a worker's server has forked: each leads a session of its own."""
+    fields = processes()
+    grand = [pid for pid, stat in fields.items() if any(int(stat[1]) == child for child in children(worker, fields))]
+    return [pid for pid in grand if fields[pid][0] not in "ZX" and int(fields[pid][3]) == pid]
+
+
+def processes() -> dict[int, list[str]]:
+    """What /proc says of each."""
     fields = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -42,8 +50,7 @@ def trial_processes(worker: int) -> list[int]:
         except OSError:
             continue
         fields[int(entry.name)] = stat
-    grand = [pid for pid, stat in fields.items() if any(int(stat[1]) == child for child in children(worker, fields))]
-    return [pid for pid in grand if fields[pid][0] not in "ZX" and int(fields[pid][3]) == pid]
+    return fields
 
 
 def children(pid: int, fields: dict[int, list[str]]) -> list[int]:
@@ -128,7 +135,7 @@ def test_twenty_kills_of_everything_lose_nothing(application) -> None:
     assert done.returncode == 0, done.stderr
     check_whole(application, n_trials)
     again = application.run(SPACE, "seconds=0.2", n_trials=n_trials, n_jobs=2)
-    assert again.stderr == ""
+    assert re.fullmatch(r"study \S+: all 24 trials are done\n", again.stderr)
     check_whole(application, n_trials)
 
 
@@ -254,6 +261,51 @@ def test_ctrl_c_twice_ends_them_and_the_command_goes_on(application) -> None:
     assert sorted(trial.params["x"] for trial in application.trials[2:4]) == params
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+
+
+SLOW_SERVER = """
+import sys, time
+if any("forkserver import main" in argument for argument in sys.orig_argv):
+    time.sleep(600)
+"""
+
+
+def test_ctrl_c_while_the_server_imports_ends_everything_at_once(application, tmp_path, monkeypatch) -> None:
+    """Nothing was asked for yet: nothing is waited for, nothing is to be run again, and no process is left."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW_SERVER, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    process = application.start(SPACE, n_trials=4, n_jobs=2)
+    assert process.stderr.readline() == f"study {application.study.study_name}: 4 trials, 2 at a time\n"
+    until(lambda: children(process.pid, processes()))
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)  # until nobody holds its pipes any more
+    assert (process.returncode, err) == (130, "note: no new trials\ninterrupted\n")
+    assert {trial.state for trial in application.trials} <= {TrialState.WAITING}  # what conf/ has now is queued first
+
+
+def test_who_is_told_to_end_by_a_cluster_says_so(application) -> None:
+    process = application.start(SPACE, "seconds=60", "steps=600", n_trials=2, n_jobs=1)
+    until(lambda: trial_processes(process.pid))
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "note: told to end by SIGTERM\nnote: ending 1 running; the same command runs them again\n" in err
+    assert "0,0,fail,interrupted,told to end," in (application.directory / "trials.csv").read_text()
+
+
+def test_an_application_whose_trials_all_fail_fails(application) -> None:
+    done = application.run("x=1,2", "mood=raise")
+    assert done.returncode == 1
+    said = "error: all 2 trials failed, such as trial 0 (exception): ValueError: it does not go; type: cat sweep/trials"
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_storage_that_cannot_be_opened_leaves_no_directory(application) -> None:
+    done = application.run(SPACE, storage=f"'sqlite:///{application.directory}/none/x.db'")
+    assert done.returncode == 1
+    assert "cannot be opened: " in done.stderr.splitlines()[-1]
+    assert not application.directory.exists()
 
 
 # --- another question under the same name

@@ -77,6 +77,35 @@ def test_a_placed_worker_that_is_killed_costs_nothing(launcher, tmp_path):
     assert len({worker_of(trial) for trial in found}) >= (3 if launcher == "joblib" else 2)
 
 
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_ctrl_c_lets_placed_workers_finish_what_they_run(launcher, tmp_path):
+    """As without a launcher: nothing goes on in the background, and nothing is run again."""
+    settings = {"n_trials": 200, "n_workers": 2, "n_jobs": 1}
+    running = sweep(tmp_path, f"hydra/launcher={launcher}", "seconds=0.4", **settings)
+    await_trials(tmp_path, 2, workers=2)
+    os.killpg(running.pid, signal.SIGINT)
+    said = end(running, status=130)
+    assert "note: no new trials; the workers finish what they run (Ctrl-C again ends that)" in said
+    assert said.endswith("interrupted\n")
+    assert "Traceback" not in said
+    found = trials(tmp_path)
+    assert {trial.state for trial in found} == {TrialState.COMPLETE}
+    assert len(found) < 200
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_ctrl_c_twice_ends_placed_workers(launcher, tmp_path):
+    settings = {"n_trials": 4, "n_workers": 2, "n_jobs": 1}
+    running = sweep(tmp_path, f"hydra/launcher={launcher}", "seconds=300", "steps=3000", **settings)
+    await_trials(tmp_path, 0, workers=2)
+    for _ in range(2):
+        os.killpg(running.pid, signal.SIGINT)
+        time.sleep(1)
+    assert "note: the workers end what they run; the same command runs it again" in end(running, status=130)
+    states = [trial.state for trial in trials(tmp_path)]
+    assert states == [TrialState.FAIL] * 2 + [TrialState.WAITING] * 2
+
+
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
 def test_a_second_terminal_joins_by_the_same_command(storage, tmp_path):
     """Both begin at once, in a database without tables too."""

@@ -49,7 +49,7 @@ def test_commas_alone_are_one_study_of_each_cell(zoo) -> None:
     plan = zoo.plan("model=cnn,gru", "lr=0.1,0.2", "seed=4")
     assert (plan.n_trials, plan.fixed) == (4, ("seed=4",))
     assert plan.cells[1] == ("model=cnn", "lr=0.2", "seed=4")
-    assert plan.name.startswith("search_model_lr_")
+    assert plan.name.startswith("search_lr_model_")
 
 
 def test_a_search_and_commas_are_a_study_of_each_cell(zoo) -> None:
@@ -140,6 +140,34 @@ def test_a_study_is_found_again_by_its_name(zoo) -> None:
     assert set(odd) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-")
     with pytest.raises(ConfigError, match="two studies would be named mine"):
         names("seed=1,2", space=lr, study="mine")
+
+
+def test_a_study_is_found_again_in_whichever_order_it_is_typed(zoo) -> None:
+    def asked(*typed: str, **settings: Any) -> tuple[str, Any]:
+        plan = zoo.plan(*typed, **settings)
+        return plan.name, plan.identity
+
+    assert asked("model=cnn,gru", "lr=0.1,0.2") == asked("lr=0.2,0.1", "model=cnn,gru")
+    assert asked("model=cnn,gru", "lr=0.1,0.2") != asked("model=cnn,gru", "lr=0.1,0.3")
+    lr = {"lr": "interval(0,1)"}
+    assert asked("seed=1", "model=gru", space=lr) == asked("model=gru", "seed=1", space=lr)
+
+
+def test_cells_run_in_the_order_typed(zoo) -> None:
+    assert zoo.plan("lr=0.2,0.1", "model=gru,cnn").cells == (
+        ("lr=0.2", "model=gru"), ("lr=0.2", "model=cnn"), ("lr=0.1", "model=gru"), ("lr=0.1", "model=cnn"),
+    )  # fmt: skip
+
+
+def test_how_many_trials_a_grid_has_is_not_typed(zoo) -> None:
+    facts = dataclasses.replace(zoo.facts, asked=frozenset({"sweep.n_trials"}))
+    said = (
+        r"sweep\.n_trials=7: this is a grid, each of its 4 jobs is run once; .*; type: the same without sweep\.n_trials"
+    )
+    with pytest.raises(ConfigError, match=said):
+        noted(zoo, "model=cnn,gru", "lr=0.1,0.2", facts=facts, n_trials=7)
+    assert noted(zoo, "model=cnn,gru", "lr=0.1,0.2", n_trials=7)[0].n_trials == 4  # of a file: no mistake
+    assert noted(zoo, "lr=interval(0,1)", facts=facts, n_trials=7)[0].n_trials == 7
 
 
 OBJECTIVE = {"metric": "accuracy", "direction": "maximize"}

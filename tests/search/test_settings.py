@@ -9,29 +9,34 @@ import pytest
 from pydantic import ValidationError
 
 from ratchet.errors import ConfigError
-from ratchet.search.settings import Bound, SweepSettings
-from ratchet.search.sweeper import read_settings
+from ratchet.search.settings import Bound, SweepSettings, read_settings
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"n_trails": 3}, "sweep=mine: n_trails: there is no such key; allowed: n_trials, objectives, constraints"),
-        ({"recheck": {"best": 3}}, "recheck.best: there is no such key"),
-        ({"n_trials": 0}, "n_trials: Input should be greater than 0; got 0"),
-        ({"n_trials": "ten"}, "n_trials: Input should be a valid integer; got 'ten'"),
-        ({"n_trials": 2.5}, "got 2.5"),
-        ({"n_trials": True}, "got True"),
-        ({"retries": -1}, "retries: "),
-        ({"timeout": math.inf}, "timeout: "),
-        ({"space": ["lr"]}, "space: "),
-        ({"space": {"lr": 0.1}}, "space.lr: "),
-        ({"objectives": [{"metric": "a", "direction": "up"}]}, "'maximize' or 'minimize'; got 'up'"),
-        ({"objectives": [{"metric": "a"}]}, "objectives.0.direction: "),
-        ({"constraints": ["parameters < 3"]}, "'parameters < 3' is no bound; allowed: <metric> <= <number>, or >="),
+        ({"n_trails": 3}, "sweep=mine: n_trails: there is no such key; nearest: n_trials, "),
+        ({"n_trails": 3}, "; type: sweep.n_trials=20"),
+        ({"colour": 3}, "; mend it in sweeps/mine.yaml, or leave it out: sweeps/base.yaml has every key"),
+        ({"recheck": {"best": 3}}, "recheck.best: there is no such key; allowed: seeds, top; type: sweep.recheck.top="),
+        ({"recheck": 3}, "recheck is 3; allowed: a mapping of top, seeds; type: sweep.recheck.top=3"),
+        ({"n_trials": 0}, "n_trials is 0; allowed: a whole number, 1 or more; type: sweep.n_trials=20"),
+        ({"n_trials": "ten"}, "n_trials is ten; allowed: a whole number, 1 or more; type: sweep.n_trials=20"),
+        ({"n_trials": 2.5}, "n_trials is 2.5; "),
+        ({"n_trials": True}, "n_trials is true; "),
+        ({"retries": -1}, "retries is -1; allowed: a whole number, 0 or more; type: sweep.retries=2"),
+        ({"timeout": math.inf}, "timeout is inf; allowed: a number greater than 0, or null; type: sweep.timeout=null"),
+        ({"space": ["lr"]}, "space is [lr]; allowed: a mapping; mend it in sweeps/mine.yaml"),
+        ({"space": {"lr": 0.1}}, "space.lr is 0.1; allowed: text; "),
+        ({"objectives": [{"metric": "a", "direction": "up"}]}, "direction is up; allowed: one of maximize, minimize; "),
+        ({"objectives": [{"metric": "a"}]}, "objectives.0.direction is missing; "),
+        ({"objectives": 3}, "type: sweep.objectives='[{metric: validation/accuracy, direction: maximize}]'"),
+        ({"sampler": 3}, "sampler is 3; allowed: a mapping; type: sweep/sampler=tpe"),
+        ({"constraints": ["parameters < 3"]}, "'parameters < 3' is no bound; allowed: <metric> <= <number>, or >=; "),
         ({"constraints": ["parameters <= many"]}, "is no bound"),
-        ({"study": "a/b"}, "study: "),
-        ({"dry_run": "yes"}, "dry_run: "),
+        ({"study": "a/b"}, "study is 'a/b'; allowed: a name without /; type: sweep.study=<name>"),
+        ({"study": True}, "study is true; allowed: text, or null; "),
+        ({"dry_run": "yes"}, "dry_run is yes; allowed: true or false; type: sweep.dry_run=false"),
     ],
 )
 def test_a_mistake_is_said_in_one_line(given: dict[str, Any], said: str) -> None:
@@ -39,6 +44,18 @@ def test_a_mistake_is_said_in_one_line(given: dict[str, Any], said: str) -> None
         read_settings("mine", given)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{"n_trials": "ten"}, {"objectives": [{"metric": "a"}]}, {"colour": 3}])
+def test_no_mistake_is_told_in_the_words_of_a_library(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_settings("mine", given)
+    assert not {"Input", "Field", "struct", "valid"} & set(str(caught.value).split())
+
+
+@pytest.mark.parametrize(("given", "name"), [(2026, "2026"), (1.5, "1.5"), ("mine", "mine"), (None, None)])
+def test_a_number_names_a_study_too(given: Any, name: str | None) -> None:
+    assert read_settings("mine", {"study": given}).study == name
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig
 from optuna.trial import TrialState
 
+from ratchet.search import worker
 from ratchet.search.ledger import RESULT
 from ratchet.search.plan import TaskFacts
-from ratchet.search.sweeper import preflight
+from ratchet.search.preflight import preflight
 from search.conftest import Bench, load
 from search.zoo import ZOO, animal
 
@@ -23,6 +26,57 @@ def test_a_study_has_as_many_trials_as_it_is_asked_for(bench) -> None:
         assert study.ledger.finished() == n_trials
     assert len(study.study.trials) == 5
     assert study.study.trials[0].params == {"x": 0.0}  # what the config has now
+
+
+def test_a_grid_that_is_typed_in_another_order_goes_on_with_the_same_cells(bench) -> None:
+    first = bench.plan("x=0,1", "steps=2,3")
+    (study,) = bench.run(replace(first, settings=first.settings.model_copy(update={"timeout": 1e-9}))).studies
+    assert study.study.trials == []
+    claim = study.ledger.claim()
+    study.study.tell(claim.trial, 1.0)  # as the first cell
+    second = bench.plan("steps=3,2", "x=1,0")
+    assert (second.name, second.cells[0]) == (first.name, ("steps=3", "x=1"))
+    (study,) = bench.run(second).studies
+    assert study.plan.cells == first.cells
+    run = [(trial.params["x"], trial.params["steps"]) for trial in study.study.trials[1:]]
+    assert run == [("0", "3"), ("1", "2"), ("1", "3")]
+
+
+def test_the_seconds_of_a_trial_are_those_of_all_its_repeats(zoo) -> None:
+    def task(config: DictConfig) -> dict[str, float]:
+        time.sleep(0.05)
+        return {"accuracy": 0.5, "parameters": 1.0}
+
+    zoo.task, zoo.facts = task, TaskFacts(repeat=lambda k: [f"seed={k}"])
+    (study,) = zoo.run(zoo.plan("lr=0.1", repeats=4)).studies
+    assert study.study.trials[0].user_attrs[RESULT]["seconds"] >= 4 * 0.05
+
+
+def test_trials_csv_is_written_while_the_study_runs(bench, monkeypatch) -> None:
+    """A worker that is killed leaves it as it was a few seconds before."""
+    monkeypatch.setattr(worker, "EXPORT_EVERY", 0.0)
+    plan = bench.plan("x=interval(-1,1)", n_trials=5)
+    seen = []
+
+    def task(config: DictConfig) -> float:
+        file = plan.directory / "trials.csv"
+        seen.append(file.read_text(encoding="utf-8").count("complete") if file.exists() else 0)
+        return config.x
+
+    bench.task = task
+    bench.run(plan)
+    assert seen[-1] >= 3
+    assert (plan.directory / "trials.csv").read_text(encoding="utf-8").count("complete") == 5
+
+
+def test_trials_csv_is_left_alone_where_nothing_changed(bench, monkeypatch) -> None:
+    written = []
+    monkeypatch.setattr(worker, "export", lambda *given: written.append(given))
+    plan = bench.plan("x=interval(-1,1)", n_trials=3)
+    done = bench.run(plan)
+    count = len(written)
+    done.export()
+    assert len(written) == count >= 1
 
 
 def test_a_seed_draws_the_same_trials_again_and_a_resumed_worker_others(bench) -> None:

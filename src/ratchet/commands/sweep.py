@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,35 +12,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
+import yaml
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.types import IntervalSweep
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from ratchet.config.command_line import is_for_a_sweep
 from ratchet.config.composition import Request, plain_config
-from ratchet.config.explanation import explain
-from ratchet.config.grammar import parse_override, values_of
-from ratchet.config.names import nearest, suggestion
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
-from ratchet.errors import ConfigError
+from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
 from ratchet.search.channel import current_trial
 from ratchet.search.plan import TaskFacts
 from ratchet.search.settings import SweepSettings
-from ratchet.search.sweeper import read_settings
 from ratchet.terminal.quiet import quiet_libraries
 
 METRICS = (
     "validation/accuracy", "validation/balanced_accuracy", "validation/f1", "validation/loss",
     "parameters", "latency", "seconds",
 )  # fmt: skip
+_LOOKED_AT, _MEDIAN_OF = 50, 5  # runs, to say how long a training takes
 _NO_IDENTITY = {"logger", "evaluation"}  # sections that change no number
 _PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
 
@@ -62,7 +55,8 @@ class SweptTraining:
     """The task of a trial."""
 
     project: Project
-    typed: tuple[str, ...]
+    typed: tuple[str, ...]  # what is trained
+    asked: tuple[str, ...]  # how it is searched
     ending: Ending = field(default_factory=Ending)
 
     def run(self, composed: DictConfig) -> dict[str, float]:
@@ -89,11 +83,13 @@ class SweptTraining:
             identity=_identity,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
             typed=frozenset(text.partition("=")[0] for text in self.typed),
+            asked=frozenset(text.partition("=")[0].lstrip("+") for text in self.asked),
             preload=_PRELOAD,
             command="python src/train.py",
             evaluate="python src/evaluate.py run=",
             threads=lambda composed: int(composed.trainer.threads),
             trainings=_length,
+            measured=lambda composed: measured_before(self.project.runs, composed),
             lost=note_the_end,
             ended=self.ending.tell,
         )
@@ -143,54 +139,13 @@ def latency(config: Config, *, repeats: int = 30) -> float:
     return 1000 * statistics.median(times)
 
 
-def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepSettings], Request]:
-    """The sweeps that the command line names, composed from sweeps/, and the request without them.
-
-    `sweep=<file>` chooses, several with commas; `sweep.<key>=` sets a value in it, `sweep/<group>=` an option of
-    it. Without sweep= typed intervals are searched, and anything else is a grid. Raises ConfigError.
-    """
-    ours = [text for text in request.typed if is_for_a_sweep(text)]
-    rest = tuple(text for text in request.typed if not is_for_a_sweep(text))
-    named = [text for text in ours if text.partition("=")[0] == "sweep"]
-    inner = [re.sub(r"^(\+*)sweep[./]", r"\1", text) for text in ours if text not in named]
-    directory = project.root / "sweeps"
-    if named:
-        names = [str(value) for value in values_of(parse_override(named[-1]))]
-    else:
-        searched = any(isinstance(parse_override(text).value(), IntervalSweep) for text in request.overrides)
-        names = ["search" if searched else "grid"]
-    composed = {name: read_settings(name, _compose(directory, name, inner)) for name in names}
-    return composed, Request(request.directory, request.params, rest, request.multirun, request.notices)
-
-
-def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
-    known = sorted(path.stem for path in directory.glob("*.yaml") if path.stem != "base")
-    if not known:
-        raise ConfigError(
-            f"there are no sweeps in {directory}, and -m reads its settings there; type: git checkout sweeps"
-        )
-    if name not in known:
-        raise ConfigError(
-            f"sweep={name}: there is no such sweep; {suggestion(name, known)}; "
-            f"type: sweep={[*nearest(name, known), *known][0]}"
-        )
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(directory.resolve()), version_base="1.3"):
-            plain = OmegaConf.to_container(hydra_compose(name, overrides=list(overrides)), resolve=True)
-    except Exception as error:
-        explained = explain(error, directory=directory)
-        if explained is None:
-            raise
-        text = str(explained).partition("; mend that")[0]
-        told = "" if "allowed:" in text else f"; allowed: {', '.join(SweepSettings.model_fields)}"
-        raise ConfigError(f"sweep={name}: {text}{told}") from error
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
-
-
 def run_sweep(
-    sweeps: Mapping[str, SweepSettings], request: Request, *, project: Project, run_hydra: Callable[..., None]
+    sweeps: Mapping[str, SweepSettings],
+    request: Request,
+    *,
+    asked: Sequence[str],
+    project: Project,
+    run_hydra: Callable[..., None],
 ) -> Ending:
     """Hand everything to Hydra with our sweeper in it."""
     from hydra_plugins.ratchet_sweeper.sweeper import NODE
@@ -201,7 +156,7 @@ def run_sweep(
         "nested": not any(text.startswith("hydra.sweep.dir=") for text in request.typed),
         "keep_returns": False,
     }
-    training = SweptTraining(project, request.typed)
+    training = SweptTraining(project, request.typed, tuple(asked))
     with _as_sweeper(node, otherwise=NODE):
         run_hydra(training.run)
     return training.ending
@@ -216,6 +171,30 @@ def _as_sweeper(node: dict[str, Any], *, otherwise: dict[str, Any]) -> Iterator[
         yield
     finally:
         store.store(group="hydra/sweeper", name="ratchet", node=otherwise, provider="ratchet")
+
+
+def measured_before(runs: Path, composed: DictConfig) -> tuple[float, str] | None:
+    """The median seconds of the newest trainings of this model on this data for as long, and whose they are."""
+    records = [*runs.glob("*/*/run.json"), *runs.glob("sweeps/*/*/run.json"), *runs.glob("sweeps/*/*/*/run.json")]
+    newest = sorted(records, key=lambda path: path.stat().st_mtime, reverse=True)[:_LOOKED_AT]
+    found = (_seconds_of_such(RunDirectory(path.parent), composed) for path in newest)
+    seconds = list(itertools.islice((each for each in found if each is not None), _MEDIAN_OF))
+    if not seconds:
+        return None
+    count = f"{len(seconds)} earlier runs" if len(seconds) > 1 else "one earlier run"
+    return statistics.median(seconds), f"the median of {count} of {composed.model.name} on {composed.data.name}"
+
+
+def _seconds_of_such(run: RunDirectory, composed: DictConfig) -> float | None:
+    try:
+        record, config = RunRecord.read(run), yaml.safe_load(run.config.read_text(encoding="utf-8"))
+        if record.status != "completed" or record.data.get("name") != composed.data.name:
+            return None
+        such = config["model"]["name"] == composed.model.name
+        as_long = all(config["trainer"].get(key) == composed.trainer[key] for key in ("max_epochs", "max_steps"))
+    except (RatchetError, OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return None  # not a run of today's Ratchet
+    return record.timings.get("fit") if such and as_long else None
 
 
 def _length(composed: DictConfig) -> str:

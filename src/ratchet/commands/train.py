@@ -59,14 +59,20 @@ def _run_hydra(task: Callable[[DictConfig], Any], line: CommandLine, request: Re
 
 
 def _sweep(line: CommandLine, request: Request, *, project: Project) -> int:
-    from ratchet.commands.sweep import run_sweep, sweep_settings
+    from ratchet.commands.sweep import run_sweep
+    from ratchet.commands.sweep_settings import for_the_sweep, sweep_settings
 
+    asked, _ = for_the_sweep(request.typed)
     sweeps, request = sweep_settings(project, request)
     request.refuse_wrong_options()
     request.notify()
     ending = run_sweep(
-        sweeps, request, project=project, run_hydra=lambda task: _run_hydra(task, line, request, project=project)
-    )
+        sweeps,
+        request,
+        asked=asked,
+        project=project,
+        run_hydra=lambda task: _run_hydra(task, line, request, project=project),
+    )  # fmt: skip
     if ending.interrupted:
         raise KeyboardInterrupt
     return 1 if ending.failed else 0

@@ -22,6 +22,7 @@ class Surroundings:
     directory: Path  # of the config groups
     known: dict[str, Any]  # the config with every valid choice of an option, and no other override
     multirun: bool
+    to_see_keys: str = "python src/train.py --cfg job, which shows every key"
 
 
 def mistake_in(text: str, around: Surroundings) -> str | None:  # noqa: PLR0911 - one for each kind of mistake
@@ -103,7 +104,7 @@ def _unknown(key: str, written: str, around: Surroundings) -> str:
         return f"{key}: there is no such key, {parent} is one value; allowed: {parent}=value; type: {parent}={written}"
     better = _better_keys(parts, depth, siblings, around)
     hint = f"nearest: {', '.join(better)}; " if better else ""
-    to_type = f"{better[0]}={written}" if better else "python src/train.py --cfg job, which shows every key"
+    to_type = f"{better[0]}={written}" if better else around.to_see_keys
     allowed = f"allowed{' in ' + parent if parent else ''}: {', '.join(siblings)}"
     return f"{key}: there is no such key; {hint}{allowed}; type: {to_type}"
 

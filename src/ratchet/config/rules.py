@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 
 from ratchet.config.schema import Config
@@ -14,31 +14,49 @@ from ratchet.config.schema import Config
 _Node = dict[str, Any]
 
 
-def rule_at(path: Sequence[str | int], plain: Any) -> str:
+def rule_at(path: Sequence[str | int], plain: Any, *, of: type[BaseModel] = Config) -> str:
     """What is allowed at `path`, such as `a number greater than 0`. `plain` says which of several sections is meant."""
-    return _words(_node_at(path, plain))
+    return _words(_node_at(path, plain, of))
 
 
-def keys_at(path: Sequence[str | int], plain: Any) -> list[str]:
+def keys_at(path: Sequence[str | int], plain: Any, *, of: type[BaseModel] = Config) -> list[str]:
     """The keys that the section at `path` may have."""
-    return list(_node_at(path, plain).get("properties", {}))
+    return list(_node_at(path, plain, of).get("properties", {}))
 
 
 def rule_of(kind: Any) -> str:
     """What a type allows, in the same words; its name where a config cannot hold such values."""
     try:
-        return _words(TypeAdapter(kind).json_schema())
-    except (PydanticUserError, KeyError):
+        return _words(_without_references(TypeAdapter(kind).json_schema()))
+    except PydanticUserError:
         return getattr(kind, "__name__", str(kind))
 
 
 @cache
-def _schema() -> _Node:
-    return Config.model_json_schema(by_alias=True)
+def _schema(of: type[BaseModel]) -> _Node:
+    return _without_references(of.model_json_schema(by_alias=True))
 
 
-def _node_at(path: Sequence[str | int], plain: Any) -> _Node:
-    node = _schema()
+def _without_references(schema: _Node) -> _Node:
+    """Every reference replaced by what it refers to."""
+    sections = schema.get("$defs", {})
+
+    def followed(node: Any) -> Any:
+        if isinstance(node, str) and node.startswith("#/$defs/"):
+            return followed(sections[node.rpartition("/")[2]])
+        if isinstance(node, list):
+            return [followed(each) for each in node]
+        if isinstance(node, dict):
+            whole = {key: followed(value) for key, value in node.items() if key != "$defs"}
+            return whole.get("$ref", whole)
+        return node
+
+    found: _Node = followed(schema)
+    return found
+
+
+def _node_at(path: Sequence[str | int], plain: Any, of: type[BaseModel]) -> _Node:
+    node = _schema(of)
     for part in path:
         node = _inside(node, part)
         plain = plain[part] if _has(plain, part) else None
@@ -53,28 +71,22 @@ def _has(plain: Any, part: str | int) -> bool:
 def _inside(node: _Node, part: str | int) -> _Node:
     if part == node.get("discriminator", {}).get("propertyName"):
         return {"enum": list(node["discriminator"]["mapping"])}
-    found: _Node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
+    others = node.get("additionalProperties")
+    unnamed = others if isinstance(others, dict) else {}
+    found: _Node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, unnamed)
     return found
 
 
 def _chosen(node: _Node, plain: Any) -> _Node:
-    """A reference followed; of several sections the one that the value's tag names, else the only section."""
-    node = _followed(node)
+    """Of several sections the one that the value's tag names, else the only section."""
     if "discriminator" in node and isinstance(plain, dict):
-        mapping = node["discriminator"]["mapping"]
-        tag = plain.get(node["discriminator"]["propertyName"])
-        return _followed({"$ref": mapping[tag]}) if tag in mapping else node
-    sections = [each for each in map(_followed, node.get("anyOf", [])) if "properties" in each]
+        found: _Node = node["discriminator"]["mapping"].get(plain.get(node["discriminator"]["propertyName"]), node)
+        return found
+    sections = [each for each in node.get("anyOf", []) if "properties" in each]
     return sections[0] if sections and isinstance(plain, dict) else node
 
 
-def _followed(node: _Node) -> _Node:
-    found: _Node = _schema()["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
-    return found
-
-
 def _words(node: _Node) -> str:
-    node = _followed(node)
     if "anyOf" in node:
         return ", or ".join(map(_words, node["anyOf"]))
     if "discriminator" in node:
@@ -101,7 +113,7 @@ def _plain_words(node: _Node) -> str:
         return "a whole number" + (f", {lowest} or more" if lowest is not None else "")
     if kind == "number":
         return f"a number{_range(node)}"
-    return {"boolean": "true or false", "null": "null"}.get(str(kind), "a value")
+    return {"boolean": "true or false", "null": "null", "object": "a mapping"}.get(str(kind), "a value")
 
 
 def _range(node: _Node) -> str:

@@ -27,6 +27,9 @@ WIDEST = 160  # characters of a trial's parameters
 class Display:
     """What a worker tells. This one keeps it to itself."""
 
+    def opened(self, study: OpenStudy, at_once: str, *, others: int) -> None:
+        """Work on a study is about to begin, with so many other workers there."""
+
     def started(self, active: Active) -> None:
         """A trial began."""
 
@@ -69,6 +72,17 @@ class TerminalDisplay(Display):
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def opened(self, study: OpenStudy, at_once: str, *, others: int) -> None:
+        """How far the study is."""
+        done, total = study.ledger.finished(), study.plan.n_trials
+        count = f"{total} trial{'s' if total > 1 else ''}"
+        if done >= total:
+            told = f"all {count} are done" if total > 1 else "the one trial is done"
+        else:
+            beside = f", beside {others} other worker{'s' if others > 1 else ''}" if others else ""
+            told = f"{f'{done} of ' if done else ''}{count}{' done' if done else ''}, {at_once}{beside}"
+        self.console.print(f"study {study.plan.name}: {told}", markup=False)
 
     def started(self, active: Active) -> None:
         """The beginning is told by the live table alone."""
@@ -115,6 +129,8 @@ class TerminalDisplay(Display):
             bar = "━" * round(20 * done / total)
             line = f"{study.plan.name}  {bar:<20} {done}/{total}  {self._tally(study, worker)}  {self._best(study)}"
             rows.append(Text(f"{line}  {self._left(worker, total - done)}".rstrip()))
+        if worker.is_starting:
+            rows.append(Text("  starting: the process that trials are forked from imports what they need"))
         for active in worker.active:
             now = time.monotonic() - active.began
             value = f"  validation {active.step}: {active.value:.4f}" if active.value is not None else ""
@@ -140,6 +156,8 @@ class TerminalDisplay(Display):
             return ""
 
     def _left(self, worker: Worker, trials: int) -> str:
+        if worker.interrupted:
+            return f"stopping: {len(worker.active)} to finish"
         if not self._durations:
             return ""
         seconds = statistics.median(self._durations) * trials / max(1, len(worker.active))

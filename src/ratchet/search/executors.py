@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -46,8 +47,15 @@ class Executor(Protocol):
     def warm_up(self) -> None:
         """There will be jobs soon."""
 
+    @property
+    def warming(self) -> Connection | None:
+        """Until jobs can be started at once: what becomes readable then."""
+
+    def leave(self) -> None:
+        """There will be no jobs: what is still `warming` up is ended."""
+
     def start(self, job: Job) -> Running:
-        """Start one, and come back at once."""
+        """Start one, and come back at once; while it is `warming` up it waits for that."""
 
 
 class ForkedExecutor:
@@ -57,17 +65,39 @@ class ForkedExecutor:
         self._forks = "forkserver" in multiprocessing.get_all_start_methods()
         self._context: Any = multiprocessing.get_context("forkserver" if self._forks else "spawn")
         self._surroundings: tuple[Any, Any, bytes] | None = None  # of a task and a context, pickled once
+        self._warming: Connection | None = None
         if self._forks:
             self._context.set_forkserver_preload([*preload, *preloaded()])
 
     def warm_up(self) -> None:
         """Let the server begin its imports; it takes seconds."""
         if self._forks:
-            from multiprocessing.forkserver import ensure_running
+            from multiprocessing.forkserver import connect_to_new_process, ensure_running
 
             # what it starts ignores Ctrl-C while it imports: that is between a person and the worker
             with _importable(), handled_by(signal.SIG_IGN, signal.SIGINT):
                 ensure_running()
+            forked, orders = connect_to_new_process([])  # the first fork comes after the imports
+            with os.fdopen(orders, "wb") as stream:
+                stream.write(pickle.dumps({}) + pickle.dumps(_Probe()))
+            self._warming = Connection(forked, writable=False)
+
+    @property
+    def warming(self) -> Connection | None:
+        """What becomes readable when the server has imported everything; None from then on."""
+        if self._warming is not None and self._warming.poll():
+            self._warming.close()
+            self._warming = None
+        return self._warming
+
+    def leave(self) -> None:
+        """A server that still imports would go on with it, and hold on to the terminal, after everybody has left."""
+        if self.warming is not None:
+            from multiprocessing import forkserver
+
+            pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
 
     def start(self, job: Job) -> ForkedRun:
         """Fork, hand the job over, and come back."""
@@ -84,6 +114,13 @@ class ForkedExecutor:
         if kept is None or kept[0] is not job.task or kept[1] is not job.context:
             kept = self._surroundings = (job.task, job.context, job.surroundings())
         return kept[2]
+
+
+class _Probe:
+    """What multiprocessing takes for a process; it ends at once."""
+
+    def _bootstrap(self, parent_sentinel: int) -> int:
+        return 0
 
 
 class ForkedRun:
@@ -137,6 +174,13 @@ class ThreadExecutor:
 
     def warm_up(self) -> None:
         """Nothing: jobs import what they need."""
+
+    @property
+    def warming(self) -> None:
+        """Never."""
+
+    def leave(self) -> None:
+        """Threads end with their jobs."""
 
     def start(self, job: Job) -> ThreadRun:
         """Start a thread."""
@@ -219,12 +263,12 @@ def _without_main() -> Iterator[None]:
             multiprocessing.set_start_method(method, force=True)
 
 
-def wait_for(running: Sequence[Running], timeout: float) -> list[Running]:
-    """Those that have something to say, within `timeout` seconds."""
-    if not running:
+def wait_for(running: Sequence[Running], timeout: float, *, warming: Connection | None) -> list[Running]:
+    """Those that have something to say, within `timeout` seconds, or none when an executor has warmed up."""
+    if not running and warming is None:
         time.sleep(min(timeout, 0.5))
         return []
     from multiprocessing.connection import wait
 
-    ready = set(wait([each.connection for each in running], timeout))
+    ready = set(wait([*(each.connection for each in running), *filter(None, [warming])], timeout))
     return [each for each in running if each.connection in ready]

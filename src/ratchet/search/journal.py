@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
@@ -25,14 +26,14 @@ class Journal(JournalFileBackend):
         super().__init__(str(path), lock_obj=OwnedLock(path))
         self._synced = time.monotonic()
         if path.stat().st_size:
-            with _held(self._lock):
-                _cut_torn_line(path)
+            with _held(self._lock), path.open("r+b") as stream:
+                _cut_torn_line(stream)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append whole lines. Raises OSError, for example where the disk is full, and nothing is left of them."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         with _held(self._lock), Path(self._file_path).open("r+b") as stream:
-            end = _cut_torn_line(Path(self._file_path))
+            end = _cut_torn_line(stream)
             stream.seek(end)
             try:
                 stream.write(lines)
@@ -44,25 +45,29 @@ class Journal(JournalFileBackend):
                 os.fsync(stream.fileno())
                 self._synced = time.monotonic()
 
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """What was appended since. Nearly always nothing: that is seen by the size, and the file is left closed."""
+        if os.stat(self._file_path).st_size != self._log_number_offset.get(log_number_from):  # noqa: PTH116
+            yield from super().read_logs(log_number_from)
 
-def _cut_torn_line(path: Path) -> int:
+
+def _cut_torn_line(stream: BinaryIO) -> int:
     """Truncate to the last newline. Returns the size. Call it with the lock held."""
-    with path.open("r+b") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        if end == 0:
-            return 0
-        stream.seek(end - 1)
-        if stream.read(1) == b"\n":
-            return end
-        kept = 0
-        for start in reversed(range(0, end, 65536)):
-            stream.seek(start)
-            found = stream.read(end - start).rfind(b"\n")
-            if found >= 0:
-                kept = start + found + 1
-                break
-        stream.truncate(kept)
-        return kept
+    end = stream.seek(0, os.SEEK_END)
+    if end == 0:
+        return 0
+    stream.seek(end - 1)
+    if stream.read(1) == b"\n":
+        return end
+    kept = 0
+    for start in reversed(range(0, end, 65536)):
+        stream.seek(start)
+        found = stream.read(end - start).rfind(b"\n")
+        if found >= 0:
+            kept = start + found + 1
+            break
+    stream.truncate(kept)
+    return kept
 
 
 class OwnedLock(BaseJournalFileLock):

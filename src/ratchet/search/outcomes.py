@@ -8,10 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ratchet.errors import RatchetError
+from ratchet.errors import ConfigError, RatchetError
 
 FailureClass = Literal[
-    "compose error", "non-finite loss", "out of memory", "killed", "timeout", "interrupted", "disk full", "exception"
+    "compose error",
+    "config error",
+    "no value",
+    "non-finite loss",
+    "out of memory",
+    "killed",
+    "timeout",
+    "interrupted",
+    "disk full",
+    "exception",
 ]
 
 
@@ -50,7 +59,7 @@ class Outcome:
         missing = [name for name in names if name not in numbers]
         if missing:
             return cls(
-                "failed", failure="exception", returned=returned,
+                "failed", failure="no value", returned=returned,
                 error=f"the task returned {value!r}; allowed: a number for {', '.join(missing)}",
             )  # fmt: skip
         broken = [name for name in names if not math.isfinite(numbers[name])]
@@ -65,6 +74,8 @@ def _class_of(error: BaseException) -> FailureClass:
     kind = getattr(error, "kind", None)
     if kind in {"non-finite loss", "out of memory"}:
         return "non-finite loss" if kind == "non-finite loss" else "out of memory"
+    if isinstance(error, ConfigError):
+        return "config error"  # it composes, and the model or the optimizer cannot be built of it
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out of memory"
     if isinstance(error, KeyboardInterrupt):

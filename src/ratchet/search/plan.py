@@ -29,6 +29,7 @@ class TaskFacts:
     metrics: tuple[str, ...] | None = None  # what a training can return; None: anything
     check: Callable[[DictConfig], None] | None = None  # raises ConfigError for a config that cannot train
     identity: Callable[[DictConfig], dict[str, Any]] | None = None  # what of a config two trials must share
+    asked: frozenset[str] = frozenset()  # settings of the sweep itself that a person typed: sweep.<key>
     repeat: Callable[[int], list[str]] | None = None  # overrides that make it the k-th seed
     typed: frozenset[str] | None = None  # keys that a person fixed on the command line; None: all that are fixed
     preload: tuple[str, ...] = ()  # modules that a training needs, imported once
@@ -36,6 +37,7 @@ class TaskFacts:
     evaluate: str | None = None  # how a person evaluates a run, up to its directory
     threads: Callable[[DictConfig], int] | None = None  # how many one training uses; None: its share of the cores
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
+    measured: Callable[[DictConfig], tuple[float, str] | None] | None = None  # seconds of such a training, and whose
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, bool], None] | None = None  # hears how many trials failed, and of Ctrl-C
 
@@ -162,6 +164,7 @@ def _search(
         identity=_identity(base, settings, facts, space.described()),
         baseline=baseline,
     )
+    _refuse_budget(plan, facts)
     return plan, [*notes, *said]
 
 
@@ -175,9 +178,9 @@ def _grid(
     facts: TaskFacts,
 ) -> StudyPlan:
     """A study of each cell of the command line."""
-    base = composer.compose(cells[0])
+    base = composer.compose(min(cells, key=sorted))  # the same one, in whichever order the values were typed
     settings = _with_objectives(settings, base, facts)
-    return StudyPlan(
+    plan = StudyPlan(
         name=settings.study or _grid_name(sweep, swept, cells),
         settings=settings,
         fixed=tuple(text for text in cells[0] if all(text in cell for cell in cells)),
@@ -185,8 +188,20 @@ def _grid(
         cells=tuple(cells),
         chosen=composer.choices(cells[0]),
         objectives=tuple(settings.objectives),
-        identity=_identity(base, settings, facts, {"each of": json.dumps(cells)}),
+        identity=_identity(base, settings, facts, {"each of": json.dumps(in_any_order(cells))}),
     )
+    _refuse_budget(plan, facts)
+    return plan
+
+
+def _refuse_budget(plan: StudyPlan, facts: TaskFacts) -> None:
+    """Raises ConfigError where a person typed how many trials there are to be, and a grid has as many as it has."""
+    if plan.cells and "sweep.n_trials" in facts.asked:
+        raise ConfigError(
+            f"sweep.n_trials={plan.settings.n_trials}: this is a grid, each of its {len(plan.cells)} jobs is run once; "
+            "allowed: n_trials where values are sampled, such as of interval(low, high); "
+            "type: the same without sweep.n_trials"
+        )
 
 
 def _with_objectives(settings: SweepSettings, base: DictConfig, facts: TaskFacts) -> SweepSettings:
@@ -302,15 +317,20 @@ def _baseline(
     return values, []
 
 
+def in_any_order(cells: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The same for the same cells, whichever argument or value of a command line stood first."""
+    return sorted(sorted(cell) for cell in cells)
+
+
 def _search_name(sweep: str, space: SearchSpace, chosen: Mapping[str, str], typed: Sequence[str]) -> str:
     """Readable, and the same for the same command: that is how a study is found again."""
     sampled = {dimension.key for dimension in space.common}
     words = [sweep, *(chosen[group] for group in ("data", "model") if group in chosen and group not in sampled)]
-    return _as_name([*words, _digest(list(typed))] if typed else words)
+    return _as_name([*words, _digest(sorted(typed))] if typed else words)
 
 
 def _grid_name(sweep: str, swept: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    return _as_name([sweep, *(key.rpartition(".")[2] for key in swept), _digest([list(cell) for cell in cells])])
+    return _as_name([sweep, *(key.rpartition(".")[2] for key in sorted(swept)), _digest(in_any_order(cells))])
 
 
 def _as_name(words: Sequence[str]) -> str:

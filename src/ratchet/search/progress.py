@@ -31,6 +31,7 @@ class OpenStudy:
     failures: list[str] = field(default_factory=list)
     succeeded: bool = False
     given_up: str | None = None
+    exported: tuple[int, int] | None = None  # trials, and finished ones, that trials.csv has
     _measured: dict[str, int] = field(default_factory=dict)  # parameters: number of the trial that came to a value
     _indexed: int = 0  # every trial before it is finished, and in `_measured` if it came to a value
 
@@ -80,13 +81,19 @@ class Active:
     slot: Slot
     directory: Path
     running: Running
-    began: float
+    began: float  # time.monotonic(), of the training that runs now
+    claimed: float  # likewise, of its first
     repeat: int = 0
     metrics: list[Mapping[str, float]] = field(default_factory=list)
     stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
     stop_at: float = 0.0
     step: int = 0
     value: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Of all its trainings so far."""
+        return round(time.monotonic() - self.claimed, 3)
 
     @property
     def run_directory(self) -> Path:
@@ -101,7 +108,7 @@ class Active:
         if self.stopping == "timeout":
             limit = self.of.plan.settings.trial_timeout
             return Outcome("failed", failure="timeout", error=f"longer than {limit:g} s", traceback=traceback)
-        return Outcome("failed", failure="interrupted", error="Ctrl-C", traceback=traceback)
+        return Outcome("failed", failure="interrupted", error="told to end", traceback=traceback)
 
 
 def _key(trial: optuna.Trial | FrozenTrial) -> str:

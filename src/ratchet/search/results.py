@@ -37,6 +37,7 @@ def export(study: optuna.Study, plan: StudyPlan) -> None:
             seconds, trial.number, *(trial.params.get(name) for name in params),
             *(result.get("metrics", {}).get(name) for name in metrics),
         ])  # fmt: skip
+    plan.directory.mkdir(parents=True, exist_ok=True)
     write_atomically(plan.directory / "trials.csv", stream.getvalue().encode())
 
 
@@ -65,7 +66,7 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str 
         yield f"  and {len(ranked) - SHOWN} more: {relative(plan.directory / 'trials.csv')}"
     failed = [trial for trial in trials if has_failed(trial)]
     for trial in failed[:FAILED]:
-        yield f"  failed  trial {trial.number} ({_result(trial).get('failure')}): {_result(trial).get('error')}"
+        yield f"  failed  {cause(trial)}"
     if len(failed) > FAILED:
         yield f"  and {len(failed) - FAILED} more failed: {relative(plan.directory / 'trials.csv')}"
     if ranked and not _feasible(ranked[0]):
@@ -104,6 +105,22 @@ def overrides_of(trial: FrozenTrial, plan: StudyPlan) -> list[str]:
 def has_failed(trial: FrozenTrial) -> bool:
     """Whether a trial failed for good."""
     return trial.state == TrialState.FAIL and bool(_result(trial).get("over"))
+
+
+def seconds_of_trials(study: optuna.Study) -> list[float]:
+    """How long each trial took that ran and came to a result, a pruned one too."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return [float(_result(trial)["seconds"]) for trial in trials if _result(trial).get("seconds") is not None]
+
+
+def cause(trial: FrozenTrial) -> str:
+    """Which trial failed, and of what."""
+    return f"trial {trial.number} ({failure(trial)}): {_result(trial).get('error')}"
+
+
+def failure(trial: FrozenTrial) -> str | None:
+    """The class of its failure."""
+    return _result(trial).get("failure")
 
 
 def _result(trial: FrozenTrial) -> dict[str, Any]:

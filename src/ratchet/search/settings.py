@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
+
+from ratchet.config.grammar import shown
+from ratchet.config.names import nearest, suggestion
+from ratchet.config.rules import keys_at, rule_at
+from ratchet.config.tree import exists, value_at
+from ratchet.errors import ConfigError
 
 Space = dict[str, str]  # key of the config: values in the override grammar
+
+EXAMPLES = {  # of what no default shows
+    "objectives": "sweep.objectives='[{metric: validation/accuracy, direction: maximize}]'",
+    "constraints": "sweep.constraints='[\"parameters <= 20000\"]'",
+    "recheck": "sweep.recheck.top=3",
+    "sampler": "sweep/sampler=tpe",
+    "pruner": "sweep/pruner=none",
+}
 
 
 class Section(BaseModel):
@@ -48,10 +72,19 @@ class SweepSettings(Section):
     trial_timeout: PositiveFloat | None = None  # seconds of one training
     n_jobs: PositiveInt | None = None  # trials at once in one worker; null: as many as threads or GPUs allow
     n_workers: PositiveInt = 1  # placed by hydra/launcher
-    study: Annotated[str, Field(pattern=r"^[^/]+$")] | None = None  # its name; null: made from the command
+    study: str | None = None  # its name; null: made from the command
     storage: str | None = None  # an Optuna URL; null: a journal file in the study's directory
     seed: NonNegativeInt = 0  # of the sampler
     dry_run: bool = False  # say what would be run, and run nothing
+
+    @field_validator("study", mode="before")
+    @classmethod
+    def _name(cls, name: Any) -> Any:
+        """A number names a study as well as text does."""
+        text = str(name) if isinstance(name, int | float) and not isinstance(name, bool) else name
+        if isinstance(text, str) and (not text.strip() or "/" in text):
+            raise ValueError(f"study is {text!r}; allowed: a name without /; type: sweep.study=<name>")
+        return text
 
     @field_validator("constraints")
     @classmethod
@@ -81,9 +114,52 @@ class Bound(Section):
             assert found is not None
             return cls(metric=found[1], sign=1 if found[2] == "<=" else -1, limit=float(found[3]))
         except (AssertionError, ValueError):
-            raise ValueError(f"{text!r} is no bound; allowed: <metric> <= <number>, or >=") from None
+            raise ValueError(
+                f"{text!r} is no bound; allowed: <metric> <= <number>, or >=; type: {EXAMPLES['constraints']}"
+            ) from None
 
     def excess(self, metrics: dict[str, float]) -> float:
         """How far beyond the limit; at most 0 where the bound holds. NaN counts as beyond."""
         excess = self.sign * (metrics[self.metric] - self.limit)
         return excess if excess == excess else float("inf")  # noqa: PLR0124 - NaN alone differs from itself
+
+
+def read_settings(name: str, given: Any) -> SweepSettings:
+    """What the sweep `name` says, checked. Raises ConfigError: what was got, what is allowed, what to type."""
+    try:
+        return SweepSettings.model_validate(given)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
+        if problem["type"] == "value_error":
+            raise ConfigError(f"sweep={name}: {problem['ctx']['error']}") from error
+        path = [part for part in problem["loc"] if part != "[key]"]
+        told = _unknown(path, given) if problem["type"] == "extra_forbidden" else _wrong(path, given)
+        raise ConfigError(f"sweep={name}: {told}; {_remedy(name, path)}") from error
+
+
+def _unknown(path: Sequence[str | int], given: Any) -> str:
+    *parent, key = path
+    return f"{_dotted(path)}: there is no such key; {suggestion(str(key), keys_at(parent, given, of=SweepSettings))}"
+
+
+def _wrong(path: Sequence[str | int], given: Any) -> str:
+    key, rule = _dotted(path), rule_at(path, given, of=SweepSettings)
+    got = f"is {shown(value_at(given, key))}" if exists(given, key) else "is missing"
+    return f"{key} {got}; allowed: {rule}"
+
+
+def _remedy(name: str, path: Sequence[str | int]) -> str:
+    *parent, last = path
+    if str(path[0]) in EXAMPLES:
+        return f"type: {EXAMPLES[str(path[0])]}"
+    keys, usual = keys_at(parent, {}, of=SweepSettings), SweepSettings().model_dump()
+    meant = [str(last)] if last in keys else nearest(str(last), keys)
+    key = _dotted([*parent, *meant[:1]])
+    if not meant or isinstance(value_at(usual, key), dict):
+        return f"mend it in sweeps/{name}.yaml, or leave it out: sweeps/base.yaml has every key"
+    return f"type: sweep.{key}={shown(value_at(usual, key))}"
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    return ".".join(map(str, path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,13 +28,13 @@ class Settlement:
         """Of a trial that ran."""
         of, claim = active.of, active.claim
         if outcome.state == "failed":
-            self.fail(of, claim, outcome)
+            self.fail(of, claim, outcome, seconds=active.seconds)
             return
         complete = outcome.state == "complete"
         state = TrialState.COMPLETE if complete else TrialState.PRUNED
         metrics = _means(active.metrics)
         try:
-            result: dict[str, Any] = {"metrics": metrics, "seconds": round(time.monotonic() - active.began, 3)}
+            result: dict[str, Any] = {"metrics": metrics, "seconds": active.seconds}
             if len(active.metrics) > 1:
                 result["repeats"] = [dict(each) for each in active.metrics]
             claim.trial.set_user_attr(RESULT, result)
@@ -49,12 +48,15 @@ class Settlement:
         of.succeeded = True
         self.display.finished(of, claim.trial.number, state.name.lower(), outcome, metrics)
 
-    def fail(self, of: OpenStudy, claim: Claim, outcome: Outcome) -> None:
+    def fail(self, of: OpenStudy, claim: Claim, outcome: Outcome, *, seconds: float | None = None) -> None:
         """Of a trial that came to nothing; one that was killed or interrupted is queued again."""
         lost = outcome.failure in {"killed", "interrupted"}
         again = outcome.failure == "interrupted" or (lost and claim.attempt < of.plan.settings.retries)
         number = claim.trial.number
-        result = {"failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again}
+        result = {
+            "failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again,
+            "seconds": seconds,
+        }  # fmt: skip
         if of.ledger.fail(claim.trial._trial_id, result) and again:
             attempt = claim.attempt + (outcome.failure == "killed")
             kept = {"ticket": claim.ticket, "attempt": attempt, "lost": claim.lost}

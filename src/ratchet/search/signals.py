@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
@@ -23,3 +24,16 @@ def handled_by(handler: Handler, *signals: signal.Signals) -> Iterator[None]:
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
+
+
+@contextmanager
+def inherited_blocked(number: signal.Signals) -> Iterator[None]:
+    """Processes that the main thread starts meanwhile do not hear a signal; another thread of this one has to."""
+    if current_thread() is not main_thread() or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

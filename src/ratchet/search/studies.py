@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from ratchet.search.plan import StudyPlan
 from ratchet.search.samplers import build_pruner
 
 IDENTITY = "ratchet:study"  # study attribute: what it asks
+CELLS = "ratchet:cells"  # study attribute: a grid's jobs in the order in which they are run
 BASELINE = "ratchet:baseline"  # trial attribute
 PATIENCE = 60.0  # seconds that a storage may be away
 Result = TypeVar("Result")
@@ -69,6 +71,8 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None]) -> optuna.Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names([each.metric for each in plan.objectives])
+        if plan.cells:
+            study.set_user_attr(CELLS, plan.cells)
         study.set_user_attr(IDENTITY, identity)
         if plan.baseline is not None:
             study.enqueue_trial(dict(plan.baseline), user_attrs={BASELINE: True})
@@ -77,6 +81,12 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None]) -> optuna.Study:
         _require_same(study, identity)
     study.pruner = build_pruner(plan.settings, objectives=len(plan.objectives))
     return study
+
+
+def as_it_began(study: optuna.Study, plan: StudyPlan) -> StudyPlan:
+    """The plan with its cells in the study's order: a ticket stands for the same cell in every command."""
+    cells = study.user_attrs.get(CELLS)
+    return plan if cells is None else replace(plan, cells=tuple(map(tuple, cells)))
 
 
 def load_study(plan: StudyPlan) -> optuna.Study | None:

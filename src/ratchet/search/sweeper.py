@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,21 +14,23 @@ from typing import Any
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
 
 from ratchet.config.grammar import to_override_value
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.search import results
-from ratchet.search.composer import Composer, task_config
+from ratchet.search.composer import Composer
 from ratchet.search.display import Display, TerminalDisplay, relative
+from ratchet.search.dry_run import tell_plan
 from ratchet.search.executors import ForkedExecutor
-from ratchet.search.plan import StudyPlan, TaskFacts, in_full, plan_studies
+from ratchet.search.ledger import is_over
+from ratchet.search.orders import Orders
+from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
+from ratchet.search.preflight import lease, preflight
 from ratchet.search.recheck import recheck_plan, tell_recheck
-from ratchet.search.settings import SweepSettings
-from ratchet.search.slots import Slot, cores, make_slots
+from ratchet.search.settings import SweepSettings, read_settings
+from ratchet.search.signals import handled_by
+from ratchet.search.slots import Slot
 from ratchet.search.worker import Worker
 
 
@@ -64,15 +68,22 @@ class Sweep:
 
     def run(self, plans: Sequence[StudyPlan], composer: Composer) -> Worker:
         """Work until the studies are done: here, and in as many workers as Hydra's launcher is to place."""
+        task, wanted = WorkerTask(self, tuple(plans)), plans[0].settings.n_workers
+        if self.launcher == "basic" and wanted == 1:
+            return task.work(composer, live=True, opened=lambda: self._keep_config(plans))
+        observer = task.worker(composer, slots=[], live=False)  # it makes the studies, once
+        self._keep_config(plans)
+        observer.introduce(f"{wanted} worker{'s' if wanted > 1 else ''} by {self.launcher}")
+        with Orders(observer) as orders:
+            self._launch(replace(task, orders=orders.attribute), observer)
+        observer.export()
+        return observer
+
+    def _keep_config(self, plans: Sequence[StudyPlan]) -> None:
+        """As Hydra does; of studies that could be opened alone."""
         for plan in plans:
             plan.directory.mkdir(parents=True, exist_ok=True)
             OmegaConf.save(self.master, plan.directory / "multirun.yaml")
-        task = WorkerTask(self, tuple(plans))
-        if self.launcher == "basic" and plans[0].settings.n_workers == 1:
-            return task.work(composer, live=True)
-        observer = task.worker(composer, slots=[], live=False)  # it makes the studies, once
-        self._launch(task, observer)
-        return observer
 
     @property
     def launcher(self) -> str:
@@ -90,7 +101,7 @@ class Sweep:
             if missing > 0:
                 error = self._place(task, range(placed, placed + missing))
                 placed += missing
-                if error is None:
+                if error is None or observer.interrupted:
                     return
                 line = " ".join(str(error).split())[:200] or type(error).__name__
                 if observer.finished == before and not observer.is_done:
@@ -99,7 +110,7 @@ class Sweep:
                         "type the same command again, to go on"
                     ) from error
                 observer.say(f"a worker was lost ({line}); what it ran is run again")
-            if observer.is_done:
+            if observer.is_done or observer.interrupted:
                 return
             time.sleep(1)  # launchers end what they placed beside a lost one
 
@@ -140,27 +151,36 @@ class WorkerTask:
 
     sweep: Sweep
     plans: tuple[StudyPlan, ...]
+    orders: str = ""  # where it is placed: the study attribute that it heeds
 
     def __call__(self, _: DictConfig) -> int:
         """Work. Returns how many studies are done."""
         composer = Composer(self.sweep.context.config_loader, self.sweep.master)
-        worker = self.work(composer, live=False)
+        with handled_by(signal.SIG_IGN, signal.SIGINT):  # it has orders
+            worker = self.work(composer, live=False)
         return sum(study.ledger.finished() >= study.plan.n_trials for study in worker.studies)
 
-    def work(self, composer: Composer, *, live: bool) -> Worker:
-        """In this process. The best are trained again at the end, where that was asked for."""
+    def work(self, composer: Composer, *, live: bool, opened: Callable[[], None] = lambda: None) -> Worker:
+        """In this process; `opened` is called in between. The best are trained again where that was asked for."""
         slots, note = lease(self.plans, composer=composer, facts=self.sweep.facts)
         with TerminalDisplay(live=live) as display:
             if note:
                 display.say(note)
             worker = self.worker(composer, slots=slots, live=live, display=display)
+            opened()
+            if not self.orders:
+                worker.introduce()
             worker.run()
-            again = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
-            plans = [plan for plan in again if plan is not None]
+            wanted = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
+            plans = [plan for plan in wanted if plan is not None]
             if plans and not worker.interrupted:
                 for plan in plans:
                     plan.directory.mkdir(parents=True, exist_ok=True)
-                WorkerTask(self.sweep, tuple(plans)).worker(composer, slots=slots, live=live, display=display).run()
+                again = replace(self, plans=tuple(plans)).worker(composer, slots=slots, live=live, display=display)
+                again.ordered_in = worker.ordered_in
+                if not self.orders:
+                    again.introduce()
+                again.run()
         return worker
 
     def worker(
@@ -171,57 +191,8 @@ class WorkerTask:
             self.plans, task=self.sweep.task, context=self.sweep.context, composer=composer,
             executor=ForkedExecutor(self.sweep.facts.preload), slots=slots,
             display=display or TerminalDisplay(live=live), facts=self.sweep.facts,
-            keep_returns=self.sweep.keep_returns,
+            keep_returns=self.sweep.keep_returns, orders=self.orders,
         )  # fmt: skip
-
-
-def lease(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -> tuple[list[Slot], str | None]:
-    """Slots for these studies, and what a person should know of them."""
-    wanted = plans[0].settings.n_jobs
-    threads = max(_threads(plan, composer, facts) for plan in plans)
-    slots = make_slots(wanted, threads=threads, tickets=sum(plan.n_trials for plan in plans))
-    if len(slots) * threads > max(cores(), threads):
-        return slots, (
-            f"{len(slots)} trainings of {threads} threads on {cores()} cores slow each other down; "
-            f"type: sweep.n_jobs={max(1, cores() // threads)}"
-        )
-    return slots, None
-
-
-def _threads(plan: StudyPlan, composer: Composer, facts: TaskFacts) -> int:
-    if facts.threads is None:
-        return 1
-    return facts.threads(task_config(composer.compose(in_full(plan.fixed, *plan.cells[:1]))))
-
-
-def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
-    """Compose every option of every choice, and both ends of every interval. Raises ConfigError for a mistake."""
-    for overrides in _corners(plan):
-        own = [text for text in overrides if text not in plan.fixed]
-        try:
-            config = composer.compose(in_full(plan.fixed, overrides))
-            if facts.check is not None:
-                facts.check(task_config(config))
-        except ConfigError as error:
-            raise ConfigError(f"{' '.join(own)}: {error}" if own else str(error)) from error
-        except (HydraException, OmegaConfBaseException) as error:
-            if not own:
-                raise
-            line = next(filter(None, str(error).splitlines()), type(error).__name__).rstrip(".")
-            raise ConfigError(f"with {' '.join(own)}: {line}; mend that, or leave it out") from error
-
-
-def _corners(plan: StudyPlan) -> list[tuple[str, ...]]:
-    if plan.cells:
-        return list(plan.cells)
-    corners: list[tuple[str, ...]] = []
-    for branch in plan.space.branches(plan.chosen):
-        dimensions = list(plan.space.dimensions(branch))
-        decided = tuple(d.override(branch[d.key]) for d in dimensions if d.key in plan.space.options)
-        rest = [d for d in dimensions if d.key not in plan.space.options]
-        corners.append(decided)
-        corners += [(*decided, dimension.override(value)) for dimension in rest for value in dimension.ends()]
-    return list(dict.fromkeys(corners))
 
 
 def sweep_under_hydra(
@@ -250,14 +221,32 @@ def sweep_under_hydra(
     worker = sweep.run(plans, composer)
     if not keep_returns:
         report(worker, facts)
+    else:
+        _exit_as_hydra_would(worker)
     return [Returns([worker.returns[key] for key in sorted(worker.returns)])]
 
 
+def _exit_as_hydra_would(worker: Worker) -> None:
+    """A plain Hydra application fails where it was interrupted, and where all of its trials failed.
+
+    One whose task returns no number is for printing or the like: its trials have no value, and it did not fail.
+    """
+    if worker.interrupted:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130)
+    trials = [trial for study in worker.studies for trial in study.study.get_trials(deepcopy=False)]
+    over = [trial for trial in trials if is_over(trial)]
+    if over and all(results.has_failed(trial) and results.failure(trial) != "no value" for trial in over):
+        count = f"all {len(over)} trials failed, such as" if len(over) > 1 else "it failed:"
+        where = relative(worker.studies[0].plan.directory)
+        print(f"error: {count} {results.cause(over[0])}; type: cat {where}/trials.csv", file=sys.stderr)
+        raise SystemExit(1)
+
+
 def report(worker: Worker, facts: TaskFacts) -> None:
-    """Each study's table, and its trials.csv."""
+    """Each study's table."""
     failed = 0
     for study in worker.studies:
-        results.export(study.study, study.plan)
         results.show(study.study, study.plan, command=facts.command, evaluate=facts.evaluate)
         tell_recheck(study.study, study.plan, facts)
         failed += sum(results.has_failed(trial) for trial in study.study.get_trials(deepcopy=False))
@@ -266,40 +255,3 @@ def report(worker: Worker, facts: TaskFacts) -> None:
             print(f"  {left} of {study.plan.n_trials} trials are left; the same command goes on with them")
     if facts.ended is not None:
         facts.ended(failed, worker.interrupted)
-
-
-def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
-    """What a study would do, and what that costs."""
-    settings = plan.settings
-    trainings = plan.n_trials * settings.repeats + settings.recheck.top * settings.recheck.seeds
-    print(f"study {plan.name}: {plan.n_trials} trials, {trainings} trainings at most; in {relative(plan.directory)}")
-    if facts.trainings is not None:
-        first = composer.compose(in_full(plan.fixed, _corners(plan)[0]))
-        print(f"  each training: {facts.trainings(task_config(first))}")
-    slots, note = lease([plan], composer=composer, facts=facts)
-    if note:
-        print(f"  note: {note}")
-    print(f"  at once: {len(slots)} on this machine; storage: {relative(plan.storage)}")
-    for each in plan.objectives:
-        print(f"  objective: {each.direction} {each.metric}")
-    if plan.cells:
-        for cell in plan.cells[:20]:
-            print(f"  trial: {' '.join(cell) or 'the config as it is'}")
-        if len(plan.cells) > 20:
-            print(f"  and {len(plan.cells) - 20} more")
-        return
-    print(f"  sampler: {settings.sampler['_target_']}; pruner: {(settings.pruner or {}).get('_target_', 'none')}")
-    for key, text in plan.space.described().items():
-        print(f"  {key}: {text}")
-
-
-def read_settings(name: str, given: Any) -> SweepSettings:
-    """What a sweep says, checked. Raises ConfigError."""
-    try:
-        return SweepSettings.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        told = f"there is no such key; allowed: {', '.join(SweepSettings.model_fields)}"
-        reason = told if first["type"] == "extra_forbidden" else f"{first['msg']}; got {first['input']!r}"
-        raise ConfigError(f"sweep={name}: {key}: {reason}") from error

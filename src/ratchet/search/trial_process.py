@@ -61,6 +61,8 @@ def trial_main(connection: Connection, surroundings: bytes, own: bytes) -> None:
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the worker's business
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a worker that was placed has it blocked
     signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
     line = Line(connection, on_stop=interrupt_main_thread, on_lost=lambda: os._exit(1))
     try:

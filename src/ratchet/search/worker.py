@@ -25,14 +25,17 @@ from ratchet.search.ledger import Claim, Ledger
 from ratchet.search.outcomes import Outcome
 from ratchet.search.plan import StudyPlan, TaskFacts
 from ratchet.search.progress import Active, OpenStudy
+from ratchet.search.results import export
 from ratchet.search.samplers import build_sampler
 from ratchet.search.settlement import Settlement
 from ratchet.search.signals import handled_by
 from ratchet.search.slots import Slot
-from ratchet.search.studies import open_study, patiently
+from ratchet.search.studies import as_it_began, open_study, patiently
 
 BEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
+EXPORT_EVERY = 10.0  # seconds between two trials.csv
+HEED_EVERY = 1.0  # seconds between two looks at what the one that placed this worker has heard
 PRUNE_GRACE = 1.0  # seconds that a pruned training has to end
 STOP_GRACE = 10.0  # seconds that a training has to write its checkpoint after `stop`
 
@@ -52,23 +55,28 @@ class Worker:
         display: Display,
         facts: TaskFacts,
         keep_returns: bool = False,
+        orders: str = "",
     ) -> None:
+        """`orders`: the study attribute that counts how often who placed this worker was interrupted."""
         self._jobs = Jobs(task, context, composer, facts, keep_returns)
         self._executor, self._display, self._facts = executor, display, facts
         self._settlement = Settlement(display)
-        self._name = f"{Process.this().name}/{id(self):x}"
-        self._free = list(reversed(slots))
+        self.name = f"{Process.this().name}/{id(self):x}"
+        self._orders, self._heeded = orders, 0.0
+        self._free, self._slots = list(reversed(slots)), len(slots)
         self.active: list[Active] = []
         self._interrupts = 0
-        self._beats, self._beaten, self._reclaimed = 0, 0.0, 0.0
+        self._beats, self._beaten, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
         self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
         self.studies = [self._open(plan) for plan in plans]
+        self.ordered_in = self.studies[0].study  # whose attribute `orders` is
         if slots and not self.is_done:
             executor.warm_up()
 
     def _open(self, plan: StudyPlan) -> OpenStudy:
         study = patiently(lambda: open_study(plan, say=self._display.say), say=self._display.say)
-        ledger = Ledger(study, tickets=plan.n_trials, retries=plan.settings.retries, worker=self._name)
+        plan = as_it_began(study, plan)
+        ledger = Ledger(study, tickets=plan.n_trials, retries=plan.settings.retries, worker=self.name)
         ledger.beat(0)  # by what a worker finds it draws its seed: alone on a new study it is the same again
         found = len(study.get_trials(deepcopy=False)), len(ledger.others(now=time.monotonic()))
         study.sampler = build_sampler(plan.settings, salt=str(found))
@@ -89,6 +97,28 @@ class Worker:
         """Whether no study has a trial left."""
         return all(study.ledger.finished() >= study.plan.n_trials for study in self.studies)
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether trials cannot be started yet: their server imports."""
+        return not self.active and not self.is_done and self._executor.warming is not None
+
+    def introduce(self, at_once: str = "") -> None:
+        """Tell a person of each study how far it is, and `at_once`: how many of its trials are run at a time."""
+        for study in self.studies:
+            self._display.opened(study, at_once or f"{self._slots} at a time", others=self.others())
+
+    def interrupt(self, times: int) -> None:
+        """As Ctrl-C so many times, without a word; elsewhere somebody was told."""
+        self._interrupts = max(self._interrupts, times)
+
+    def export(self) -> None:
+        """Write the trials.csv of each study that has changed."""
+        for study in self.studies:
+            state = len(study.study.get_trials(deepcopy=False)), study.ledger.finished()
+            if state[0] and state != study.exported:
+                export(study.study, study.plan)
+                study.exported = state
+
     def others(self) -> int:
         """How many other workers are alive."""
         now = time.monotonic()
@@ -102,25 +132,29 @@ class Worker:
         """Work until there is nothing left, Ctrl-C, or a timeout."""
         gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         with (
-            handled_by(lambda *_: self._interrupt(), signal.SIGINT),
-            handled_by(lambda *_: self._end(), signal.SIGTERM),
+            handled_by(signal.SIG_IGN if self._orders else lambda *_: self._interrupt(), signal.SIGINT),
+            handled_by(lambda *_: self._terminate(), signal.SIGTERM),
         ):
             try:
                 self._loop()
+                self.export()
             finally:
                 gc.unfreeze()
                 for active in list(self.active):  # only where something unforeseen was raised
                     active.running.end()
+                self._executor.leave()
 
     def _loop(self) -> None:
         self._display.refresh(self)
         self._keep_alive()
         while True:
-            while self._free and not self._interrupts and self._start_next():
+            warming = self._executor.warming
+            while self._free and warming is None and not self._interrupts and self._start_next():
                 pass
-            if not self.active and (self._interrupts or not self._others_work()):
+            if not self.active and (self._interrupts or not (self.is_starting or self._others_work())):
                 return
-            for running in wait_for([active.running for active in self.active], self._patience()):
+            waited_for = [active.running for active in self.active]
+            for running in wait_for(waited_for, self._patience(), warming=warming):
                 self._hear(next(active for active in self.active if active.running is running))
             for active in list(self.active):
                 self._watch(active)
@@ -176,7 +210,8 @@ class Worker:
             self._free.append(slot)
             self._settlement.fail(of, claim, Outcome("failed", failure="compose error", error=_line(error)))
             return
-        active = Active(of, claim, overrides, slot, directory, self._executor.start(job), time.monotonic())
+        now = time.monotonic()
+        active = Active(of, claim, overrides, slot, directory, self._executor.start(job), began=now, claimed=now)
         self.active.append(active)
         self._display.started(active)
 
@@ -280,6 +315,20 @@ class Worker:
             self._reclaimed = now
             for study in self.studies:
                 self._reclaim(study, now)
+        if now - self._exported > EXPORT_EVERY:
+            self._exported = now
+            self.export()
+        if self._orders and now - self._heeded > HEED_EVERY:
+            self._heeded = now
+            self._heed()
+
+    def _heed(self) -> None:
+        """Do as was ordered: Ctrl-C is heard where the workers were placed from, and not everywhere here."""
+        study = self.ordered_in
+        ordered = study._storage.get_study_user_attrs(study._study_id).get(self._orders, 0)
+        self.interrupt(ordered)
+        if ordered > 1:
+            self._end()
 
     def _reclaim(self, study: OpenStudy, now: float) -> None:
         study.ledger.reclaim(now=now, lost=lambda trial: self._lost(study, trial))
@@ -293,17 +342,26 @@ class Worker:
 
     def _interrupt(self) -> None:
         self._interrupts += 1
+        self._exported = 0.0
         if self._interrupts == 1:
-            self._display.say(f"no new trials; waiting for {len(self.active)} to finish (Ctrl-C again ends them)")
+            waits = f"; waiting for {len(self.active)} to finish (Ctrl-C again ends them)" if self.active else ""
+            self._display.say(f"no new trials{waits}")
         else:
             self._end()
 
+    def _terminate(self) -> None:
+        """Whoever ends processes, such as a cluster at its time limit, means it: as Ctrl-C twice."""
+        self._display.say("told to end by SIGTERM")
+        self._end()
+
     def _end(self) -> None:
-        """What runs is told to stop: Ctrl-C twice, or whoever ends processes, such as a cluster at its time limit."""
-        self._interrupts += 1
-        for active in self.active:
-            if active.stopping is None:
-                self._stop(active, "interrupted")
+        """What runs is told to stop; a third Ctrl-C changes nothing."""
+        self.interrupt(2)
+        ending = [active for active in self.active if active.stopping is None]
+        if ending:
+            self._display.say(f"ending {len(ending)} running; the same command runs them again")
+        for active in ending:
+            self._stop(active, "interrupted")
 
 
 def _line(error: BaseException) -> str:

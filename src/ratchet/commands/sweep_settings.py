@@ -1,0 +1,157 @@
+"""`sweep=`, `sweep.<key>=` and `sweep/<group>=` of a command line: read from sweeps/, and checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import IntervalSweep
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from ratchet.config.command_line import is_for_a_sweep
+from ratchet.config.composition import Request
+from ratchet.config.explanation import explain
+from ratchet.config.grammar import parse_override, values_of
+from ratchet.config.groups import groups, is_group, options
+from ratchet.config.mistakes import Surroundings, mistake_in
+from ratchet.config.names import nearest, suggestion
+from ratchet.errors import ConfigError
+from ratchet.project import Project
+from ratchet.search.settings import SweepSettings, read_settings
+
+USUAL = {"sweep": "learning_rate", "sampler": "tpe", "pruner": "hyperband"}  # what to type where no name is near
+
+
+def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepSettings], Request]:
+    """The sweeps that the command line names, composed from sweeps/, and the request without them.
+
+    `sweep=<file>` chooses, several with commas; `sweep.<key>=` sets a value in it, `sweep/<group>=` an option of
+    it. Without sweep= typed intervals are searched, and anything else is a grid. Raises ConfigError.
+    """
+    directory = project.root / "sweeps"
+    ours, rest = for_the_sweep(request.typed)
+    for text in ours:
+        _refuse_unreadable(text)
+    named = [text for text in ours if text.partition("=")[0] == "sweep"]
+    inner = [text for text in ours if text not in named]
+    if named:
+        names = [str(value) for value in values_of(parse_override(named[-1]))]
+    else:
+        names = ["search" if any(map(_is_searched, [*request.params, *rest])) else "grid"]
+    settings = {name: read_settings(name, _composed(directory, name, inner)) for name in names}
+    return settings, Request(request.directory, request.params, rest, request.multirun, request.notices)
+
+
+def for_the_sweep(typed: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What of a command line is for the sweep, and the rest."""
+    return (
+        tuple(text for text in typed if is_for_a_sweep(text)),
+        tuple(text for text in typed if not is_for_a_sweep(text)),
+    )
+
+
+def _is_searched(text: str) -> bool:
+    try:
+        return isinstance(parse_override(text).value(), IntervalSweep)
+    except HydraException:
+        return False  # whoever composes it says what is wrong with it
+
+
+def _refuse_unreadable(text: str) -> None:
+    try:
+        override = parse_override(text)
+    except HydraException as error:
+        mistake = mistake_in(text, _around(Path(), {"sweep": SweepSettings().model_dump()}))
+        raise ConfigError(mistake or f"{text!r} cannot be read; allowed: sweep.<key>=<value>") from error
+    key, _, value = text.partition("=")
+    if override.is_sweep_override() and key != "sweep":
+        first = next(iter(values_of(override)), "<value>")
+        raise ConfigError(
+            f"{text}: a sweep has one value for each of its settings, and {value} are several; type: {key}={first}"
+        )
+
+
+def _composed(directory: Path, name: str, typed: Sequence[str]) -> dict[str, Any]:
+    """A file of sweeps/ under what was typed, as plain values. Raises ConfigError."""
+    known = sorted(path.stem for path in directory.glob("*.yaml") if path.stem != "base")
+    if not known:
+        raise ConfigError(
+            f"there are no sweeps in {directory}, and -m reads its settings there; type: git checkout sweeps"
+        )
+    if name not in known:
+        _refuse(f"sweep={name}", "sweep", name, known)
+    for text in typed:
+        _refuse_wrong_option(text, directory)
+    try:
+        return _compose(directory, name, [re.sub(r"^([+~]*)sweep[./]", r"\1", text) for text in typed])
+    except Exception as error:
+        _refuse_wrong_keys(typed, _compose(directory, name, []) if typed else {}, directory)
+        explained = explain(error, directory=directory)
+        if explained is None:
+            raise
+        text = str(explained).partition("; mend that")[0]
+        told = "" if "allowed:" in text else f"; mend sweeps/{name}.yaml, or type: another sweep"
+        raise ConfigError(f"sweep={name}: {text}{told}") from error
+
+
+def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(directory.resolve()), version_base="1.3"):
+        plain = OmegaConf.to_container(hydra_compose(name, overrides=list(overrides)), resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _refuse_wrong_option(text: str, directory: Path) -> None:
+    """Raises ConfigError for a group of sweeps/ that is not there, and for an option that is not in its group."""
+    found = re.fullmatch(r"\+*sweep([./])([^=.]*)=(.*)", text)
+    if found is None:
+        return
+    separator, group, option = found.groups()
+    if not is_group(directory, group):
+        if separator == "/":
+            here = groups(directory)
+            best = [*nearest(group, here), "sampler"][0]
+            raise ConfigError(
+                f"{text}: there is no such group; {suggestion(group, here)}; type: sweep/{best}={option or '<option>'}"
+            )
+        return
+    names = options(directory, group)
+    if names and option not in {*names, "null"} and not option.startswith(("{", "[")):
+        _refuse(text, group, option, names)
+
+
+def _refuse_wrong_keys(typed: Sequence[str], plain: Mapping[str, Any], directory: Path) -> None:
+    """Raises ConfigError for the first setting that a sweep does not have."""
+    for text in typed:
+        key = text.partition("=")[0]
+        inside = re.match(r"(\+*)sweep\.(sampler|pruner)\.", key)
+        if inside and not inside[1]:
+            target = (plain.get(inside[2]) or {}).get("_target_", "none")
+            raise ConfigError(
+                f"{key}: sweeps/{inside[2]}/ says nothing of it; allowed: what {target} takes; type: +{text}"
+            )
+        if key.startswith("sweep/"):
+            raise ConfigError(f"{text}: this sweep has no {key[6:]} of its own to replace; type: +{text}, to add one")
+        if mistake := mistake_in(text, _around(directory.parent, {"sweep": dict(plain)})):
+            raise ConfigError(mistake)
+
+
+def _around(root: Path, known: dict[str, Any]) -> Surroundings:
+    return Surroundings(root, known, multirun=True, to_see_keys="cat sweeps/base.yaml, which has every key")
+
+
+def _refuse(text: str, what: str, name: str, known: Sequence[str]) -> NoReturn:
+    usual = [USUAL[what]] if USUAL.get(what) in known else []
+    best = [*nearest(name, known), *usual, *known][0]
+    told = "sweep" if what == "sweep" else f"sweep/{what}"
+    raise ConfigError(
+        f"{text}: there is no such {'sweep' if what == 'sweep' else 'option'}; {suggestion(name, known)}; "
+        f"type: {told}={best}"
+    )

@@ -1,0 +1,55 @@
+"""Ctrl-C for workers that a launcher has placed."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+from contextlib import ExitStack
+
+from ratchet.search.signals import handled_by, inherited_blocked
+from ratchet.search.worker import Worker
+
+
+class Orders:
+    """Ctrl-C for workers that a launcher places, told through their study, wherever they are.
+
+    Once: each finishes what it runs. Twice, or SIGTERM: that is ended. Three times: nobody waits for them. What is
+    launched meanwhile does not hear a terminal's Ctrl-C itself: some launchers would end their workers at once.
+    """
+
+    def __init__(self, observer: Worker) -> None:
+        self._observer = observer
+        self.attribute = f"ratchet:orders:{observer.name}"
+        self._given: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._count = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Orders:
+        threading.Thread(target=self._write, daemon=True).start()  # signals come to it
+        self._stack.enter_context(inherited_blocked(signal.SIGINT))
+        self._stack.enter_context(handled_by(lambda *_: self._give(self._count + 1), signal.SIGINT))
+        self._stack.enter_context(handled_by(lambda *_: self._give(2), signal.SIGTERM))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _give(self, count: int) -> None:
+        self._count = max(self._count, count)
+        if self._count > 2:
+            raise KeyboardInterrupt
+        self._observer.interrupt(self._count)
+        self._observer.say(
+            "no new trials; the workers finish what they run (Ctrl-C again ends that)"
+            if self._count == 1
+            else "the workers end what they run; the same command runs it again (Ctrl-C again: without waiting)"
+        )
+        self._given.put(self._count)
+
+    def _write(self) -> None:
+        """In a thread: a signal may come while the storage is in use."""
+        while True:
+            count = self._given.get()
+            for study in self._observer.studies:
+                study.study.set_user_attr(self.attribute, count)
