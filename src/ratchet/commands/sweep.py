@@ -42,6 +42,7 @@ METRICS = (
 )  # fmt: skip
 _NO_IDENTITY = {"logger", "evaluation"}  # sections that change no number
 _PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
+_PRELOAD_WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what init imports
 
 
 @dataclass
@@ -62,6 +63,7 @@ class SweptTraining:
 
     project: Project
     typed: tuple[str, ...]
+    preload: tuple[str, ...] = _PRELOAD
     ending: Ending = field(default_factory=Ending)
 
     def run(self, composed: DictConfig) -> dict[str, float]:
@@ -75,7 +77,7 @@ class SweptTraining:
         with quiet_libraries(run.log):
             record = train(
                 config, run=run, project=self.project, command=["train.py", *self.typed],
-                study=trial.study, trial=trial.number, report=trial.report,
+                study=trial.study, trial=trial.number, wandb_id=trial.identity or None, report=trial.report,
             )  # fmt: skip
             return measured(config, record)
 
@@ -88,7 +90,7 @@ class SweptTraining:
             identity=_identity,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
             typed=frozenset(text.partition("=")[0] for text in self.typed),
-            preload=_PRELOAD,
+            preload=self.preload,
             command="python src/train.py",
             evaluate="python src/evaluate.py run=",
             threads=lambda composed: int(composed.trainer.threads),
@@ -201,7 +203,9 @@ def run_sweep(
         "keep_returns": False,
     }
     ConfigStore.instance().store(group="hydra/sweeper", name="ratchet", node=node, provider="ratchet")
-    training = SweptTraining(project, request.typed)
+    loggers = [text.partition("=")[2] for text in request.overrides if text.partition("=")[0].lstrip("+") == "logger"]
+    tracked = _PRELOAD_WANDB if not loggers or "wandb" in loggers[-1] else ()
+    training = SweptTraining(project, request.typed, preload=(*_PRELOAD, *tracked))
     run_hydra(training.run)
     return training.ending
 

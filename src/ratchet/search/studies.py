@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +23,7 @@ from ratchet.search.plan import StudyPlan
 from ratchet.search.samplers import build_pruner
 
 IDENTITY = "ratchet:study"  # study attribute: what it asks
+TOKEN = "ratchet:token"  # study attribute: no other study has it, whatever its name
 BASELINE = "ratchet:baseline"  # trial attribute
 PATIENCE = 60.0  # seconds that a storage may be away
 Result = TypeVar("Result")
@@ -69,7 +72,8 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None]) -> optuna.Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names([each.metric for each in plan.objectives])
-        study.set_user_attr(IDENTITY, identity)
+        study.set_user_attr(TOKEN, uuid.uuid4().hex)
+        study.set_user_attr(IDENTITY, identity)  # the last: who waits for it finds the others too
         if plan.baseline is not None:
             study.enqueue_trial(dict(plan.baseline), user_attrs={BASELINE: True})
     except DuplicatedStudyError:
@@ -77,6 +81,12 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None]) -> optuna.Study:
         _require_same(study, identity)
     study.pruner = build_pruner(plan.settings, objectives=len(plan.objectives))
     return study
+
+
+def training_identity(study: optuna.Study, *, ticket: int, repeat: int) -> str:
+    """A name for one training of a study: the same when a trial is tried again, on whatever worker."""
+    token = study.user_attrs.get(TOKEN, study.study_name)
+    return hashlib.sha256(f"{token}/{ticket}/{repeat}".encode()).hexdigest()[:12]
 
 
 def load_study(plan: StudyPlan) -> optuna.Study | None:
