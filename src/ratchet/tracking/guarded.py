@@ -48,13 +48,15 @@ class Guarded(Logger):
 
     def use(self, material: Material) -> None:
         """The run reads it: for a service that draws lineages."""
-        if isinstance(self._logger, WandbRun):
-            self._unless_lost(lambda: self._logger.use(material))
+        run = self._logger
+        if isinstance(run, WandbRun):
+            self._unless_lost(lambda: run.use(material))
 
     def make(self, material: Material) -> None:
         """The run made it."""
-        if isinstance(self._logger, WandbRun):
-            self._unless_lost(lambda: self._logger.make(material))
+        run = self._logger
+        if isinstance(run, WandbRun):
+            self._unless_lost(lambda: run.make(material))
 
     def finish(self, *, summary: Mapping[str, Any], tags: Iterable[str], exit_code: int) -> None:
         """Close it for good; W&B gets the summary, the tags and the exit code (0: completed)."""

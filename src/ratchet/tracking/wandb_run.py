@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pytorch_lightning.loggers.logger import Logger
 
@@ -19,6 +19,9 @@ from ratchet.tracking.lineage import Material
 
 ANSWER_WITHIN = 15.0  # seconds for a server to take a new run; then it is kept offline
 UPLOAD_WITHIN = 20.0  # seconds for the rest of a run to be uploaded when it has ended
+
+
+Mode = Literal["online", "offline"]
 
 
 class WandbRun(Logger):
@@ -115,7 +118,13 @@ class WandbRun(Logger):
 
 
 def _init(
-    identity: Identity, settings: LoggerConfig, config: Mapping[str, Any], project: Project, *, mode: str, resumes: bool
+    identity: Identity,
+    settings: LoggerConfig,
+    config: Mapping[str, Any],
+    project: Project,
+    *,
+    mode: Mode,
+    resumes: bool,
 ) -> Any:
     import wandb
 
