@@ -102,6 +102,8 @@ class Handler(BaseHTTPRequestHandler):
             (operation,) = re.findall(r"^\s*(?:query|mutation)\s+(\w+)", asked["query"])[:1] or [""]
             self.server.operations.append(operation)
             answer = getattr(self.server, operation, None)
+            if self.server.after and operation == self.server.after[0]:
+                self.server.manner = self.server.after[1]
             return {"data": answer(asked.get("variables") or {}) if answer else {}}
         if found := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", self.path):
             return self.server.stream(found[1], json.loads(body))
@@ -122,7 +124,7 @@ class Server(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.released = threading.Event()  # lets go of the requests that a stalling server holds
         self.manner: Manner = "well"
-        self.after: tuple[int, Manner] | None = None  # so many rows of history, and then this manner
+        self.after: tuple[str, Manner] | None = None  # an operation, and from then on this manner
         self.requests = 0
         self.seen = b""  # everything that was sent
         self.operations: list[str] = []
@@ -148,8 +150,6 @@ class Server(ThreadingHTTPServer):
                 run.summary = lines[-1]
         if sent.get("complete"):
             run.exit_codes.append(sent["exitcode"])
-        if self.after and len(run.history) >= self.after[0]:
-            self.manner = self.after[1]
         return {}
 
     def Viewer(self, _: Any) -> Any:
@@ -180,7 +180,7 @@ class Server(ThreadingHTTPServer):
         tail |= {"eventsTail": json.dumps([json.dumps(row) for row in run.events[-1:]])}
         config = json.dumps({key: {"value": value} for key, value in run.config.items()})
         about = {"displayName": run.about.get("displayName"), "description": None, "notes": None, "sweepName": None}
-        about |= {"tags": run.about.get("tags"), "wandbConfig": "{}", "summaryMetrics": json.dumps(run.summary)}
+        about |= {"tags": run.about.get("tags"), "wandbConfig": '{"t": 1}', "summaryMetrics": json.dumps(run.summary)}
         return {"id": name, "name": name, "config": config, "project": _project(), **counts, **tail, **about}
 
     def CreateRunFiles(self, asked: Any) -> Any:

@@ -11,8 +11,7 @@ from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
 from ratchet.tracking.identity import config_of, evaluation_of, identity_of, summary_of
 from ratchet.tracking.lineage import evaluation_material, model_material
-from ratchet.tracking.loggers import exit_code_of, open_wandb
-from ratchet.tracking.metrics_file import read_rows
+from ratchet.tracking.loggers import exit_code_of, open_wandb, with_mode
 
 
 def record_evaluation(
@@ -30,7 +29,7 @@ def record_evaluation(
     read what it made. Once W&B fails it is told no more.
     """
     trained, values = identity_of(record, config), config_of(record, config)
-    session = open_wandb(trained, config=config, values=values, project=project, earlier=read_rows(run))
+    session = open_wandb(trained, config=config, values=values, project=project, goes_on=True)
     if session is None:
         return
     summary = {**summary_of(record), **metrics}
@@ -38,7 +37,7 @@ def record_evaluation(
     if session.lost:
         return
     between = evaluation_of(trained)
-    session = open_wandb(between, config=config, values=values, project=project)
+    session = open_wandb(between, config=with_mode(config, session.mode), values=values, project=project)
     if session is None:
         return
     model = model_material(project, run, record, config)

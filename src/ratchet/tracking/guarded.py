@@ -9,7 +9,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.tracking.lineage import Material
-from ratchet.tracking.wandb_run import WandbRun
+from ratchet.tracking.wandb_run import Mode, WandbRun
 
 
 class Guarded(Logger):
@@ -28,6 +28,16 @@ class Guarded(Logger):
     @property
     def version(self) -> str:
         return ""
+
+    @property
+    def tracks(self) -> bool:
+        """Whether it is a W&B run."""
+        return isinstance(self._logger, WandbRun)
+
+    @property
+    def mode(self) -> Mode:
+        """Whether W&B has a server for it."""
+        return self._logger.mode if isinstance(self._logger, WandbRun) else "offline"
 
     @property
     def lost(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
@@ -13,9 +14,9 @@ from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
 from ratchet.tracking.guarded import Guarded
 from ratchet.tracking.identity import Identity, config_of, identity_of, preparation_of, summary_of
-from ratchet.tracking.lineage import Material, data_materials, model_material
+from ratchet.tracking.lineage import data_materials, model_material
 from ratchet.tracking.metrics_file import MetricsFile, read_rows
-from ratchet.tracking.wandb_run import WandbRun
+from ratchet.tracking.wandb_run import Mode, WandbRun
 
 
 def tracks_in_wandb(config: Config) -> bool:
@@ -40,15 +41,13 @@ def build_loggers(
 
         loggers.append(Guarded(TensorBoardLogger(run.tensorboard, name="", version=""), service="TensorBoard"))
     if tracks_in_wandb(config):
-        earlier = None if resumed_at_step is None else read_rows(run)
+        goes_on = resumed_at_step is not None
         session = open_wandb(
             identity_of(record, config), config=config, values=config_of(record, config), project=project,
-            earlier=earlier,
+            goes_on=goes_on, earlier=read_rows(run) if goes_on else (),
         )  # fmt: skip
         if session is not None:
-            raw, prepared = data_materials(project, config.data, data_hash=record.data["hash"])
-            _track_preparation(raw, prepared, config=config, project=project)
-            session.use(prepared)
+            session.use(data_materials(project, config.data, data_hash=record.data["hash"])[1])
             loggers.append(session)
     return loggers
 
@@ -59,11 +58,14 @@ def open_wandb(
     config: Config,
     values: dict[str, Any],
     project: Project,
-    earlier: list[dict[str, float]] | None = None,
+    goes_on: bool = False,
+    earlier: Sequence[Mapping[str, float]] = (),
 ) -> Guarded | None:
     """A W&B run that can fail as it likes; None, and a line of warning, where it cannot even begin."""
     try:
-        opened = WandbRun.open(identity, settings=config.logger, config=values, project=project, earlier=earlier)
+        opened = WandbRun.open(
+            identity, settings=config.logger, config=values, project=project, goes_on=goes_on, earlier=earlier
+        )
     except Exception as error:  # noqa: BLE001 - whatever the service does, the run is worth more than its curves
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"warning: no W&B for this run ({reason}); metrics.csv has it all", file=sys.stderr)
@@ -71,8 +73,14 @@ def open_wandb(
     return Guarded(opened, service="W&B")
 
 
-def _track_preparation(raw: Material, prepared: Material, *, config: Config, project: Project) -> None:
+def with_mode(config: Config, mode: Mode) -> Config:
+    """The same config, whose W&B runs are online or not: what has not answered once is not waited for again."""
+    return config.model_copy(update={"logger": config.logger.model_copy(update={"mode": mode})})
+
+
+def _track_preparation(record: RunRecord, *, config: Config, project: Project) -> None:
     """The W&B run between raw and prepared data, once for each version of them: the stages themselves know no W&B."""
+    raw, prepared = data_materials(project, config.data, data_hash=record.data["hash"])
     settings = config.logger
     identity = preparation_of(raw, prepared, settings)
     begin = "run" if settings.mode == "online" else "offline-run"
@@ -96,6 +104,8 @@ def finish_loggers(
             _make_model(logger, record=record, config=config, run=run, project=project)
             tags = identity_of(record, config).tags if record.wandb_id else ()
             logger.finish(summary=summary_of(record), tags=tags, exit_code=exit_code)
+            if logger.tracks and not logger.lost:
+                _track_preparation(record, config=with_mode(config, logger.mode), project=project)
         else:
             logger.finalize("success" if exit_code == 0 else "failed")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -31,8 +31,9 @@ class WandbRun(Logger):
     wandb/, for `wandb sync`.
     """
 
-    def __init__(self, session: Any, *, known: int = 0) -> None:
+    def __init__(self, session: Any, *, mode: Mode = "offline", known: int = 0) -> None:
         super().__init__()
+        self.mode = mode  # what it came to
         self._session = session
         self._known = known  # rows of history still to come that the server has already
 
@@ -44,28 +45,28 @@ class WandbRun(Logger):
         settings: LoggerConfig,
         config: Mapping[str, Any],
         project: Project,
-        earlier: Iterable[Mapping[str, Any]] | None = None,
+        goes_on: bool = False,
+        earlier: Sequence[Mapping[str, Any]] = (),
     ) -> WandbRun:
         """Begin the run, offline where an online server cannot be reached.
 
-        `earlier` are the rows of its history where it was begun before. A server is sent those that it has not; an
-        offline directory has them all once more: it is complete, and takes the place of the earlier ones when it is
-        synchronised. Without `earlier`, what a server has under this id is replaced.
+        It `goes_on` where it was begun before, and `earlier` are the rows of its history then: a server is sent those
+        that it has not, and an offline directory has them all once more, for it may be synchronised alone.
         """
-        opened = None
-        if settings.mode == "online":
-            try:
-                opened = _init(identity, settings, config, project, mode="online", resumes=earlier is not None)
-            except Exception as error:  # noqa: BLE001 - whatever the service does
-                _warn_offline(error)
-        if opened is None:
-            opened = _init(identity, settings, config, project, mode="offline", resumes=False)
+        mode: Mode = "online" if settings.mode == "online" else "offline"
+        try:
+            opened = _init(identity, settings, config, project, mode=mode, resumes=goes_on)
+        except Exception as error:
+            if mode == "offline":
+                raise
+            _warn_offline(error)
+            mode = "offline"
+            opened = _init(identity, settings, config, project, mode=mode, resumes=False)
         opened.define_metric("step")
         opened.define_metric("*", step_metric="step")
-        rows = list(earlier or ())
-        for row in rows[opened.step :]:
+        for row in earlier[opened.starting_step :]:
             opened.log(dict(row))
-        return cls(opened, known=max(0, opened.step - len(rows)))
+        return cls(opened, mode=mode, known=max(0, opened.starting_step - len(earlier)))
 
     @property
     def name(self) -> str:
@@ -153,7 +154,7 @@ def _init(
             config=dict(config),
             dir=str(project.root),
             mode=mode,
-            resume="allow" if resumes else None,
+            resume="allow" if resumes and mode == "online" else None,
             settings=quiet,
         )
 
