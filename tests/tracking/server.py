@@ -41,8 +41,8 @@ class Artifact:
     name: str
     digest: str
     metadata: dict[str, Any]
-    by: str
     manifest: dict[str, Any] = field(default_factory=dict)
+    made_by: set[str] = field(default_factory=set)
     used_by: set[str] = field(default_factory=set)
     committed: bool = False
 
@@ -198,9 +198,11 @@ class Server(ThreadingHTTPServer):
         numbers = [k for k, each in enumerate(self.artifacts) if (each.name, each.digest) == (name, digest)]
         if not numbers:
             metadata = json.loads(given.get("metadata") or "{}")
-            self.artifacts.append(Artifact(given["artifactTypeName"], name, digest, metadata, by=given["runName"]))
+            self.artifacts.append(Artifact(given["artifactTypeName"], name, digest, metadata))
             numbers = [len(self.artifacts) - 1]
         number = numbers[0]
+        if given["runName"] is not None:  # it is not said of an artifact that a run only reads
+            self.artifacts[number].made_by.add(given["runName"])
         state = "COMMITTED" if self.artifacts[number].committed else "PENDING"
         made = {"id": str(number), "state": state, "artifactSequence": {"latestArtifact": None}}
         return {"createArtifact": {"artifact": made}}

@@ -102,7 +102,7 @@ class WandbRun(Logger):
             artifact.add_reference(reference, name=path, checksum=False)
         artifact.finalize()
         self._session._interface.publish_artifact(
-            self._session, artifact, aliases, None, finalize=True, is_user_created=True, use_after_commit=is_input
+            self._session, artifact, aliases, None, finalize=True, is_user_created=is_input, use_after_commit=is_input
         )
 
     def finish(self, *, summary: Mapping[str, Any], tags: Iterable[str], exit_code: int) -> None:
