@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 SOURCE = Path(__file__).parents[2] / "src"
 _PRELOAD = ["ratchet.commands.train", "ratchet.training.train", "ratchet.evaluation.evaluate", "torch._dynamo", "wandb"]
@@ -30,10 +29,8 @@ def type_command(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
     output = root / ".typed"
-    target: Any = _main
-    process = context.Process(
-        target=target, args=((script, *arguments), root, dict(environment), output, upload_within)
-    )
+    given = ((script, *arguments), root, dict(environment), output, upload_within)
+    process = context.Process(target=_main, args=given)
     process.start()
     process.join(120)
     assert process.exitcode is not None, f"{script} {arguments} does not end"

@@ -41,8 +41,8 @@ METRICS = (
     "parameters", "latency", "seconds",
 )  # fmt: skip
 _NO_IDENTITY = {"logger", "evaluation"}  # sections that change no number
-_PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
-_PRELOAD_WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what init imports
+PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
+PRELOAD_WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what init imports
 
 
 @dataclass
@@ -63,7 +63,7 @@ class SweptTraining:
 
     project: Project
     typed: tuple[str, ...]
-    preload: tuple[str, ...] = _PRELOAD
+    preload: tuple[str, ...] = PRELOAD
     ending: Ending = field(default_factory=Ending)
 
     def run(self, composed: DictConfig) -> dict[str, float]:
@@ -204,8 +204,8 @@ def run_sweep(
     }
     ConfigStore.instance().store(group="hydra/sweeper", name="ratchet", node=node, provider="ratchet")
     loggers = [text.partition("=")[2] for text in request.overrides if text.partition("=")[0].lstrip("+") == "logger"]
-    tracked = _PRELOAD_WANDB if not loggers or "wandb" in loggers[-1] else ()
-    training = SweptTraining(project, request.typed, preload=(*_PRELOAD, *tracked))
+    tracked = PRELOAD_WANDB if not loggers or "wandb" in loggers[-1] else ()
+    training = SweptTraining(project, request.typed, preload=(*PRELOAD, *tracked))
     run_hydra(training.run)
     return training.ending
 
