@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.config.schema import LoggerConfig
 from ratchet.project import Project
+from ratchet.runs.provenance import without_password
 from ratchet.tracking.identity import Identity
 from ratchet.tracking.lineage import Material
 
@@ -159,16 +159,11 @@ def _init(
         )
 
 
-def without_secrets(argument: str) -> str:
-    """An argument of a command line without the password of a URL in it."""
-    return re.sub(r"(://[^\s:/@]*):[^\s@]*@", r"\1:***@", argument)
-
-
 @contextmanager
 def _arguments_without_secrets() -> Iterator[None]:
     """W&B keeps the command line that it finds."""
     before = sys.argv
-    sys.argv = [without_secrets(argument) for argument in before]
+    sys.argv = [without_password(argument) for argument in before]
     try:
         yield
     finally:

@@ -138,7 +138,7 @@ def _begin(fit: Fit, *, project: Project, command: Sequence[str], before: RunRec
         id=identifier,
         status="running",
         wandb_id=((before and before.wandb_id) or identifier) if tracks_in_wandb(config) else None,
-        command=list(command),
+        command=[provenance.without_password(argument) for argument in command],
         git=provenance.git_state(project.root),
         data={"name": config.data.name, "hash": fit.data.data_hash},
         config_hash=config_hash(config),
