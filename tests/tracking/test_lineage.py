@@ -68,13 +68,15 @@ def test_the_cache_is_where_dvc_is_told(project: Project, config: Config, where:
     assert data_materials(project, config.data, data_hash="d")[0].references == {"data/raw/digits": f"dvc:md5/{RAW}"}
 
 
-@pytest.mark.parametrize("what", ["no lock", "damaged lock", "other data", "no cache"])
+@pytest.mark.parametrize("what", ["no lock", "damaged lock", "odd lock", "other data", "no cache"])
 def test_other_data_has_its_checksums(project: Project, config: Config, what: str) -> None:
     lock(project, project.root / ".dvc/cache")
     if what == "no lock":
         (project.root / "dvc.lock").unlink()
     elif what == "damaged lock":
         (project.root / "dvc.lock").write_text("stages: [")
+    elif what == "odd lock":
+        (project.root / "dvc.lock").write_text("stages: {prepare: null, train: {outs: [1]}}")
     elif what == "other data":
         card = project.prepared("digits") / "card.json"
         card.write_text(card.read_text().replace("digits", "other digits"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -94,20 +94,20 @@ def _dvc_hashes(project: Project, dataset: str) -> tuple[str, str] | None:
     None where dvc.lock does not know the data, or where other arrays lie there now: the data card, which has their
     hash, is compared with the one that DVC has listed.
     """
-    for stage in _stages(project):
-        made = _hashes(stage.get("outs")).get(f"data/prepared/{dataset}")
-        read = _hashes(stage.get("deps")).get(f"data/raw/{dataset}")
-        if made and read and _holds_the_card(project, made, project.prepared(dataset) / "card.json"):
-            return read, made
+    for made, read in _stages(project):
+        prepared, raw = made.get(f"data/prepared/{dataset}"), read.get(f"data/raw/{dataset}")
+        if prepared and raw and _holds_the_card(project, prepared, project.prepared(dataset) / "card.json"):
+            return raw, prepared
     return None
 
 
-def _stages(project: Project) -> Iterator[Mapping[str, Any]]:
+def _stages(project: Project) -> list[tuple[dict[str, str], dict[str, str]]]:
+    """What each stage of dvc.lock made and what it read: hashes by path. None where no pipeline has run."""
     try:
         content = yaml.safe_load((project.root / "dvc.lock").read_text(encoding="utf-8"))
-        yield from content["stages"].values()
+        return [(_hashes(stage.get("outs")), _hashes(stage.get("deps"))) for stage in content["stages"].values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
-        return  # no pipeline has run here
+        return []
 
 
 def _hashes(entries: Any) -> dict[str, str]:
