@@ -36,6 +36,7 @@ check: $(STAMP)  ## lint, types and the fast tests
 bench: $(STAMP)  ## speed and memory, as tables of ratios (minutes)
 	@$(BIN)/python bench/training.py
 	@$(BIN)/python bench/pipeline.py
+	@$(BIN)/python bench/tracking.py
 
 bench-search: $(STAMP)  ## the search against its peers, as tables of ratios (an hour and more)
 	@$(BIN)/python bench/search.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.config.composition import load_config
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.terminal.quiet import quiet_libraries
 from ratchet.tracking.metrics_file import MetricsFile
+from ratchet.tracking.wandb_run import WandbRun
 from ratchet.training.train import train
 
 SMALL = ["data=digits", "model=logistic", "trainer.max_epochs=3", "trainer.progress=none"]
@@ -60,8 +64,8 @@ def test_tensorboard_leaves_event_files_beside_the_curves(logged: Logged) -> Non
 
 
 def inspect(project: Project) -> dict[str, Any]:
-    """What W&B's own reader finds in the one offline run of a project."""
-    (directory,) = (project.root / "wandb").glob("offline-run-*")
+    """What W&B's own reader finds in the one offline run that a project trained."""
+    (directory,) = (project.root / "wandb").glob("offline-run-*-????????")
     command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--summary", "--json", str(directory)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -97,22 +101,27 @@ def test_a_wandb_that_cannot_start_costs_a_warning(
     assert "warning: no W&B for this run (CommError: nobody listens); metrics.csv has it all" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("logger", "service"), [("WandbLogger", "W&B"), ("TensorBoardLogger", "TensorBoard")])
+@pytest.mark.parametrize(("logger", "service"), [(WandbRun, "W&B"), (TensorBoardLogger, "TensorBoard")])
 def test_a_service_that_is_lost_on_the_way_costs_one_warning(
-    logged: Logged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], logger: str, service: str
+    logged: Logged,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    logger: type[Logger],
+    service: str,
 ) -> None:
     import wandb
-    from pytorch_lightning import loggers
 
     def lose(*_: Any, **__: Any) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr(getattr(loggers, logger), "log_metrics", lose)
+    monkeypatch.setattr(logger, "log_metrics", lose)
     run, record = logged("logger=wandb" if service == "W&B" else "logger=tensorboard")
     assert record.status == "completed"
     assert len(rows(run)) == 3
-    said = f"warning: {service} lost this run (BrokenPipeError: [Errno 32] Broken pipe); metrics.csv has it all\n"
-    assert capsys.readouterr().err == said
+    said = f"warning: {service} lost this run (BrokenPipeError: [Errno 32] Broken pipe); metrics.csv has it all"
+    (line,) = capsys.readouterr().err.splitlines()
+    later = r"; to upload it later, type: wandb sync wandb/offline-run-\d+_\d+-\w+" if service == "W&B" else ""
+    assert re.fullmatch(re.escape(said) + later, line)
     assert wandb.run is None
 
 

@@ -35,7 +35,8 @@ METRICS = (
 )  # fmt: skip
 _LOOKED_AT, _MEDIAN_OF = 50, 5  # runs, to say how long a training takes
 _NO_IDENTITY = {"logger", "evaluation"}  # sections that change no number
-_PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
+PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
+PRELOAD_WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what init imports
 
 
 @dataclass
@@ -57,6 +58,7 @@ class SweptTraining:
     project: Project
     typed: tuple[str, ...]  # what is trained
     asked: tuple[str, ...]  # how it is searched
+    preload: tuple[str, ...] = PRELOAD
     ending: Ending = field(default_factory=Ending)
 
     def run(self, composed: DictConfig) -> dict[str, float]:
@@ -70,7 +72,7 @@ class SweptTraining:
         with quiet_libraries(run.log):
             record = train(
                 config, run=run, project=self.project, command=["train.py", *self.typed],
-                study=trial.study, trial=trial.number, report=trial.report,
+                study=trial.study, trial=trial.number, wandb_id=trial.identity or None, report=trial.report,
             )  # fmt: skip
             return measured(config, record)
 
@@ -84,7 +86,7 @@ class SweptTraining:
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
             typed=frozenset(text.partition("=")[0] for text in self.typed),
             asked=frozenset(text.partition("=")[0].lstrip("+") for text in self.asked),
-            preload=_PRELOAD,
+            preload=self.preload,
             command="python src/train.py",
             evaluate="python src/evaluate.py run=",
             threads=lambda composed: int(composed.trainer.threads),
@@ -156,7 +158,9 @@ def run_sweep(
         "nested": not any(text.startswith("hydra.sweep.dir=") for text in request.typed),
         "keep_returns": False,
     }
-    training = SweptTraining(project, request.typed, tuple(asked))
+    loggers = [text.partition("=")[2] for text in request.overrides if text.partition("=")[0].lstrip("+") == "logger"]
+    tracked = PRELOAD_WANDB if not loggers or "wandb" in loggers[-1] else ()
+    training = SweptTraining(project, request.typed, tuple(asked), preload=(*PRELOAD, *tracked))
     with _as_sweeper(node, otherwise=NODE):
         run_hydra(training.run)
     return training.ending

@@ -31,6 +31,7 @@ class TrialContext:
     study: str
     number: int
     send: Callable[[int, float], Verdict]
+    identity: str = ""  # of this training, the same when it is tried again; of no other study, deleted ones included
 
     def report(self, step: int, value: float) -> None:
         """Tell the worker. Raises TrialPruned when the pruner has seen enough."""

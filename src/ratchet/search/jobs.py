@@ -14,6 +14,7 @@ from ratchet.search.ledger import Claim
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full
 from ratchet.search.progress import OpenStudy
 from ratchet.search.slots import Slot
+from ratchet.search.studies import training_identity
 from ratchet.search.trial_process import Job
 
 
@@ -49,6 +50,7 @@ class Jobs:
         return Job(
             task=self.task, config=config, context=self.context, study=of.plan.name, number=number,
             directory=directory, names=_names(of.plan), keep_return=self.keep_returns, environment=slot.environment,
+            identity=training_identity(of.study, ticket=claim.ticket, repeat=repeat),
         )  # fmt: skip
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,6 +25,7 @@ from ratchet.search.samplers import build_pruner
 
 IDENTITY = "ratchet:study"  # study attribute: what it asks
 CELLS = "ratchet:cells"  # study attribute: a grid's jobs in the order in which they are run
+TOKEN = "ratchet:token"  # study attribute: no other study has it, whatever its name
 BASELINE = "ratchet:baseline"  # trial attribute
 PATIENCE = 60.0  # seconds that a storage may be away
 Result = TypeVar("Result")
@@ -73,7 +76,8 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None]) -> optuna.Study:
             study.set_metric_names([each.metric for each in plan.objectives])
         if plan.cells:
             study.set_user_attr(CELLS, plan.cells)
-        study.set_user_attr(IDENTITY, identity)
+        study.set_user_attr(TOKEN, uuid.uuid4().hex)
+        study.set_user_attr(IDENTITY, identity)  # the last: who waits for it finds the others too
         if plan.baseline is not None:
             study.enqueue_trial(dict(plan.baseline), user_attrs={BASELINE: True})
     except DuplicatedStudyError:
@@ -87,6 +91,12 @@ def as_it_began(study: optuna.Study, plan: StudyPlan) -> StudyPlan:
     """The plan with its cells in the study's order: a ticket stands for the same cell in every command."""
     cells = study.user_attrs.get(CELLS)
     return plan if cells is None else replace(plan, cells=tuple(map(tuple, cells)))
+
+
+def training_identity(study: optuna.Study, *, ticket: int, repeat: int) -> str:
+    """A name for one training of a study: the same when a trial is tried again, on whatever worker."""
+    token = study.user_attrs.get(TOKEN, study.study_name)
+    return hashlib.sha256(f"{token}/{ticket}/{repeat}".encode()).hexdigest()[:12]
 
 
 def load_study(plan: StudyPlan) -> optuna.Study | None:

@@ -42,6 +42,7 @@ class Job:
     keep_return: bool = False
     environment: tuple[tuple[str, str], ...] = ()
     captures: bool = True  # what is printed goes to a file
+    identity: str = ""  # see TrialContext
 
     def surroundings(self) -> bytes:
         """What it has in common with the other jobs of its worker. By cloudpickle: a task may be in a script."""
@@ -80,7 +81,7 @@ def trial_main(connection: Connection, surroundings: bytes, own: bytes) -> None:
 
 def run(job: Job, report: Callable[[int, float], Any]) -> Outcome:
     """Run the job's task under Hydra and say what it came to."""
-    enter_trial(TrialContext(job.study, job.number, report))
+    enter_trial(TrialContext(job.study, job.number, report, job.identity))
     setup_globals()
     try:
         returned = run_job(job.task, job.config, job.context)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
+
+from ratchet.tracking.lineage import Material
+from ratchet.tracking.wandb_run import Mode, WandbRun
 
 
 class Guarded(Logger):
     """Passes on to another logger until that fails once: a line of warning, and it is told no more."""
 
-    def __init__(self, logger: Logger, *, service: str, session: Any = None) -> None:
+    def __init__(self, logger: Logger, *, service: str) -> None:
         super().__init__()
         self._logger = logger
         self._service = service
-        self._session = session  # W&B's own, which is finished in its own way
         self._lost = False
 
     @property
@@ -26,6 +28,21 @@ class Guarded(Logger):
     @property
     def version(self) -> str:
         return ""
+
+    @property
+    def tracks(self) -> bool:
+        """Whether it is a W&B run."""
+        return isinstance(self._logger, WandbRun)
+
+    @property
+    def mode(self) -> Mode:
+        """Whether W&B has a server for it."""
+        return self._logger.mode if isinstance(self._logger, WandbRun) else "offline"
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has failed."""
+        return self._lost
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """config.yaml holds them."""
@@ -39,14 +56,26 @@ class Guarded(Logger):
     def finalize(self, status: str) -> None:
         self._unless_lost(lambda: self._logger.finalize(status))
 
-    def finish(self, *, summary: Mapping[str, Any], exit_code: int) -> None:
-        """Close it for good; W&B gets the summary and the exit code (0: completed)."""
-        if self._session is None:
+    def use(self, material: Material) -> None:
+        """The run reads it: for a service that draws lineages."""
+        run = self._logger
+        if isinstance(run, WandbRun):
+            self._unless_lost(lambda: run.use(material))
+
+    def make(self, material: Material) -> None:
+        """The run made it."""
+        run = self._logger
+        if isinstance(run, WandbRun):
+            self._unless_lost(lambda: run.make(material))
+
+    def finish(self, *, summary: Mapping[str, Any], tags: Iterable[str], exit_code: int) -> None:
+        """Close it for good; W&B gets the summary, the tags and the exit code (0: completed)."""
+        run = self._logger
+        if not isinstance(run, WandbRun):
             self.finalize("success" if exit_code == 0 else "failed")
             return
-        self._unless_lost(lambda: self._session.summary.update(dict(summary)))
-        # Also when it is lost: the next run of this process would take an open session for its own.
-        self._attempt(lambda: self._session.finish(exit_code=exit_code))
+        # Also when it is lost: an open session keeps its process.
+        self._attempt(lambda: run.finish(summary=summary, tags=tags, exit_code=exit_code))
 
     def _unless_lost(self, action: Callable[[], object]) -> None:
         if not self._lost:
@@ -55,8 +84,16 @@ class Guarded(Logger):
     def _attempt(self, action: Callable[[], object]) -> None:
         try:
             action()
+        except TimeoutError:
+            self._lose("did not take all of this run in time")
         except Exception as error:  # noqa: BLE001 - whatever the service does
-            if not self._lost:
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
-                print(f"warning: {self._service} lost this run ({reason}); metrics.csv has it all", file=sys.stderr)
-            self._lost = True
+            self._lose(f"lost this run ({' '.join(f'{type(error).__name__}: {error}'.split())})")
+
+    def _lose(self, how: str) -> None:
+        if not self._lost:
+            again = f"; to upload it later, type: wandb sync {where}" if (where := self._where()) else ""
+            print(f"warning: {self._service} {how}; metrics.csv has it all{again}", file=sys.stderr)
+        self._lost = True
+
+    def _where(self) -> str | None:
+        return self._logger.where() if isinstance(self._logger, WandbRun) else None

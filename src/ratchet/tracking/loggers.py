@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
@@ -12,7 +13,15 @@ from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
 from ratchet.tracking.guarded import Guarded
-from ratchet.tracking.metrics_file import MetricsFile
+from ratchet.tracking.identity import Identity, config_of, identity_of, preparation_of, summary_of
+from ratchet.tracking.lineage import data_materials, model_material
+from ratchet.tracking.metrics_file import MetricsFile, read_rows
+from ratchet.tracking.wandb_run import Mode, WandbRun
+
+
+def tracks_in_wandb(config: Config) -> bool:
+    """Whether a run with this config is a W&B run."""
+    return config.logger.name == "wandb" and config.logger.mode != "disabled"
 
 
 def build_loggers(
@@ -31,55 +40,85 @@ def build_loggers(
         from pytorch_lightning.loggers import TensorBoardLogger
 
         loggers.append(Guarded(TensorBoardLogger(run.tensorboard, name="", version=""), service="TensorBoard"))
-    if config.logger.name == "wandb" and config.logger.mode != "disabled":
-        try:
-            loggers.append(_wandb_logger(config, record=record, project=project))
-        except Exception as error:  # noqa: BLE001 - whatever the service does, the run is worth more than its curves
-            print(
-                f"warning: no W&B for this run ({type(error).__name__}: {error}); metrics.csv has it all",
-                file=sys.stderr,
-            )
+    if tracks_in_wandb(config):
+        goes_on = resumed_at_step is not None
+        session = open_wandb(
+            identity_of(record, config), config=config, values=config_of(record, config), project=project,
+            goes_on=goes_on, earlier=read_rows(run) if goes_on else (),
+        )  # fmt: skip
+        if session is not None:
+            session.use(data_materials(project, config.data, data_hash=record.data["hash"])[1])
+            loggers.append(session)
     return loggers
 
 
-def _wandb_logger(config: Config, *, record: RunRecord, project: Project) -> Logger:
-    import wandb
-    from pytorch_lightning.loggers import WandbLogger
+def open_wandb(
+    identity: Identity,
+    *,
+    config: Config,
+    values: dict[str, Any],
+    project: Project,
+    goes_on: bool = False,
+    earlier: Sequence[Mapping[str, float]] = (),
+) -> Guarded | None:
+    """A W&B run that can fail as it likes; None, and a line of warning, where it cannot even begin."""
+    try:
+        opened = WandbRun.open(
+            identity, settings=config.logger, config=values, project=project, goes_on=goes_on, earlier=earlier
+        )
+    except Exception as error:  # noqa: BLE001 - whatever the service does, the run is worth more than its curves
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"warning: no W&B for this run ({reason}); metrics.csv has it all", file=sys.stderr)
+        return None
+    return Guarded(opened, service="W&B")
 
-    directory = project.root / "wandb"
-    directory.mkdir(exist_ok=True)
+
+def with_mode(config: Config, mode: Mode) -> Config:
+    """The same config, whose W&B runs are online or not: what has not answered once is not waited for again."""
+    return config.model_copy(update={"logger": config.logger.model_copy(update={"mode": mode})})
+
+
+def _track_preparation(record: RunRecord, *, config: Config, project: Project) -> None:
+    """The W&B run between raw and prepared data, once for each version of them: the stages themselves know no W&B."""
+    raw, prepared = data_materials(project, config.data, data_hash=record.data["hash"])
     settings = config.logger
-    quiet = wandb.Settings(silent=True, console="off", init_timeout=30.0, x_disable_stats=True)
-    session = wandb.init(
-        project=settings.project,
-        entity=settings.entity,
-        id=record.wandb_id,
-        name=f"{config.data.name}-{config.model.name}-{record.id}",
-        group=record.study,
-        job_type="train",
-        tags=settings.tags,
-        config=flatten(config.plain()),
-        dir=str(project.root),
-        mode="online" if settings.mode == "online" else "offline",
-        resume="allow",
-        settings=quiet,
-    )
-    return Guarded(WandbLogger(experiment=session), service="W&B", session=session)
+    identity = preparation_of(raw, prepared, settings)
+    begin = "run" if settings.mode == "online" else "offline-run"
+    if any((project.root / "wandb").glob(f"{begin}-*-{identity.id}")):
+        return
+    data = {f"data.{key}": value for key, value in config.plain()["data"].items()}
+    session = open_wandb(identity, config=config, values=data, project=project)
+    if session is not None:
+        session.use(raw)
+        session.make(prepared)
+        session.finish(summary={}, tags=(), exit_code=0)
 
 
-def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as dotted keys; lists stay values."""
-    flat: dict[str, Any] = {}
-    for key, value in plain.items():
-        name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return flat
-
-
-def finish_loggers(loggers: list[Logger], *, summary: dict[str, Any], exit_code: int) -> None:
-    """Close every logger; W&B gets the summary and the exit code (0: completed)."""
+def finish_loggers(
+    loggers: list[Logger], *, record: RunRecord, config: Config, run: RunDirectory, project: Project
+) -> None:
+    """Close every logger; W&B gets the model, the summary, the tags and the exit code."""
+    exit_code = exit_code_of(record)
     for logger in loggers:
         if isinstance(logger, Guarded):
-            logger.finish(summary=summary, exit_code=exit_code)
+            _make_model(logger, record=record, config=config, run=run, project=project)
+            tags = identity_of(record, config).tags if record.wandb_id else ()
+            logger.finish(summary=summary_of(record), tags=tags, exit_code=exit_code)
+            if logger.tracks and not logger.lost:
+                _track_preparation(record, config=with_mode(config, logger.mode), project=project)
         else:
             logger.finalize("success" if exit_code == 0 else "failed")
+
+
+def exit_code_of(record: RunRecord) -> int:
+    """0 for a run that came to its end, or was ended by a pruner."""
+    return 0 if record.status in {"completed", "pruned"} else 1
+
+
+def _make_model(logger: Guarded, *, record: RunRecord, config: Config, run: RunDirectory, project: Project) -> None:
+    try:
+        material = model_material(project, run, record, config)
+    except OSError:  # a disk that went away has been reported
+        return
+    if material is not None:
+        logger.make(material)

@@ -14,6 +14,15 @@ from ratchet.runs.directory import RunDirectory
 _FIRST = ("epoch", "step")
 
 
+def read_rows(run: RunDirectory) -> list[dict[str, float]]:
+    """The rows of a run's metrics.csv, without what a row does not have; none where there is no such file."""
+    if not run.metrics.is_file():
+        return []
+    with run.metrics.open(newline="", encoding="utf-8") as stream:
+        rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(stream)]
+    return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
+
+
 class MetricsFile(Logger):
     """Appends what Lightning logs to metrics.csv. A resumed run goes on below its rows."""
 

@@ -27,7 +27,7 @@ from ratchet.project import Project
 from ratchet.runs import provenance
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
-from ratchet.tracking.loggers import build_loggers, finish_loggers
+from ratchet.tracking.loggers import build_loggers, finish_loggers, tracks_in_wandb
 from ratchet.training.checkpoint import read_checkpoint, require_same_data, require_same_model
 from ratchet.training.fit import Fit
 from ratchet.training.trainer import Report
@@ -42,12 +42,13 @@ def train(
     resume: bool = False,
     study: str | None = None,
     trial: int | None = None,
+    wandb_id: str | None = None,
     report: Report | None = None,
 ) -> RunRecord:
     """Train on the prepared arrays and write the run directory; with `resume` go on from its last checkpoint.
 
     In a search the run is `trial` of `study`; `report(validation, objective)` hears of each validation, and ends the
-    run by raising TrialPruned.
+    run by raising TrialPruned. Its W&B run is `wandb_id`, the same for a trial that is tried again.
 
     Raises a RatchetError for what a person can mend and KeyboardInterrupt for Ctrl-C; run.json then says so too.
     Nothing is written before the config, the data and the model are known to fit together, and nothing at all
@@ -64,7 +65,9 @@ def train(
     if not resume:
         shutil.rmtree(run.evaluation, ignore_errors=True)  # it is of the weights that are about to be replaced
     record = _begin(fit, project=project, command=command, before=before)
-    record.study, record.trial = study, trial
+    record.study, record.trial = (study, trial) if before is None else (before.study, before.trial)
+    if wandb_id is not None and record.wandb_id is not None:
+        record.wandb_id = wandb_id
     write_atomically(run.config, yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True).encode())
     resumed_at = reached.steps if reached else None
     loggers = build_loggers(config, run=run, record=record, project=project, resumed_at_step=resumed_at)
@@ -87,7 +90,7 @@ def train(
         _finish(record, fit=fit, metrics=trainer.callback_metrics if trainer else {}, status=status, error=error)
         _note_time(record, "fit", since=began)
         record.write(run)
-        finish_loggers(loggers, summary=_summary(record), exit_code=0 if status in {"completed", "pruned"} else 1)
+        finish_loggers(loggers, record=record, config=config, run=run, project=project)
     return record
 
 
@@ -134,8 +137,8 @@ def _begin(fit: Fit, *, project: Project, command: Sequence[str], before: RunRec
     return RunRecord(
         id=identifier,
         status="running",
-        wandb_id=identifier if config.logger.name == "wandb" and config.logger.mode != "disabled" else None,
-        command=list(command),
+        wandb_id=((before and before.wandb_id) or identifier) if tracks_in_wandb(config) else None,
+        command=[provenance.without_password(argument) for argument in command],
         git=provenance.git_state(project.root),
         data={"name": config.data.name, "hash": fit.data.data_hash},
         config_hash=config_hash(config),
@@ -176,13 +179,6 @@ def _status_of(error: BaseException) -> Status:
     if isinstance(error, TrialPruned):
         return "pruned"
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-
-
-def _summary(record: RunRecord) -> dict[str, Any]:
-    summary: dict[str, Any] = dict(record.metrics)
-    if record.best is not None:
-        summary |= {record.best.metric: record.best.value, "best/step": record.best.step}
-    return summary
 
 
 def _require_a_number(fit: Fit) -> None:

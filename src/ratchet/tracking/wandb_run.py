@@ -1,0 +1,178 @@
+"""One run of W&B. Only this module knows wandb, and it imports it when a run is opened."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from pytorch_lightning.loggers.logger import Logger
+
+from ratchet.config.schema import LoggerConfig
+from ratchet.project import Project
+from ratchet.runs.provenance import without_password
+from ratchet.tracking.identity import Identity
+from ratchet.tracking.lineage import Material
+
+ANSWER_WITHIN = 15.0  # seconds for a server to take a new run; then it is kept offline
+UPLOAD_WITHIN = 20.0  # seconds for the rest of a run to be uploaded when it has ended
+
+
+Mode = Literal["online", "offline"]
+
+
+class WandbRun(Logger):
+    """A W&B run as a Lightning logger, fed with the rows of metrics.csv.
+
+    W&B uploads from a process of its own. What it had not uploaded by UPLOAD_WITHIN stays in the run's directory under
+    wandb/, for `wandb sync`.
+    """
+
+    def __init__(self, session: Any, *, mode: Mode = "offline", known: int = 0) -> None:
+        super().__init__()
+        self.mode = mode  # what it came to
+        self._session = session
+        self._known = known  # rows of history still to come that the server has already
+
+    @classmethod
+    def open(
+        cls,
+        identity: Identity,
+        *,
+        settings: LoggerConfig,
+        config: Mapping[str, Any],
+        project: Project,
+        goes_on: bool = False,
+        earlier: Sequence[Mapping[str, Any]] = (),
+    ) -> WandbRun:
+        """Begin the run, offline where an online server cannot be reached.
+
+        It `goes_on` where it was begun before, and `earlier` are the rows of its history then: a server is sent those
+        that it has not, and an offline directory has them all once more, for it may be synchronised alone.
+        """
+        mode: Mode = "online" if settings.mode == "online" else "offline"
+        try:
+            opened = _init(identity, settings, config, project, mode=mode, resumes=goes_on)
+        except Exception as error:
+            if mode == "offline":
+                raise
+            _warn_offline(error)
+            mode = "offline"
+            opened = _init(identity, settings, config, project, mode=mode, resumes=False)
+        opened.define_metric("step")
+        opened.define_metric("*", step_metric="step")
+        for row in earlier[opened.starting_step :]:
+            opened.log(dict(row))
+        return cls(opened, mode=mode, known=max(0, opened.starting_step - len(earlier)))
+
+    @property
+    def name(self) -> str:
+        return "W&B"
+
+    @property
+    def version(self) -> str:
+        return str(self._session.id)
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """The run was opened with them."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if self._known:
+            self._known -= 1
+            return
+        self._session.log({"step": (step or 0) + 1, **metrics})  # Lightning counts from 0; this is steps taken
+
+    def use(self, material: Material) -> None:
+        """The run reads it."""
+        self._publish(material, aliases=[], is_input=True)
+
+    def make(self, material: Material) -> None:
+        """The run made it."""
+        self._publish(material, aliases=["latest", self._session.id], is_input=False)
+
+    def _publish(self, material: Material, *, aliases: list[str], is_input: bool) -> None:
+        """As use_artifact and log_artifact do, which wait for the server, and of which one refuses to work offline."""
+        import wandb
+
+        artifact = wandb.Artifact(material.name, material.kind, metadata=dict(material.metadata))
+        for path, reference in material.references.items():
+            artifact.add_reference(reference, name=path, checksum=False)
+        artifact.finalize()
+        self._session._interface.publish_artifact(
+            self._session, artifact, aliases, None, finalize=True, is_user_created=is_input, use_after_commit=is_input
+        )
+
+    def finish(self, *, summary: Mapping[str, Any], tags: Iterable[str], exit_code: int) -> None:
+        """Close it for good. Raises TimeoutError where the server did not take the rest in time."""
+        try:
+            self._session.tags = tuple(dict.fromkeys(tags))
+            self._session.summary.update(dict(summary))
+        finally:
+            self._session.finish(exit_code=exit_code)
+
+    def where(self) -> str:
+        """Its directory, as one types it."""
+        return os.path.relpath(Path(self._session.dir).parent)
+
+
+def _init(
+    identity: Identity,
+    settings: LoggerConfig,
+    config: Mapping[str, Any],
+    project: Project,
+    *,
+    mode: Mode,
+    resumes: bool,
+) -> Any:
+    import wandb
+
+    (project.root / "wandb").mkdir(exist_ok=True)
+    quiet = wandb.Settings(
+        silent=True,
+        console="off",
+        reinit="create_new",  # never another run of this process
+        disable_code=True,
+        x_save_requirements=False,  # run.json and constraints.txt have them; it is slower than all the rest
+        x_stats_pid=os.getpid(),  # a trial's, not that of the server which it was forked from
+        init_timeout=ANSWER_WITHIN,
+        finish_timeout=UPLOAD_WITHIN,
+        finish_timeout_raises=True,
+    )
+    wandb.setup(quiet)
+    with _arguments_without_secrets():
+        return wandb.init(
+            project=settings.project,
+            entity=settings.entity,
+            id=identity.id,
+            name=identity.name,
+            group=identity.group,
+            job_type=identity.job_type,
+            tags=identity.tags,
+            config=dict(config),
+            dir=str(project.root),
+            mode=mode,
+            resume="allow" if resumes and mode == "online" else None,
+            settings=quiet,
+        )
+
+
+@contextmanager
+def _arguments_without_secrets() -> Iterator[None]:
+    """W&B keeps the command line that it finds."""
+    before = sys.argv
+    sys.argv = [without_password(argument) for argument in before]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+def _warn_offline(error: Exception) -> None:
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    print(
+        f"warning: no W&B server for this run ({reason}); it is kept offline; to upload it later, type: wandb sync",
+        file=sys.stderr,
+    )

@@ -1,0 +1,57 @@
+"""Commands typed in a project, each in a process of its own, forked from one that has imported what they need."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src"
+_PRELOAD = ["ratchet.commands.train", "ratchet.training.train", "ratchet.evaluation.evaluate", "torch._dynamo", "wandb"]
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What came of a command."""
+
+    status: int
+    out: str
+    err: str
+
+
+def type_command(
+    script: str, *arguments: str, root: Path, environment: Mapping[str, str], upload_within: float | None = None
+) -> Typed:
+    """Run src/<script>.py there. `upload_within`: seconds that W&B has at the end of a run."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOAD)
+    output = root / ".typed"
+    given = ((script, *arguments), root, dict(environment), output, upload_within)
+    process = context.Process(target=_main, args=given)
+    process.start()
+    process.join(120)
+    assert process.exitcode is not None, f"{script} {arguments} does not end"
+    out, err = (output.with_suffix(end).read_text(encoding="utf-8") for end in (".out", ".err"))
+    return Typed(process.exitcode, out, err)
+
+
+def _main(
+    command: tuple[str, ...], root: Path, environment: dict[str, str], output: Path, upload_within: float | None
+) -> None:
+    import importlib
+
+    from ratchet.terminal.command import run_command
+    from ratchet.tracking import wandb_run
+
+    for number, end in ((1, ".out"), (2, ".err")):
+        os.dup2(os.open(output.with_suffix(end), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    os.chdir(root)
+    os.environ.update(environment)
+    if upload_within is not None:
+        wandb_run.UPLOAD_WITHIN = upload_within
+    sys.path.insert(0, str(SOURCE))
+    sys.argv = [f"{command[0]}.py", *command[1:]]
+    run_command(importlib.import_module(command[0]).main, usage="")
