@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = SOURCE / "ratchet"
 FLOORS = [
     {"errors", "files", "project"},
+    {"evidence"},
     {"config"},
     {"terminal"},
     {"data", "models"},

@@ -21,6 +21,10 @@ class CheckpointError(RatchetError):
     """A checkpoint is missing, damaged, or belongs to another model."""
 
 
+class EvidenceError(RatchetError):
+    """Numbers that cannot be compared: none, not finite, or of tables that do not fit together."""
+
+
 class TrainingError(RatchetError):
     """Training cannot go on: the loss is no longer finite, or memory or disk ran out."""
 
