@@ -18,9 +18,9 @@ from ratchet.runs import RunDirectory, RunRecord
 FINISHED = "completed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
-    """One training, or a trial that never came to one: then it has no record."""
+    """One training, or a trial that never came to one: then it has no record. Two are never equal."""
 
     directory: RunDirectory
     record: RunRecord | None
