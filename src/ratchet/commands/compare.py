@@ -44,7 +44,9 @@ class Arguments:
             if key not in _KEYS or not equals:
                 raise RatchetError(_unknown(text))
             if not value:
-                raise RatchetError(f"{text} names nothing; allowed: {key}=<a value>; type: python src/compare.py --help")
+                raise RatchetError(
+                    f"{text} names nothing; allowed: {key}=<a value>; type: python src/compare.py --help"
+                )
             given[key] = _value(key, value)
         return cls(**given)
 

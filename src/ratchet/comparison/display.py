@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -25,13 +26,17 @@ def show(tables: Sequence[Table], console: Console) -> None:
         ended = Counter(run.status for run in table.runs)
         tally = ", ".join(f"{count} {status}" for status, count in ended.most_common())
         better = "larger" if table.direction == "maximize" else "smaller"
-        console.print(f"[bold]{escape(table.dataset or 'unknown data')}[/] · {escape(table.metric)}, {better} is better · {tally}")
+        name = escape(table.dataset or "unknown data")
+        console.print(f"[bold]{name}[/] · {escape(table.metric)}, {better} is better · {tally}", highlight=False)
         console.print(_grid(table, narrow=console.width < _NARROW))
         if len(table.rows) > SHOWN:
             console.print(f"and {len(table.rows) - SHOWN} more rows", style="dim")
-        console.print(escape(table.verdict), style="bold", highlight=False)
-        for line in (*table.notes, *_failures(table.runs)):
-            console.print(f"  {escape(line)}", highlight=False)
+        if table.verdict:
+            console.print(escape(table.verdict), style="bold", highlight=False)
+        for line in table.notes:
+            console.print(escape(line), highlight=False)
+        for line in _failures(table.runs):
+            console.print(escape(line), highlight=False, no_wrap=True, overflow="ellipsis", style="dim")
         console.print()
 
 
@@ -76,15 +81,17 @@ def verdict_of(row: Row) -> str:
 
 
 def _failures(runs: Sequence[Run]) -> Iterator[str]:
-    failed = [run for run in runs if run.status == "failed"]
-    if not failed:
-        return
-    classes = Counter(run.failure or "exception" for run in failed)
-    yield "failed: " + ", ".join(f"{count} {kind}" for kind, count in classes.most_common())
-    for run in failed[:FAILED]:
-        yield f"  {relative(run)} ({run.failure}): {' '.join(run.message.split())[:160]}"
-    if len(failed) > FAILED:
-        yield f"  and {len(failed) - FAILED} more"
+    """A line for each kind of failure, the most frequent first, with the first run that it happened to."""
+    failed: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if run.status == "failed":
+            line = " ".join(run.message.split())
+            failed.setdefault((run.failure or "exception", re.sub(r"\d+(\.\d+)?", "#", line)), []).append(run)
+    ordered = sorted(failed.items(), key=lambda item: -len(item[1]))
+    for (kind, _), found in ordered[:FAILED]:
+        yield f"{len(found)} failed ({kind}), {relative(found[0])}: {' '.join(found[0].message.split())}"
+    if len(ordered) > FAILED:
+        yield f"{sum(len(found) for _, found in ordered[FAILED:])} more failed in other ways: runs.csv has them all"
 
 
 def relative(run: Run) -> str:

@@ -41,13 +41,14 @@ class Setting:
 
 def settings_of(runs: Iterable[Run], values: Mapping[Run, float | None]) -> list[Setting]:
     """The settings of runs of one data set. `values` has the metric of each run."""
-    together: dict[str, list[Run]] = {}
-    configs: dict[str, Mapping[str, Any]] = {}
+    together: dict[Any, list[Run]] = {}
+    configs: dict[Any, Mapping[str, Any]] = {}
     for run in runs:
         config = what_matters(run.config)
         # what a search has measured and a repeat outside it are different evidence
-        key = json.dumps([config, run.study if run.searched else None], sort_keys=True, default=str)
-        key = key if run.record is not None else run.id
+        study = run.study if run.searched else None
+        items = frozenset(config.items())
+        key = (study, items) if run.record is not None else run.id
         configs[key] = config
         together.setdefault(key, []).append(run)
     return [_setting(configs[key], found, values) for key, found in together.items()]
@@ -75,7 +76,8 @@ def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:
 def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The keys that do not have one value throughout, in the configs' order. A missing key counts as a value."""
     keys = dict.fromkeys(key for config in configs for key in config)
-    return [key for key in keys if len({_written(config.get(key, "absent")) for config in configs}) > 1]
+    absent = object()
+    return [key for key in keys if len({config.get(key, absent) for config in configs}) > 1]
 
 
 def labels(configs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -118,4 +120,4 @@ def _written(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, str):
         return value.rpartition(".")[2] if value.startswith(("torch.", "ratchet.", "own.")) else value
-    return json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
+    return json.dumps(value) if isinstance(value, tuple) else str(value)

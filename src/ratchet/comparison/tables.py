@@ -34,9 +34,13 @@ class Row:
 
     @property
     def best_of(self) -> int:
-        """How many settings it was the best of."""
+        """How many settings it was the best of: in a search those that were given up too, else those with its seeds."""
         chosen = self.settings[0]
-        return sum(len(each.values) == len(chosen.values) for each in self.settings) if chosen.values else 0
+        if not chosen.values:
+            return 0
+        if chosen.searched:
+            return sum(any(run.status != "failed" for run in each.runs) for each in self.settings)
+        return sum(len(each.values) == len(chosen.values) for each in self.settings)
 
     @property
     def statuses(self) -> dict[str, int]:
@@ -172,7 +176,9 @@ def _judged(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], str, 
         ]  # fmt: skip
     for row in chosen:
         (group,) = compare_groups({row.name: dict(row.settings[0].values)}, mode=mode).groups
-        judged.append(replace(row, group=replace(group, low=None, high=None), verdict=_best_of(row)))
+        judged.append(
+            replace(row, group=replace(group, low=None, high=None), verdict=_best_of(row, all_searched=not fair))
+        )
     sign = -1.0 if direction == "maximize" else 1.0
     judged.sort(key=lambda row: (sign * row.group.mean if row.group else 0.0, row.name))
     return [*judged, *empty], verdict, notes + _expected_high(chosen)
@@ -183,8 +189,8 @@ def _chosen(row: Row) -> bool:
     return row.best_of > 1 or row.settings[0].searched
 
 
-def _best_of(row: Row) -> str:
-    return f"best of {row.best_of}" if row.best_of > 1 else "a search's"
+def _best_of(row: Row, *, all_searched: bool) -> str:
+    return f"best of {row.best_of}" if row.best_of > 1 else "" if all_searched else "chosen by its value"
 
 
 def _sentence(leader: str, alone: bool, groups: Sequence[Group], chosen: bool) -> str:
