@@ -173,7 +173,7 @@ class _Studies:
         """Whether the trials were sampled. Unknown counts as sampled; a grid or a recheck was not."""
         if home not in self._searched:
             space = _space(home / "study.journal")
-            self._searched[home] = space is None or bool(space) and "each of" not in space
+            self._searched[home] = space is None or (bool(space) and "each of" not in space)
         return self._searched[home]
 
 

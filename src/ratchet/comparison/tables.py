@@ -97,7 +97,7 @@ def _table(
     values = {run: value_of(run, metric) for run in runs}
     rows = _rows(settings_of(runs, values), group_by, direction)
     judged, verdict, notes = _judged(rows, direction)
-    return Table(*data, metric, direction, tuple(judged), values, verdict, tuple([*notes, *_more_notes(rows, values)]))
+    return Table(*data, metric, direction, tuple(judged), values, verdict, (*notes, *_more_notes(rows, values)))
 
 
 def _rows(settings: Sequence[Setting], group_by: Sequence[str], direction: Direction) -> list[Row]:

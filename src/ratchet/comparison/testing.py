@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ def make_run(
     )  # fmt: skip
     moment = f"2026-11-{1 + minute // 1440:02}T{minute // 60 % 24:02}:{minute % 60:02}:00+00:00"
     RunRecord.model_validate({
-        "id": f"{abs(hash(str(directory))):08x}"[:8] if trial is None else f"{trial:04x}{len(study or ''):04x}",
+        "id": hashlib.sha256(str(directory).encode()).hexdigest()[:8],
         "status": status, "study": study, "trial": trial, "wandb_id": wandb_id, "command": ["train.py", f"seed={seed}"],
         "git": {"revision": "a" * 40, "dirty": False}, "data": {"name": plain["data"]["name"], "hash": data_hash},
         "config_hash": "c" * 64, "versions": {"python": "3.11.7", "torch": "2.13.0"}, "host": {"name": "vm"},
@@ -89,10 +90,12 @@ def _config(model: str, seed: int, *, mode: str, entity: str | None) -> dict[str
             "reader": "ratchet.data.readers.arrays",
             "prepare": {"validation": 500, "confirm": 500, "test": "published", "seed": 0, "normalise": "channel"},
         },
-        "model": {"name": model, "_target_": f"ratchet.models.{model.upper()}", "depth": 3, "width": 32, "dropout": 0.0},
+        "model": {
+            "name": model, "_target_": f"ratchet.models.{model.upper()}", "depth": 3, "width": 32, "dropout": 0.0,
+        },
         "optimizer": {"_target_": "torch.optim.AdamW", "lr": 0.01, "weight_decay": 0.01, "betas": [0.9, 0.999]},
         "scheduler": {"name": "one_cycle", "warmup": 0.2, "start_divisor": 25.0, "final_divisor": 10000.0},
-        "augmentation": {name: 0.0 for name in ("shift", "flip", "rotate", "scale", "noise", "cutout", "mixup")},
+        "augmentation": dict.fromkeys(("shift", "flip", "rotate", "scale", "noise", "cutout", "mixup"), 0.0),
         "loss": {"label_smoothing": 0.0, "class_weights": "none", "l1": 0.0, "l2": 0.0},
         "trainer": {
             "accelerator": "cpu", "devices": 1, "strategy": "auto", "precision": "32-true", "threads": 1,
