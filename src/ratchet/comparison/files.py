@@ -64,7 +64,8 @@ def _table_record(table: Table) -> dict[str, Any]:
 
 def _runs(tables: Sequence[Table]) -> bytes:
     """A line for each run: what it was, its number, and the keys of the configs that differ."""
-    keys = differing([what_matters(run.config) for table in tables for run in table.runs])
+    recorded = [run for table in tables for run in table.runs if run.record is not None]
+    keys = differing([what_matters(run.config) for run in recorded])
     head = ["id", "status", "row", "data", "study", "trial", "seed", "value", *COSTS, "failure", "error", "directory"]
     lines = []
     for table in tables:

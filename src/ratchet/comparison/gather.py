@@ -144,15 +144,16 @@ class _Studies:
         return told
 
     def without_run(self, runs: dict[Path, Run]) -> Iterator[Run]:
-        """Trials that failed before there was a run.json."""
+        """Trials that ended before there was a run.json."""
         recorded = {(run.study, run.trial) for run in runs.values()}
         for home, example in list(self._example.items()):
             for number, row in self._table(home).items():
-                if row.get("state") == "fail" and (example.study, number) not in recorded:
+                status = {"fail": "failed", "pruned": "pruned"}.get(row.get("state", ""))
+                if status is not None and (example.study, number) not in recorded:
                     yield Run(
                         RunDirectory(home / str(number)), None, {"data.name": example.dataset}, example.study, number,
-                        searched=example.searched, trial_status="failed", failure=row.get("failure") or "exception",
-                        message=row.get("error") or "",
+                        searched=example.searched, trial_status=status, message=row.get("error") or "",
+                        failure=(row.get("failure") or "exception") if status == "failed" else None,
                     )  # fmt: skip
 
     def _home(self, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 FEWEST = 10  # finished runs: of fewer it says nothing
-_WIDE = 30.0  # times the smallest value: the scale is logarithmic
+_WIDE = 30.0  # times the smallest value: the scale may be logarithmic
 
 
 def importances(table: Table) -> dict[str, float]:
@@ -41,7 +42,7 @@ def importances(table: Table) -> dict[str, float]:
 
 def varied(runs: Sequence[Run]) -> list[str]:
     """The keys that differ between runs and can be chosen; a class goes without its section's name for it."""
-    keys = differing([what_matters(run.config) for run in runs])
+    keys = differing([what_matters(run.config) for run in runs if run.record is not None])
     return [
         key for key in keys
         if not key.startswith("data.") and not (key.endswith("._target_") and key.replace("._target_", ".name") in keys)
@@ -53,8 +54,9 @@ def _scale(values: Sequence[Any]) -> BaseDistribution:
 
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) == len(values) and min(numbers) < max(numbers):
-        log = min(numbers) > 0 and max(numbers) / min(numbers) >= _WIDE
-        return FloatDistribution(float(min(numbers)), float(max(numbers)), log=log)
+        low, high = float(min(numbers)), float(max(numbers))
+        bunched = statistics.median(numbers) < 0.2 * (low + high)  # most are far below the middle
+        return FloatDistribution(low, high, log=low > 0 and high / low >= _WIDE and bunched)
     return CategoricalDistribution(sorted({str(value) for value in values}))
 
 

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const PAGE = 50, MOST = 8, AXES = 9;
+  const PAGE = 12, MOST = 8, AXES = 9;
   const $ = (id) => document.getElementById(id);
   const state = { sort: { key: "value", down: true }, rowSort: null, page: 0, chosen: [], hovered: null };
   let table = null, shown = [], charts = [];
@@ -203,6 +203,7 @@
       } else if (column.key === "row") {
         if (place >= 0) cell.append(make("span", { class: "swatch", style: `background:var(--c${place})` }));
         cell.append(label(run));
+        cell.title = label(run);
       } else if (column.key === "directory") {
         cell.append(make("a", { href: run.href, text: run.directory }));
         if (run.wandb) cell.append(" ", make("a", { href: run.wandb, rel: "noreferrer", text: "W&B" }));
@@ -263,7 +264,10 @@
       context.font = "12px system-ui, sans-serif";
       this.shapes = this.build(context, width, height, this.canvas) || [];
       const faint = colour("faint");
+      context.globalAlpha = Math.min(1, 20 / Math.sqrt(this.shapes.length));
       for (const shape of this.shapes) this.trace(context, shape, shape.colour || faint, shape.line ? 1 : 3);
+      context.globalAlpha = 1;
+      this.shapes.after?.();
       this.over();
     }
     over() {
@@ -370,8 +374,11 @@
   }
   function fitting(values) {
     if (!values.length || !values.every((value) => typeof value === "number")) return categorical(values);
-    const low = Math.min(...values), high = Math.max(...values);
-    return low > 0 && high / low >= 30 ? logarithmic(low, high) : linear(low, high);
+    const sorted = [...values].sort((a, b) => a - b), low = sorted[0], high = sorted.at(-1);
+    const bunched = sorted[sorted.length >> 1] < 0.2 * (low + high); // most are far below the middle
+    const scale = low > 0 && high / low >= 30 && bunched ? logarithmic(low, high) : linear(low, high);
+    const few = [...new Set(sorted)];
+    return few.length <= 6 ? { at: scale.at, ticks: () => few } : scale;
   }
   function extent(values) {
     const sorted = Float64Array.from(values).sort();
@@ -491,22 +498,14 @@
     scales.forEach((scale, k) => {
       context.strokeStyle = colour("line");
       context.beginPath(); context.moveTo(xs[k], box.top); context.lineTo(xs[k], box.bottom); context.stroke();
-      context.fillStyle = colour("quiet");
-      context.textBaseline = "middle";
-      context.textAlign = "left";
-      for (const tick of scale.ticks(4)) {
-        const at = box.bottom - scale.at(tick) * (box.bottom - box.top);
-        if (at > box.top - 1 && at < box.bottom + 1) context.fillText(compact(tick), xs[k] + 5, at);
-      }
       context.fillStyle = colour("ink");
       context.textBaseline = "bottom";
       context.textAlign = k === 0 ? "left" : k === scales.length - 1 ? "right" : "center";
       const title = titles[k].split("."), where = k === 0 ? xs[k] - 40 : k === scales.length - 1 ? width - 4 : xs[k];
       context.fillText(title.at(-1).slice(0, 22), where, box.top - 8);
     });
-    const worst = Math.min(...runs.map((run) => scales.at(-1).at(run.value))), sign = larger();
-    const sorted = [...runs].sort((a, b) => (sign ? 1 : -1) * (a.value - b.value));
-    return sorted.map((run, rank) => {
+    const sorted = [...runs].sort((a, b) => (larger() ? 1 : -1) * (a.value - b.value));
+    const shapes = sorted.map((run, rank) => {
       const at = new Float32Array(2 * scales.length);
       scales.forEach((_, k) => {
         const known = k === keys.length || keys[k] in run.config;
@@ -514,8 +513,23 @@
         at[2 * k + 1] = known ? y(k, k === keys.length ? run.value : run.config[keys[k]]) : NaN;
       });
       const share = sorted.length > 1 ? rank / (sorted.length - 1) : 1;
-      return { run: run.index, at, line: true, colour: worst === null ? null : tinted(share) };
+      return { run: run.index, at, line: true, colour: tinted(share) };
     });
+    shapes.after = () => scales.forEach((scale, k) => axisWords(context, scale, xs[k], box));
+    return shapes;
+  }
+  function axisWords(context, scale, x, box) {
+    context.textBaseline = "middle";
+    context.textAlign = "left";
+    context.lineWidth = 4;
+    context.strokeStyle = colour("card");
+    context.fillStyle = colour("quiet");
+    for (const tick of scale.ticks(4)) {
+      const at = box.bottom - scale.at(tick) * (box.bottom - box.top);
+      if (at < box.top - 1 || at > box.bottom + 1) continue;
+      context.strokeText(compact(tick), x + 5, at);
+      context.fillText(compact(tick), x + 5, at);
+    }
   }
   function tinted(share) {
     const base = share > 0.9 ? colour("good") : colour("accent");
@@ -603,6 +617,7 @@
   function open(number) {
     table = data.tables[number];
     table.runs.forEach((run, index) => {
+      for (const name of ["study", "trial", "seed", "value", "seconds", "parameters", "failure", "error", "wandb", "started"]) run[name] ??= null;
       run.index = index;
       run.words = [run.id, label(run), run.study, run.status, run.directory, failureOf(run),
         ...table.keys.filter((key) => key in run.config).map((key) => `${key}=${written(run.config[key])}`)].join(" ").toLowerCase();

@@ -16,7 +16,7 @@ from ratchet.comparison.files import row_record, run_record
 from ratchet.comparison.gather import Run
 from ratchet.comparison.importance import FEWEST, importances, varied
 from ratchet.comparison.settings import differing
-from ratchet.comparison.tables import Table
+from ratchet.comparison.tables import Row, Table
 from ratchet.files import write_atomically
 
 _PARTS = Path(__file__).parent
@@ -54,7 +54,7 @@ def _table(table: Table, folder: Path) -> dict[str, Any]:
     runs = list(table.runs)
     place = {run: number for number, run in enumerate(runs)}
     facts = [_facts(run) for run in runs]
-    changing = differing(facts)
+    changing = differing([found for found in facts if found])
     choices = varied(runs)
     others = ("validation/loss", "train/loss") if len(runs) <= MANY else ()
     metrics = list(dict.fromkeys([table.metric, *others]))
@@ -67,14 +67,21 @@ def _table(table: Table, folder: Path) -> dict[str, Any]:
         "verdict": table.verdict, "notes": table.notes, "rows": rows, "keys": choices, "changing": changing,
         "importances": importances(table), "curves": _curves(runs, metrics),
         "runs": [
-            run_record(table, row, run) | {
+            _run(table, row, run, folder) | {
                 "row": number, "config": {key: facts[place[run]][key] for key in changing if key in facts[place[run]]},
-                "href": quote(os.path.relpath(run.directory.path, folder)) + "/", "wandb": wandb_address(run),
-                "started": run.record.started_at if run.record else None,
             }
             for number, row in enumerate(table.rows) for run in row.runs
         ],
     })  # fmt: skip
+
+
+def _run(table: Table, row: Row, run: Run, folder: Path) -> dict[str, Any]:
+    """What is on record of a run, without what is not."""
+    found = run_record(table, row, run) | {
+        "href": quote(os.path.relpath(run.directory.path, folder)) + "/", "wandb": wandb_address(run),
+        "started": run.record.started_at if run.record else None,
+    }  # fmt: skip
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _facts(run: Run) -> dict[str, Any]:

@@ -202,7 +202,8 @@ def _sentence(leader: str, alone: bool, groups: Sequence[Group], chosen: bool) -
     tied = [group for group in groups if group.tied]
     if all(group.half_width is None for group in tied):
         return f"{leader} has the best mean{' of' + others if chosen else ''}; too few seeds to say more."
-    return f"{leader} has the best mean, but {len(tied)} of {len(groups) - 1} others cannot be told from it."
+    names = ", ".join(group.name for group in tied) if len(tied) <= 3 else f"{len(tied)} of {len(groups) - 1} others"
+    return f"{leader} has the best mean, but {names} cannot be told from it."
 
 
 def _word(group: Group, leader: str, alone: bool) -> str:
