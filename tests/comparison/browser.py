@@ -112,9 +112,10 @@ class Browser:
 
     def place(self, selector: str, x: float = 0.5, y: float = 0.5) -> tuple[float, float]:
         """Where in the window a point of an element is, scrolled into sight."""
+        element = f"document.querySelector({json.dumps(selector)})"
+        self.js(f"{element}.scrollIntoView({{block: 'center'}})")
         box = self.js(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
-            " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; })()"
+            f"(({{left, top, width, height}}) => [left, top, width, height])({element}.getBoundingClientRect())"
         )
         return box[0] + x * box[2], box[1] + y * box[3]
 

@@ -278,7 +278,8 @@
       context.drawImage(this.base, 0, 0);
       context.setTransform(this.scale, 0, 0, this.scale, 0, 0);
       const special = [...state.chosen.map((run, place) => [run, colour(`c${place}`), 2, 5])];
-      if (state.hovered !== null) special.push([state.hovered, colour("ink"), 2.5, 5.5]);
+      const known = state.chosen.indexOf(state.hovered);
+      if (state.hovered !== null) special.push([state.hovered, colour(known < 0 ? "ink" : `c${known}`), 3, 6.5]);
       for (const [run, tint, wide, radius] of special)
         for (const shape of this.shapes) if (shape.run === run) this.trace(context, shape, tint, shape.line ? wide : radius);
     }

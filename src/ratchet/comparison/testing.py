@@ -40,7 +40,7 @@ def make_run(
         value=accuracy, metrics={name: metrics[name] for name in _METRICS[:3]},
     )  # fmt: skip
     moment = f"2026-11-{1 + minute // 1440:02}T{minute // 60 % 24:02}:{minute % 60:02}:00+00:00"
-    RunRecord.model_validate({
+    record = RunRecord.model_validate({
         "id": hashlib.sha256(str(directory).encode()).hexdigest()[:8],
         "status": status, "study": study, "trial": trial, "wandb_id": wandb_id, "command": ["train.py", f"seed={seed}"],
         "git": {"revision": "a" * 40, "dirty": False}, "data": {"name": plain["data"]["name"], "hash": data_hash},
@@ -48,7 +48,8 @@ def make_run(
         "threads": 1, "seed": seed, "parameters": _MODELS.get(model, 1000), "started_at": moment, "finished_at": moment,
         "timings": {"setup": 0.1, "fit": seconds}, "best": best if status == "completed" else None,
         "metrics": metrics if status == "completed" else {}, "error": dict(error) if error else None,
-    }).write(run)  # fmt: skip
+    })  # fmt: skip
+    run.record.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")  # without a flush to disk
     return run
 
 
