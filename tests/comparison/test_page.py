@@ -139,12 +139,12 @@ def test_pages_of_the_table_turn(opened: Browser):
 
 @in_browser
 def test_chosen_runs_have_coloured_curves_and_their_differences(opened: Browser):
-    opened.fill("#text", "seed 4")
     assert opened.js(COLOURED % "'#curves'") == 0
     opened.click("#runs tbody tr:nth-child(1) input")
-    opened.press("Tab")  # to the link of the same run
-    opened.press("Tab")
-    opened.press("Space")  # the next run, by key
+    opened.fill("#text", "runs/mlp4")
+    opened.js("document.querySelector('#runs tbody input').focus()")
+    opened.press("Space")
+    opened.click("#filters button[type=reset]")
     assert opened.js("document.querySelectorAll('#runs input:checked').length") == 2
     assert opened.js(COLOURED % "'#curves'") > 50
     assert opened.js(COLOURED % "'#parallel'") > 50
@@ -156,7 +156,6 @@ def test_chosen_runs_have_coloured_curves_and_their_differences(opened: Browser)
     assert ["model.name", "cnn", "mlp"] in rows
     assert ["parameters", "12202", "50810"] in rows
     assert {"seed", "optimizer.lr", "code"}.isdisjoint(row[0] for row in rows)  # they are the same
-    opened.click("#filters button[type=reset]")
     another = "[...document.querySelector('#other')].find(each => each.text.includes('cnn, seed 1')).value"
     opened.choose("#other", opened.js(another))
     assert "seed" in opened.js("[...document.querySelectorAll('#difference tbody th')].map(h => h.textContent)")
