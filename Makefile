@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check bench bench-search table plots dashboard lock clean
+.PHONY: help setup repro test check bench bench-search truth table plots dashboard lock clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ bench: $(STAMP)  ## speed and memory, as tables of ratios (minutes)
 
 bench-search: $(STAMP)  ## the search against its peers, as tables of ratios (an hour and more)
 	@$(BIN)/python bench/search.py
+
+truth: $(STAMP)  ## what the rules of evidence give where the truth is known (minutes)
+	@$(BIN)/python bench/truth.py
 
 table: $(STAMP)  ## the README's table of accuracies (long: it trains everything)
 	@$(BIN)/python scripts/accuracy_table.py
