@@ -32,8 +32,7 @@ def push(tables: Sequence[Table], project: Project) -> str:
     try:
         import wandb
 
-        with_folder = project.root / "wandb"
-        with_folder.mkdir(exist_ok=True)
+        (project.root / "wandb").mkdir(exist_ok=True)
         session = wandb.init(
             project=config.get("logger.project") or "ratchet", entity=config.get("logger.entity"), job_type="compare",
             name="comparison", dir=str(project.root), mode=mode,
