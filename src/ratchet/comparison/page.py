@@ -62,7 +62,7 @@ def _table(table: Table, folder: Path) -> dict[str, Any]:
         row_record(table, row) | {"runs": [place[run] for run in row.runs], "statuses": row.statuses}
         for row in table.rows
     ]
-    return _plain({
+    whole: dict[str, Any] = _plain({
         "data": table.dataset, "hash": table.data_hash, "metric": table.metric, "direction": table.direction,
         "verdict": table.verdict, "notes": table.notes, "rows": rows, "keys": choices, "changing": changing,
         "importances": importances(table), "curves": _curves(runs, metrics),
@@ -73,6 +73,7 @@ def _table(table: Table, folder: Path) -> dict[str, Any]:
             for number, row in enumerate(table.rows) for run in row.runs
         ],
     })  # fmt: skip
+    return whole
 
 
 def _run(table: Table, row: Row, run: Run, folder: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from ratchet.comparison.files import ROW_COLUMNS, row_record
 from ratchet.comparison.tables import Table
@@ -28,7 +28,7 @@ def push(tables: Sequence[Table], project: Project) -> str:
     Returns a line about it. A service that fails costs a line of warning, never the comparison.
     """
     config = _newest(tables)
-    mode = "online" if config.get("logger.mode") == "online" else "offline"
+    mode: Literal["online", "offline"] = "online" if config.get("logger.mode") == "online" else "offline"
     try:
         import wandb
 

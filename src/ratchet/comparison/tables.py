@@ -11,6 +11,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ratchet.comparison.gather import FINISHED, Run
 from ratchet.comparison.measures import Direction, direction_of, objective_of, value_of
@@ -159,7 +160,7 @@ def _judged(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], str, 
     empty = [row for row in rows if not row.settings[0].values]
     if not measured:
         return list(rows), "No run has finished: there is nothing to compare.", []
-    mode = "max" if direction == "maximize" else "min"
+    mode: Literal["max", "min"] = "max" if direction == "maximize" else "min"
     fair = {row.name: dict(row.settings[0].values) for row in measured if not _chosen(row)}
     judged: list[Row] = []
     notes: list[str] = []
