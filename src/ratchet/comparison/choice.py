@@ -1,0 +1,94 @@
+"""Which runs a person means, and by which keys their rows are made."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from ratchet.comparison.gather import Gathered, Run, gather
+from ratchet.config.names import nearest
+from ratchet.errors import RatchetError
+from ratchet.project import Project
+
+
+def runs_named(project: Project, names: Sequence[str]) -> Gathered:
+    """Runs by directory, by a folder of runs, by a pattern or by id. Raises RatchetError for what names none."""
+    found: list[Run] = []
+    unread: list[str] = []
+    everything: Gathered | None = None
+    for name in names:
+        folders = _folders(project, name)
+        if folders:
+            gathered = gather(project, folders)
+            more = list(gathered.runs)
+            unread += gathered.unread
+        else:
+            everything = everything or gather(project)
+            more = [run for run in everything.runs if run.id == name]
+        if not more and not unread:
+            known = [run.id for run in everything.runs] if everything else []
+            close = nearest(name, known)
+            told = f"nearest: {', '.join(close)}; " if close else ""
+            raise RatchetError(
+                f"runs={name}: there is no run; {told}allowed: run directories, folders of them and ids; "
+                f"type: {f'runs={close[0]}' if close else 'python src/compare.py, to see them all'}"
+            )
+        found += more
+    distinct = {run.directory.path: run for run in found}
+    return Gathered(tuple(distinct.values()), tuple(unread))
+
+
+def _folders(project: Project, name: str) -> list[Path]:
+    for base in (Path.cwd(), project.root):
+        found = [Path(path) for path in sorted(glob.glob(str(base / name))) if Path(path).is_dir()]  # noqa: PTH207
+        if found:
+            return found
+    return []
+
+
+def of_study(runs: Sequence[Run], study: str) -> list[Run]:
+    """The trials of a study. Raises RatchetError where there is none of the name."""
+    found = [run for run in runs if run.study == study]
+    if not found:
+        known = sorted({run.study for run in runs if run.study is not None})
+        close = nearest(study, known) or [name for name in known if study in name][:3]
+        told = f"nearest: {', '.join(close)}; " if close else ""
+        listed = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+        typed = f"study={(close or known)[0]}" if known else "python src/train.py -m model=cnn,mlp, to make one"
+        raise RatchetError(f"study={study}: no run is of it; {told}allowed: {listed or 'none yet'}; type: {typed}")
+    return found
+
+
+def of_data(runs: Sequence[Run], dataset: str) -> list[Run]:
+    """The runs of a data set. Raises RatchetError where there is none of the name."""
+    found = [run for run in runs if run.dataset == dataset]
+    if not found:
+        known = sorted({run.dataset for run in runs if run.dataset})
+        close = [*nearest(dataset, known), *known][:1]
+        raise RatchetError(f"data={dataset}: no run is of it; allowed: {', '.join(known)}; type: data={''.join(close)}")
+    return found
+
+
+def keys_named(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
+    """Config keys to make rows by: `model` is model.name. Raises RatchetError for one that no run has, and for seed."""
+    known = {key for run in runs for key in run.config} | {"study"}
+    return [_key(name, known) for name in names]
+
+
+def _key(name: str, known: set[str]) -> str:
+    if name == "seed":
+        raise RatchetError(
+            "group_by=seed: seeds are what a row is the mean of; allowed: any other key; type: group_by=model"
+        )
+    for key in (name, f"{name}.name", f"{name}._target_"):
+        if key in known:
+            return key
+    leaves = sorted(key for key in known if key.endswith(f".{name}"))
+    sections = {key.partition(".")[0] for key in known}
+    inside = sorted(key for key in known if key.startswith(f"{name}."))[:3] if name in sections else []
+    close = leaves[:3] or inside or nearest(name, sorted(known | {"model", "optimizer", "scheduler"})) or ["model"]
+    raise RatchetError(
+        f"group_by={name}: no run's config has that key; nearest: {', '.join(close)}; allowed: any key of config.yaml; "
+        f"type: group_by={close[0]}"
+    )

@@ -1,0 +1,65 @@
+"""Learning curves out of metrics.csv, thinned for a page."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ratchet.comparison.gather import Run
+
+MANY = 300  # runs: above it a page carries one metric, and fewer points
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Values of one metric of one run; None where it was not finite."""
+
+    steps: tuple[int, ...]
+    values: tuple[float | None, ...]
+
+
+def curves_of(run: Run, metrics: Sequence[str], *, points: int) -> dict[str, Curve]:
+    """At most `points` of each metric that the run has: evenly spaced, the last one among them."""
+    try:
+        with run.directory.metrics.open(newline="", encoding="utf-8") as stream:
+            head, *rows = list(csv.reader(stream)) or [[]]
+    except (OSError, ValueError, csv.Error):
+        return {}
+    if "step" not in head:
+        return {}
+    place = head.index("step")
+    found = {}
+    for metric in metrics:
+        if metric in head:
+            column = head.index(metric)
+            pairs = [(row[place], row[column]) for row in rows if len(row) == len(head) and row[column]]
+            if pairs:
+                kept = [pairs[k] for k in thinned(len(pairs), points)]
+                steps, values = zip(*kept, strict=True)
+                found[metric] = Curve(tuple(map(_step, steps)), tuple(map(_number, values)))
+    return found
+
+
+def thinned(n: int, points: int) -> list[int]:
+    """At most `points` of the places 0 to n - 1, evenly spaced, first and last included."""
+    if n <= points:
+        return list(range(n))
+    return sorted({round(k * (n - 1) / (points - 1)) for k in range(points)})
+
+
+def _step(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return 0
+
+
+def _number(text: str) -> float | None:
+    """Five digits: what a screen can show."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return float(f"{value:.5g}") if math.isfinite(value) else None

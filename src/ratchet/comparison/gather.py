@@ -1,0 +1,191 @@
+"""Every run under a folder, read from run.json and config.yaml. Nothing is written, no lock is taken."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ratchet.comparison.config_files import read_flat
+from ratchet.project import Project
+from ratchet.runs import RunDirectory, RunRecord
+
+FINISHED = "completed"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One training, or a trial that never came to one: then it has no record. Two are never equal."""
+
+    directory: RunDirectory
+    record: RunRecord | None
+    config: dict[str, Any] = field(default_factory=dict)  # dotted keys
+    study: str | None = None
+    trial: int | None = None
+    searched: bool = False  # its study chose its settings
+    trial_status: str | None = None  # what its study says
+    failure: str | None = None  # the class of the failure
+    message: str = ""
+
+    @property
+    def id(self) -> str:
+        """Of run.json; of a trial without one, its study's name and its number."""
+        return self.record.id if self.record else f"{self.study}/{self.trial}"
+
+    @cached_property
+    def status(self) -> str:
+        """Of run.json, unless the study knows that the trial was pruned or failed."""
+        return self.trial_status or (self.record.status if self.record else "failed")
+
+    @property
+    def finished(self) -> bool:
+        """Whether its numbers count."""
+        return self.status == FINISHED
+
+    @property
+    def dataset(self) -> str:
+        """The name of its data set; empty where nothing says it."""
+        return self.record.data.get("name", "") if self.record else str(self.config.get("data.name", ""))
+
+    @property
+    def data_hash(self) -> str:
+        """The hash of the prepared arrays."""
+        return self.record.data.get("hash", "") if self.record else ""
+
+    @property
+    def seconds(self) -> float | None:
+        """Of the training."""
+        return self.record.timings.get("fit") if self.record else None
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was found."""
+
+    runs: tuple[Run, ...]
+    unread: tuple[str, ...] = ()  # a line each: what cannot be read, and why
+
+
+def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
+    """Every run under the folders: by default the project's runs and the champion. Oldest first."""
+    if folders is None:
+        folders = [Path(os.environ.get("RATCHET_RUNS", project.runs)), project.champion / "train"]
+    places = dict.fromkeys(place for folder in folders for place in _run_directories(folder.resolve()))
+    runs: dict[Path, Run] = {}
+    unread = []
+    studies = _Studies()
+    for place in places:
+        try:
+            runs[place] = _read(RunDirectory(place), studies)
+        except (ValueError, OSError) as error:
+            unread.append(f"{os.path.relpath(place)}: {str(error).splitlines()[0]}")
+    for found in studies.without_run(runs):
+        runs[found.directory.path] = found
+    ordered = sorted(runs.values(), key=lambda run: (run.record.started_at if run.record else "", str(run.trial)))
+    return Gathered(tuple(ordered), tuple(unread))
+
+
+def _run_directories(folder: Path) -> Iterator[Path]:
+    """Folders with a run.json, at any depth; links to folders are not followed."""
+    waiting = [str(folder)]
+    while waiting:
+        here = waiting.pop()
+        inner = []
+        try:
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    if entry.name == "run.json":
+                        yield Path(here)
+                        break
+                    if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                        inner.append(entry.path)
+                else:
+                    waiting += inner
+        except OSError:
+            continue
+
+
+def _read(directory: RunDirectory, studies: _Studies) -> Run:
+    record = RunRecord.model_validate_json(directory.record.read_bytes())
+    config = read_flat(directory.config) if directory.config.is_file() else {}
+    error = record.error or {}
+    run = Run(
+        directory, record, config, record.study, record.trial,
+        failure=error.get("class") if record.status == "failed" else None, message=error.get("message", ""),
+    )  # fmt: skip
+    return studies.told(run) if record.study is not None else run
+
+
+class _Studies:
+    """What the files of studies say of their trials, each read once."""
+
+    def __init__(self) -> None:
+        self._tables: dict[Path, dict[int, dict[str, str]]] = {}
+        self._searched: dict[Path, bool] = {}
+        self._example: dict[Path, Run] = {}
+
+    def told(self, run: Run) -> Run:
+        """The run with what its study knows of it."""
+        home = self._home(run.directory.path)
+        row = self._table(home).get(run.trial if run.trial is not None else -1, {})
+        status = {"fail": "failed", "pruned": "pruned"}.get(row.get("state", ""))
+        failed = "failed" in {run.status, status}
+        told = Run(
+            run.directory, run.record, run.config, run.study, run.trial, searched=self._is_search(home),
+            trial_status=status, failure=(row.get("failure") or run.failure or "exception") if failed else None,
+            message=row.get("error") or run.message,
+        )  # fmt: skip
+        self._example.setdefault(home, told)
+        return told
+
+    def without_run(self, runs: dict[Path, Run]) -> Iterator[Run]:
+        """Trials that ended before there was a run.json."""
+        recorded = {(run.study, run.trial) for run in runs.values()}
+        for home, example in list(self._example.items()):
+            for number, row in self._table(home).items():
+                status = {"fail": "failed", "pruned": "pruned"}.get(row.get("state", ""))
+                if status is not None and (example.study, number) not in recorded:
+                    yield Run(
+                        RunDirectory(home / str(number)), None, {"data.name": example.dataset}, example.study, number,
+                        searched=example.searched, trial_status=status, message=row.get("error") or "",
+                        failure=(row.get("failure") or "exception") if status == "failed" else None,
+                    )  # fmt: skip
+
+    def _home(self, path: Path) -> Path:
+        """The study's directory: a trial lies in it, or a repeat in a trial."""
+        return path.parent.parent if path.name.startswith("repeat") else path.parent
+
+    def _table(self, home: Path) -> dict[int, dict[str, str]]:
+        if home not in self._tables:
+            try:
+                with (home / "trials.csv").open(newline="", encoding="utf-8") as stream:
+                    rows = {int(row["number"]): row for row in csv.DictReader(stream)}
+            except (OSError, ValueError, KeyError):
+                rows = {}  # the study has not come to it yet
+            self._tables[home] = rows
+        return self._tables[home]
+
+    def _is_search(self, home: Path) -> bool:
+        """Whether the trials were sampled. Unknown counts as sampled; a grid or a recheck was not."""
+        if home not in self._searched:
+            space = _space(home / "study.journal")
+            self._searched[home] = space is None or (bool(space) and "each of" not in space)
+        return self._searched[home]
+
+
+def _space(journal: Path) -> dict[str, Any] | None:
+    """The space of a study, from the first lines of its journal; None where they do not say it, {} for a recheck."""
+    try:
+        with journal.open(encoding="utf-8") as stream:
+            for line, _ in zip(stream, range(10), strict=False):
+                identity = json.loads(line).get("user_attr", {}).get("ratchet:study")
+                if identity is not None:
+                    return dict(identity.get("space") or {})
+    except (OSError, ValueError, AttributeError):
+        return None
+    return None

@@ -1,0 +1,84 @@
+"""Which number of a run is compared, and which way is better."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from ratchet.comparison.gather import Run
+from ratchet.config.names import nearest
+from ratchet.errors import RatchetError
+
+Direction = Literal["maximize", "minimize"]
+COSTS = ("seconds", "parameters")
+_SMALLER = ("loss", "error", "seconds", "parameters", "latency", "mae", "mse", "rmse", "perplexity")
+
+
+def objective_of(runs: Sequence[Run]) -> str:
+    """The metric that most of the runs were trained for; of finished ones where there are any."""
+    for chosen in ([run for run in runs if run.finished], runs):
+        counts = Counter(str(run.config["objective.metric"]) for run in chosen if "objective.metric" in run.config)
+        if counts:
+            return counts.most_common(1)[0][0]
+    return "validation/accuracy"
+
+
+def direction_of(runs: Sequence[Run], metric: str) -> Direction:
+    """What the runs' configs say of their objective; of another metric, by its name: a loss or a cost is minimized."""
+    for run in runs:
+        if run.config.get("objective.metric") == metric:
+            return "minimize" if run.config.get("objective.direction") == "minimize" else "maximize"
+    return "minimize" if metric.rpartition("/")[2].lower().endswith(_SMALLER) else "maximize"
+
+
+def value_of(run: Run, metric: str) -> float | None:
+    """The metric at the run's best checkpoint, or a cost; None where the run has no such number."""
+    record = run.record
+    if record is None:
+        return None
+    if metric in COSTS:
+        return run.seconds if metric == "seconds" else float(record.parameters)
+    if record.best is None:
+        return None
+    best = record.best
+    value = best.value if best.metric == metric else best.metrics.get(metric)
+    if value is None:
+        value = _at_step(run, metric, best.step)
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _at_step(run: Run, metric: str, step: int) -> float | None:
+    """Records before best.metrics: the row of metrics.csv."""
+    try:
+        with run.directory.metrics.open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                if row.get("step") == str(step) and row.get(metric):
+                    return float(row[metric])
+    except (OSError, ValueError):
+        return None
+    return None
+
+
+def known_metrics(runs: Sequence[Run]) -> list[str]:
+    """Every metric that one of the runs has."""
+    names = set(COSTS)
+    for run in runs:
+        if run.record is not None and run.record.best is not None:
+            names |= {run.record.best.metric, *run.record.best.metrics, *run.record.metrics}
+    return sorted(names - {"epoch", "lr"})
+
+
+def require_metric(metric: str, runs: Sequence[Run]) -> None:
+    """Raises RatchetError for a metric that no run has, and for one of the test split."""
+    known = known_metrics(runs)
+    example = (nearest(metric, known) or [objective_of(runs)])[0]
+    if metric.startswith("test/") or metric == "test":
+        raise RatchetError(
+            f"metric={metric}: to choose by the test split spoils it; allowed: {', '.join(known)}; "
+            f"type: metric={objective_of(runs)}, and python src/evaluate.py run=<the one you choose>"
+        )
+    if metric not in known:
+        raise RatchetError(f"metric={metric}: no run has it; allowed: {', '.join(known)}; type: metric={example}")

@@ -1,0 +1,52 @@
+"""The table in W&B: a run of its own, of the job type compare."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from ratchet.comparison.files import ROW_COLUMNS, row_record
+from ratchet.comparison.tables import Table
+from ratchet.project import Project
+
+
+def wanted(tables: Sequence[Table], asked: bool | None) -> bool:
+    """What was asked for; else whether the newest run with W&B was online."""
+    return _newest(tables).get("logger.mode") == "online" if asked is None else asked
+
+
+def _newest(tables: Sequence[Table]) -> dict[str, Any]:
+    """The config of the newest run that W&B knows; empty where there is none."""
+    known = [run for table in tables for run in table.runs if run.record is not None and run.record.wandb_id]
+    return max(known, key=lambda run: run.record.started_at if run.record else "").config if known else {}
+
+
+def push(tables: Sequence[Table], project: Project) -> str:
+    """Log the rows as a W&B table, where the newest run went: online, or offline for `wandb sync`.
+
+    Returns a line about it. A service that fails costs a line of warning, never the comparison.
+    """
+    config = _newest(tables)
+    mode: Literal["online", "offline"] = "online" if config.get("logger.mode") == "online" else "offline"
+    try:
+        import wandb
+
+        (project.root / "wandb").mkdir(exist_ok=True)
+        session = wandb.init(
+            project=config.get("logger.project") or "ratchet", entity=config.get("logger.entity"), job_type="compare",
+            name="comparison", dir=str(project.root), mode=mode,
+            settings=wandb.Settings(silent=True, console="off", init_timeout=30.0, x_disable_stats=True),
+        )  # fmt: skip
+        try:
+            rows = [row_record(table, row) for table in tables for row in table.rows]
+            session.log({"comparison": wandb.Table(list(ROW_COLUMNS), [list(row.values()) for row in rows])})
+            for table in tables:
+                session.summary[f"verdict/{table.dataset}"] = table.verdict
+        finally:
+            session.finish()
+    except Exception as error:  # noqa: BLE001 - whatever the service does
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"warning: W&B did not take the table ({reason}); the files have it all", file=sys.stderr)
+        return ""
+    return f"W&B: run {session.id}, {mode}" + ("" if mode == "online" else "; wandb sync sends it")

@@ -1,0 +1,252 @@
+"""The comparison itself: one table for each data set, its rows judged by ratchet.evidence.
+
+A row that stands for the best of several settings, or for a search's best, carries no significance: its value took
+part in choosing it, and the best of k noisy values is expected high by about the k-th normal order statistic (Blom
+1958: the quantile at (k - 3/8)/(k + 1/4)) times the standard deviation between seeds.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ratchet.comparison.gather import FINISHED, Run
+from ratchet.comparison.measures import Direction, direction_of, objective_of, value_of
+from ratchet.comparison.settings import Setting, labels, settings_of
+from ratchet.evidence.groups import Group, compare_groups
+
+TIED, AHEAD, BEHIND, UNKNOWN = "tied with best", "best", "behind", "cannot tell"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table."""
+
+    name: str
+    settings: tuple[Setting, ...]  # the one it stands for first
+    group: Group | None  # None: no finished run
+    verdict: str  # TIED, AHEAD, BEHIND, UNKNOWN, "best of 50", or empty: nothing is claimed
+    runs: tuple[Run, ...]
+    seconds: float | None  # median of a training
+    parameters: int | None
+
+    @property
+    def best_of(self) -> int:
+        """How many settings it was the best of: in a search those that were given up too, else those with its seeds."""
+        chosen = self.settings[0]
+        if not chosen.values:
+            return 0
+        if chosen.searched:
+            return sum(any(run.status != "failed" for run in each.runs) for each in self.settings)
+        return sum(len(each.values) == len(chosen.values) for each in self.settings)
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many runs ended how."""
+        return dict(Counter(run.status for run in self.runs))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of runs that saw the same data, best first."""
+
+    dataset: str
+    data_hash: str
+    metric: str
+    direction: Direction
+    rows: tuple[Row, ...]
+    values: Mapping[Run, float | None]
+    verdict: str  # a sentence
+    notes: tuple[str, ...]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run of the table."""
+        return tuple(run for row in self.rows for run in row.runs)
+
+
+def tables_of(
+    runs: Sequence[Run], *, metric: str | None, direction: Direction | None, group_by: Sequence[str]
+) -> list[Table]:
+    """One table for each data set and hash, the one with most runs first. Different data are never in one table."""
+    hashes: dict[str, Counter[str]] = {}
+    for run in runs:
+        if run.data_hash:
+            hashes.setdefault(run.dataset, Counter())[run.data_hash] += 1
+    together: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        usual = hashes.get(run.dataset, Counter({"": 1})).most_common(1)[0][0]
+        together.setdefault((run.dataset, run.data_hash or usual), []).append(run)
+    ordered = sorted(together.items(), key=lambda item: (-len(item[1]), item[0]))
+    made = [_table(name, found, metric=metric, direction=direction, group_by=group_by) for name, found in ordered]
+    twice = {name for name, count in Counter(table.dataset for table in made).items() if count > 1}
+    said = "{0} was prepared in different ways: runs of the data hash {1} are compared among themselves"
+    return [
+        replace(t, notes=(*t.notes, said.format(t.dataset, t.data_hash[:8]))) if t.dataset in twice else t for t in made
+    ]
+
+
+def _table(
+    data: tuple[str, str], runs: Sequence[Run], *, metric: str | None, direction: Direction | None,
+    group_by: Sequence[str],
+) -> Table:  # fmt: skip
+    metric = metric or objective_of(runs)
+    direction = direction or direction_of(runs, metric)
+    values = {run: value_of(run, metric) for run in runs}
+    rows = _rows(settings_of(runs, values), group_by, direction)
+    judged, verdict, notes = _judged(rows, direction)
+    return Table(*data, metric, direction, tuple(judged), values, verdict, (*notes, *_more_notes(rows, values)))
+
+
+def _rows(settings: Sequence[Setting], group_by: Sequence[str], direction: Direction) -> list[Row]:
+    """Without group_by a row is a setting; but of several things compared, each search is one row."""
+    bundles: dict[str, list[Setting]] = {}
+    if group_by:
+        for setting in settings:
+            bundles.setdefault(group_name(setting, group_by), []).append(setting)
+        return [_row(name, found, direction) for name, found in bundles.items()]
+    searches = {study for setting in settings if setting.searched for study in setting.studies}
+    apart = bool(searches) and (len(searches) > 1 or any(not setting.searched for setting in settings))
+    alone = [setting for setting in settings if not (apart and setting.searched)]
+    for setting in settings:
+        if apart and setting.searched:
+            bundles.setdefault(f"search {setting.studies[0]}", []).append(setting)
+    rows = [_row(name, [setting], direction) for name, setting in zip(_names(alone), alone, strict=True)]
+    return rows + [_row(name, found, direction) for name, found in bundles.items()]
+
+
+def _names(settings: Sequence[Setting]) -> list[str]:
+    """Trials that never began have no config: they are called by their number."""
+    known = [setting for setting in settings if setting.runs[0].record is not None]
+    named = iter(labels([setting.config for setting in known]))
+    return [next(named) if s.runs[0].record is not None else f"trial {s.runs[0].trial}" for s in settings]
+
+
+def group_name(setting: Setting, group_by: Sequence[str]) -> str:
+    """The values of the keys that rows are made by."""
+    first = setting.runs[0]
+    found = [first.study or "no study" if key == "study" else setting.config.get(key, "none") for key in group_by]
+    leaves = [key.removesuffix(".name").removesuffix("._target_") for key in group_by]
+    if len(group_by) == 1:
+        return _short(found[0])
+    return " ".join(f"{leaf}={_short(value)}" for leaf, value in zip(leaves, found, strict=True))
+
+
+def _short(value: object) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.rpartition(".")[2] if text.startswith(("torch.", "ratchet.", "own.")) else text
+
+
+def _row(name: str, settings: Sequence[Setting], direction: Direction) -> Row:
+    """The row stands for its setting with the most seeds, of those for the one with the best mean."""
+    sign = -1.0 if direction == "maximize" else 1.0
+    ordered = sorted(settings, key=lambda each: (-len(each.values), sign * each.mean if each.values else 0.0))
+    runs = tuple(run for setting in settings for run in setting.runs)
+    counted = [run for run in ordered[0].runs if run.finished] or list(runs)
+    seconds = [run.seconds for run in counted if run.seconds is not None]
+    sizes = [run.record.parameters for run in counted if run.record is not None]
+    return Row(
+        name, tuple(ordered), None, "", runs, statistics.median(seconds) if seconds else None,
+        sizes[0] if sizes else None,
+    )  # fmt: skip
+
+
+def _judged(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], str, list[str]]:
+    """Rows with their figures and verdicts, best first; the sentence about all; notes."""
+    measured = [row for row in rows if row.settings[0].values]
+    empty = [row for row in rows if not row.settings[0].values]
+    if not measured:
+        return list(rows), "No run has finished: there is nothing to compare.", []
+    mode: Literal["max", "min"] = "max" if direction == "maximize" else "min"
+    fair = {row.name: dict(row.settings[0].values) for row in measured if not _chosen(row)}
+    judged: list[Row] = []
+    notes: list[str] = []
+    verdict = "The rows were chosen by their values: none of them is called better than another."
+    chosen = [row for row in measured if _chosen(row)]
+    if fair:
+        compared = compare_groups(fair, mode=mode)
+        verdict = _sentence(compared.leader, compared.alone, compared.groups, bool(chosen))
+        notes = [compared.note] if compared.note and len(fair) > 1 else []
+        groups = {group.name: group for group in compared.groups}
+        judged += [
+            replace(row, group=groups[row.name], verdict=_word(groups[row.name], compared.leader, compared.alone))
+            for row in measured if row.name in groups
+        ]  # fmt: skip
+    for row in chosen:
+        (group,) = compare_groups({row.name: dict(row.settings[0].values)}, mode=mode).groups
+        judged.append(
+            replace(row, group=replace(group, low=None, high=None), verdict=_best_of(row, all_searched=not fair))
+        )
+    sign = -1.0 if direction == "maximize" else 1.0
+    judged.sort(key=lambda row: (sign * row.group.mean if row.group else 0.0, row.name))
+    return [*judged, *empty], verdict, notes + _expected_high(chosen)
+
+
+def _chosen(row: Row) -> bool:
+    """Whether its value took part in choosing it."""
+    return row.best_of > 1 or row.settings[0].searched
+
+
+def _best_of(row: Row, *, all_searched: bool) -> str:
+    return f"best of {row.best_of}" if row.best_of > 1 else "" if all_searched else "chosen by its value"
+
+
+def _sentence(leader: str, alone: bool, groups: Sequence[Group], chosen: bool) -> str:
+    others = " the rows that were not chosen by their values" if chosen else " every other row"
+    if len(groups) == 1:
+        return f"{leader} is the only row that was not chosen by its value." if chosen else ""
+    if alone:
+        return f"{leader} is better than{others} (each at two-sided 5 %)."
+    tied = [group for group in groups if group.tied]
+    if all(group.half_width is None for group in tied):
+        return f"{leader} has the best mean{' of' + others if chosen else ''}; too few seeds to say more."
+    names = ", ".join(group.name for group in tied) if len(tied) <= 3 else f"{len(tied)} of {len(groups) - 1} others"
+    return f"{leader} has the best mean, but {names} cannot be told from it."
+
+
+def _word(group: Group, leader: str, alone: bool) -> str:
+    if group.name == leader:
+        return AHEAD if alone else ""
+    if group.half_width is None:
+        return UNKNOWN
+    return TIED if group.tied else BEHIND
+
+
+def _expected_high(chosen: Sequence[Row]) -> list[str]:
+    """Rule 4 for tables: what choosing does to a value."""
+    counts = [row.best_of for row in chosen]
+    if not counts:
+        return []
+    repeats = [list(each.values.values()) for row in chosen for each in row.settings if len(each.values) > 1]
+    if max(counts) == 1:
+        total = len(chosen)
+        if total < 2:
+            return []
+        what = f"the best of these {total}"
+    else:
+        total = max(counts)
+        what = f"the best of {total}"
+    high = statistics.NormalDist().inv_cdf((total - 0.375) / (total + 0.25))
+    pooled = ""
+    if repeats:
+        df = sum(len(each) - 1 for each in repeats)
+        sd = (sum(statistics.variance(each) * (len(each) - 1) for each in repeats) / df / len(repeats[0])) ** 0.5
+        pooled = f", here {high * sd:.2g}"
+    return [
+        f"Values that took part in a choice carry no significance: {what} is expected about {high:.1f} sd too high"
+        f"{pooled}. To know: repeat it on fresh seeds, or let src/promote.py ask."
+    ]
+
+
+def _more_notes(rows: Sequence[Row], values: Mapping[Run, float | None]) -> list[str]:
+    repeated = sum(setting.repeated for row in rows for setting in row.settings)
+    missing = sum(run.status == FINISHED and value is None for run, value in values.items())
+    said = []
+    if repeated:
+        said.append(f"{repeated} finished run{'s' * (repeated > 1)} had a seed that ran again: the newest counts.")
+    if missing:
+        said.append(f"{missing} finished run{'s' * (missing > 1)} did not measure it (trained on all data, perhaps).")
+    return said

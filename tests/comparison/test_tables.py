@@ -1,0 +1,249 @@
+"""Rows and their verdicts: seeds as repeats, choices without significance, data never mixed, nothing dropped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ratchet.comparison.choice import keys_named, of_study, runs_named
+from ratchet.comparison.gather import gather
+from ratchet.comparison.measures import direction_of, require_metric, value_of
+from ratchet.comparison.tables import Table, tables_of
+from ratchet.comparison.testing import make_run, make_study
+from ratchet.errors import RatchetError
+from ratchet.evidence.groups import compare_groups
+from ratchet.project import Project
+
+SPREAD = (0.0, 0.004, -0.003, 0.002, -0.001)
+
+
+def table(root: Path, **asked) -> Table:
+    (found,) = tables(root, **asked)
+    return found
+
+
+def tables(root: Path, *, group_by=(), metric=None) -> list[Table]:
+    runs = gather(Project(root), [root / "runs"]).runs
+    return tables_of(runs, metric=metric, direction=None, group_by=keys_named(runs, group_by))
+
+
+def seeds(root: Path, name: str, mean: float, *, n: int = 5, **settings) -> None:
+    for seed in range(n):
+        value = mean + SPREAD[(seed * (ord(name) - 96)) % 5]
+        make_run(root / "runs" / f"{name}{seed}", accuracy=value, seed=seed, minute=seed, **settings)
+
+
+def verdicts(found: Table) -> dict[str, str]:
+    return {row.name: row.verdict for row in found.rows}
+
+
+def test_rows_are_judged_as_the_evidence_says(tmp_path):
+    seeds(tmp_path, "a", 0.95, model="cnn")
+    seeds(tmp_path, "b", 0.949, model="gru")
+    seeds(tmp_path, "c", 0.80, model="mlp")
+    found = table(tmp_path)
+    assert verdicts(found) == {"cnn": "", "gru": "tied with best", "mlp": "behind"}
+    assert found.verdict == "cnn has the best mean, but gru cannot be told from it."
+    values = {
+        name: {seed: mean + SPREAD[seed * step % 5] for seed in range(5)}
+        for name, mean, step in (("cnn", 0.95, 1), ("gru", 0.949, 2), ("mlp", 0.8, 3))
+    }
+    for row, group in zip(found.rows, compare_groups(values, mode="max").groups, strict=True):
+        assert row.group is not None
+        assert row.group.name == group.name
+        assert row.group.low == pytest.approx(group.low)
+        assert row.group.gap == pytest.approx(group.gap)
+
+
+def test_best_is_said_of_a_row_that_stands_alone(tmp_path):
+    for name, mean, sign in (("cnn", 0.95, 1), ("mlp", 0.80, -1)):
+        for seed in range(3):
+            make_run(tmp_path / f"runs/{name}{seed}", accuracy=mean + sign * SPREAD[seed], seed=seed, model=name)
+    found = table(tmp_path)
+    assert verdicts(found) == {"cnn": "best", "mlp": "behind"}
+    assert found.verdict.startswith("cnn is better than every other row")
+
+
+def test_one_seed_has_no_error_bar_and_no_verdict(tmp_path):
+    make_run(tmp_path / "runs/a", accuracy=0.9)
+    make_run(tmp_path / "runs/b", accuracy=0.8, config={"optimizer.lr": 0.1})
+    found = table(tmp_path)
+    assert [row.name for row in found.rows] == ["lr=0.01", "lr=0.1"]
+    assert [row.group.low for row in found.rows if row.group] == [None, None]
+    assert verdicts(found)["lr=0.1"] == "cannot tell"
+    assert "too few seeds" in found.verdict
+
+
+def test_a_smaller_loss_is_better_and_a_larger_accuracy(tmp_path):
+    make_run(tmp_path / "runs/a", accuracy=0.9, model="cnn")
+    make_run(tmp_path / "runs/b", accuracy=0.8, model="mlp")
+    for metric in ("validation/accuracy", "validation/loss"):
+        assert [row.name for row in table(tmp_path, metric=metric).rows] == ["cnn", "mlp"]
+    runs = gather(Project(tmp_path), [tmp_path / "runs"]).runs
+    assert direction_of(runs, "seconds") == direction_of(runs, "validation/loss") == "minimize"
+    assert direction_of(runs, "validation/f1") == "maximize"
+
+
+@pytest.mark.parametrize("group_by", [(), ("model",), ("optimizer.lr",), ("model", "study")])
+def test_no_run_is_dropped(tmp_path, group_by):
+    seeds(tmp_path, "a", 0.95)
+    make_run(tmp_path / "runs/b", status="failed", seed=7, error={"class": "OutOfMemoryError", "message": "too big"})
+    make_run(tmp_path / "runs/c", status="interrupted", seed=8)
+    make_run(tmp_path / "runs/d", status="running", model="gru")
+    make_study(tmp_path / "runs", "search", 30)
+    found = table(tmp_path, group_by=group_by)
+    assert len(found.runs) == 38
+    counts: dict[str, int] = {}
+    for row in found.rows:
+        for status, count in row.statuses.items():
+            counts[status] = counts.get(status, 0) + count
+    assert counts == {"completed": 5 + 25, "failed": 2, "interrupted": 1, "running": 1, "pruned": 4}
+
+
+def test_failed_runs_count_in_no_mean(tmp_path):
+    make_run(tmp_path / "runs/a", accuracy=0.9, seed=0)
+    make_run(tmp_path / "runs/b", accuracy=0.1, seed=1, status="pruned")
+    (row,) = table(tmp_path).rows
+    assert row.group is not None
+    assert (row.group.mean, row.group.n) == (0.9, 1)
+
+
+def test_of_a_seed_that_ran_twice_the_newest_counts_and_it_is_said(tmp_path):
+    make_run(tmp_path / "runs/new", accuracy=0.9, seed=0, minute=9)
+    make_run(tmp_path / "runs/old", accuracy=0.5, seed=0, minute=1)
+    found = table(tmp_path)
+    assert found.rows[0].settings[0].values == {0: 0.9}
+    assert any("newest counts" in note for note in found.notes)
+
+
+def test_a_search_is_one_row_among_others_and_claims_nothing(tmp_path):
+    seeds(tmp_path, "a", 0.90)
+    make_study(tmp_path / "runs", "search", 30)
+    found = table(tmp_path)
+    best, other = found.rows
+    assert (best.name, best.verdict) == ("search search", "best of 29")  # one of 30 failed
+    assert best.group is not None
+    assert best.group.low is None
+    assert other.verdict == ""
+    assert any("expected about 2.0 sd too high" in note for note in found.notes)
+    assert "is better than" not in found.verdict
+
+
+def test_a_study_s_own_trials_carry_no_significance_either(tmp_path):
+    make_study(tmp_path / "runs", "search", 30)
+    for repeat in range(2):
+        make_run(
+            tmp_path / f"runs/sweeps/search/30/repeat{repeat}", accuracy=0.99, seed=repeat, study="search", trial=30
+        )
+    found = table(tmp_path)
+    assert len(found.rows) == 31
+    assert set(verdicts(found).values()) == {""}
+    assert all(row.group.low is None for row in found.rows if row.group)
+
+
+def test_a_grid_of_seeds_is_judged(tmp_path):
+    for trial, (model, seed) in enumerate((model, seed) for model in ("cnn", "mlp") for seed in range(3)):
+        mean = {"cnn": 0.95, "mlp": 0.8}[model] * (1 if seed else 0.999)
+        make_run(tmp_path / f"runs/sweeps/g/{trial}", accuracy=mean, model=model, seed=seed, study="g", trial=trial)
+    journal = tmp_path / "runs/sweeps/g/study.journal"
+    journal.write_text('{"op_code":2,"user_attr":{"ratchet:study":{"space":{"each of":"[]"}}}}\n')
+    assert verdicts(table(tmp_path)) == {"cnn": "best", "mlp": "behind"}
+
+
+def test_a_row_of_several_settings_is_the_best_of_them_and_not_their_mean(tmp_path):
+    for rate, accuracy in ((0.1, 0.8), (0.01, 0.9), (0.001, 0.7)):
+        make_run(tmp_path / f"runs/{rate}", accuracy=accuracy, config={"optimizer.lr": rate})
+    make_run(tmp_path / "runs/mlp", accuracy=0.85, model="mlp")
+    found = table(tmp_path, group_by=["model"])
+    assert verdicts(found) == {"cnn": "best of 3", "mlp": ""}
+    assert found.rows[0].group is not None
+    assert found.rows[0].group.mean == 0.9
+
+
+def test_a_lucky_seed_does_not_stand_for_a_setting_with_many(tmp_path):
+    seeds(tmp_path, "a", 0.90)
+    make_run(tmp_path / "runs/lucky", accuracy=0.99, config={"optimizer.lr": 0.5})
+    (row,) = table(tmp_path, group_by=["model"]).rows
+    assert row.group is not None
+    assert (row.group.n, row.best_of) == (5, 1)
+
+
+def test_different_data_are_never_in_one_table(tmp_path):
+    make_run(tmp_path / "runs/a", data_hash="a" * 64)
+    make_run(tmp_path / "runs/b", data_hash="b" * 64)
+    make_run(tmp_path / "runs/c", config={"data.name": "digits"}, data_hash="c" * 64)
+    found = tables(tmp_path)
+    assert sorted((each.dataset, each.data_hash[0], len(each.runs)) for each in found) == [
+        ("digits", "c", 1), ("mnist1d", "a", 1), ("mnist1d", "b", 1),
+    ]  # fmt: skip
+    notes = [note for each in found for note in each.notes if each.dataset == "mnist1d"]
+    assert len(notes) == 2
+    assert "prepared in different ways" in notes[0]
+
+
+def test_trials_that_never_began_are_shown_with_their_class(tmp_path):
+    make_study(tmp_path / "runs", "search", 20)
+    failed = [run for run in gather(Project(tmp_path), [tmp_path / "runs"]).runs if run.status == "failed"]
+    assert [(run.trial, run.record, run.failure) for run in failed] == [(11, None, "non-finite loss")]
+
+
+def test_a_damaged_run_is_named_and_the_rest_compared(tmp_path):
+    make_run(tmp_path / "runs/a")
+    make_run(tmp_path / "runs/b", seed=1).record.write_text("{")
+    make_run(tmp_path / "runs/c", seed=2).config.write_text("model: {name: cnn\n")
+    found = gather(Project(tmp_path), [tmp_path / "runs"])
+    assert len(found.runs) == 1
+    assert ["runs/b" in found.unread[0] or "runs/b" in found.unread[1], len(found.unread)] == [True, 2]
+
+
+def test_values_are_those_of_the_best_checkpoint_and_found_in_old_records_too(tmp_path):
+    run = make_run(tmp_path / "runs/a", accuracy=0.9, epochs=4)
+    (found,) = gather(Project(tmp_path), [tmp_path / "runs"]).runs
+    assert value_of(found, "validation/accuracy") == 0.9
+    assert value_of(found, "train/loss") == pytest.approx(float(run.metrics.read_text().splitlines()[-1].split(",")[4]))
+    assert value_of(found, "parameters") == 12_202
+    assert value_of(found, "nothing") is None
+
+
+def test_reading_writes_nothing(tmp_path):
+    make_study(tmp_path / "runs", "search", 12)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
+    tables(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")} == before
+
+
+def test_runs_are_named_by_folder_pattern_and_id(tmp_path, monkeypatch):
+    seeds(tmp_path, "a", 0.9, n=3)
+    monkeypatch.chdir(tmp_path)
+    project = Project(tmp_path)
+    identifier = gather(project).runs[0].id
+    for names, count in (
+        (["runs/a0"], 1),
+        (["runs"], 3),
+        (["runs/a[12]"], 2),
+        (["runs/a0", "runs"], 3),
+        ([identifier], 1),
+    ):
+        assert len(runs_named(project, names).runs) == count
+    with pytest.raises(RatchetError, match=r"runs=nowhere: there is no run.*type: "):
+        runs_named(project, ["nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("ask", "line"),
+    [
+        (lambda runs: require_metric("validation/acuracy", runs), "type: metric=validation/accuracy"),
+        (lambda runs: require_metric("test/accuracy", runs), "to choose by the test split spoils it"),
+        (lambda runs: keys_named(runs, ["seed"]), "type: group_by=model"),
+        (lambda runs: keys_named(runs, ["lr"]), "type: group_by=optimizer.lr"),
+        (lambda runs: keys_named(runs, ["modle"]), "type: group_by=model"),
+        (lambda runs: of_study(runs, "serch"), "type: study=search"),
+    ],
+)
+def test_mistakes_end_in_what_to_type(tmp_path, ask, line):
+    make_study(tmp_path / "runs", "search", 3)
+    with pytest.raises(RatchetError) as caught:
+        ask(gather(Project(tmp_path), [tmp_path / "runs"]).runs)
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
