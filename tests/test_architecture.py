@@ -22,6 +22,7 @@ FLOORS = [
     {"training"},
     {"evaluation"},
     {"search"},
+    {"promotion"},
     {"commands"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -25,6 +25,7 @@ from ratchet.config.explanation import explain
 from ratchet.config.grammar import parse_override, values_of
 from ratchet.config.names import nearest, suggestion
 from ratchet.config.schema import Config
+from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
 from ratchet.errors import ConfigError
 from ratchet.project import Project
@@ -69,6 +70,7 @@ class SweptTraining:
         from ratchet.training.train import train
 
         config = validate(plain_config(composed))
+        refuse_reserved(config.seed)  # one from between the ends of a space
         run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
         trial = current_trial()
         assert trial is not None
@@ -214,7 +216,7 @@ def _length(composed: DictConfig) -> str:
 
 
 def _check(composed: DictConfig) -> None:
-    validate(plain_config(composed))
+    refuse_reserved(validate(plain_config(composed)).seed)
 
 
 def _identity(composed: DictConfig) -> dict[str, Any]:
