@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import EvidenceError
-from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence, weigh
+from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence, weigh, weigh_resplits
 from ratchet.evidence.intervals import Interval, t_interval
 
 SCREENED = 5  # of a study's best
@@ -39,8 +40,9 @@ class Attempt:
     looks: tuple[int, ...] = LOOKS
     alpha: float = ALPHA
     single_alpha: float = SINGLE_ALPHA
+    resplit: tuple[int, int] | None = None  # validation and training examples: a difference is a re-split's one number
 
-    @property
+    @cached_property
     def evidence(self) -> Evidence | None:
         """At the first look that decides, else at the last one reached; None before the first.
 
@@ -50,11 +52,21 @@ class Attempt:
         for look in self.looks:
             if look > len(self.differences) or (found is not None and found.verdict != "continue"):
                 break
-            found = weigh(
-                np.stack(self.differences[:look]), min_effect=self.min_effect, looks=self.looks, alpha=self.alpha,
-                single_alpha=self.single_alpha,
-            )  # fmt: skip
+            found = self.weighed(look)
         return found
+
+    def weighed(self, pairs: int) -> Evidence:
+        """What the first pairs say."""
+        table = np.stack(self.differences[:pairs])
+        if self.resplit is None:
+            return weigh(
+                table, min_effect=self.min_effect, looks=self.looks, alpha=self.alpha, single_alpha=self.single_alpha
+            )
+        validation, training = self.resplit
+        return weigh_resplits(
+            table[:, 0], validation=validation, training=training, min_effect=self.min_effect, looks=self.looks,
+            alpha=self.alpha,
+        )  # fmt: skip
 
     @property
     def wanted(self) -> range:
@@ -83,7 +95,7 @@ def shortlist(values: Mapping[Key, float], *, mode: Mode, top: int = SCREENED) -
 
 
 def challenger(screened: Mapping[Key, Sequence[float]], *, mode: Mode) -> Key:
-    """The best mean over fresh seeds; what the study had seen of it has no say. One whose runs failed is passed over."""
+    """The best mean over fresh seeds; what the study had seen of it has no say. Those without a run are passed over."""
     means = {key: float(np.mean(values)) for key, values in screened.items() if len(values)}
     return shortlist(means, mode=mode, top=1)[0]
 

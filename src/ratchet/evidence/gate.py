@@ -60,7 +60,7 @@ def weigh(
     """Weigh score(challenger) - score(champion), (seeds, examples).
 
     Between looks the verdict is "continue". Where all seeds give the same differences there is one look, the first,
-    at single_alpha. EvidenceError where the table is empty or not finite, holds a single number, or has more pairs than the
+    at single_alpha. EvidenceError where the table is empty, not finite or a single number, or has more pairs than the
     last look.
     """
     table = finite(difference, what="differences", ndim=2)

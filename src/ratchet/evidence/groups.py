@@ -1,8 +1,8 @@
 """Which row of a table is best, which ones cannot be told from it, and by how much.
 
-The leader's gap to each other row is tested at alpha, two-sided and uncorrected: the leader is called best only where it
-is told from every other row, which an error in any one of them prevents (Gutmann & Maymin 1987; Hung & Fithian 2019,
-arXiv:1610.03944).
+The leader's gap to each other row is tested at alpha, two-sided and uncorrected: the leader is called best only where
+it is told from every other row (Gutmann & Maymin 1987; Hung & Fithian 2019, arXiv:1610.03944). Seeds are the
+sample: what a table says holds for other seeds on the same examples; for other examples the gate asks (gate.py).
 """
 
 from __future__ import annotations
