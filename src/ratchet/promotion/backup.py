@@ -72,8 +72,8 @@ def digests(project: Project, names: Sequence[str]) -> dict[str, str | None]:
 def require_as_left(project: Project, left: dict[str, str | None]) -> None:
     """Raises RatchetError where one of the files is no longer what promotion wrote."""
     now = digests(project, list(left))
-    for name in left:
-        if now[name] != left[name]:
+    for name, digest in left.items():
+        if now[name] != digest:
             raise RatchetError(
                 f"{name} was edited after the promotion, and --undo would lose that; type: git diff {name}, to see it, "
                 "or: python src/promote.py --undo allow_dirty=true, to go back all the same"

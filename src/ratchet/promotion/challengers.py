@@ -59,7 +59,7 @@ def from_run(named: str, champion: Champion, *, places: Places) -> Candidate:
     """The config of a run, named by its id or its directory. Raises RatchetError where it may not challenge."""
     path = next((p for p in (Path(named), places.project.root / named) if (p / "run.json").is_file()), None)
     found = _find(RunDirectory(path)) if path else _by_id(named, places)
-    return _candidate([found], champion, places=places, what=f"run {named}")
+    return _candidate([found], champion, what=f"run {named}")
 
 
 def from_trial(study: str, trial: int, champion: Champion, *, places: Places) -> Candidate:
@@ -70,7 +70,7 @@ def from_trial(study: str, trial: int, champion: Champion, *, places: Places) ->
             f"trial={trial}: study {study} has no run of it, or it failed before training began; allowed: "
             f"{_some(sorted(trials))}; type: study={study}, for its best"
         )
-    return _candidate(trials[trial], champion, places=places, what=f"trial {trial} of study {study}")
+    return _candidate(trials[trial], champion, what=f"trial {trial} of study {study}")
 
 
 def of_study(study: str, champion: Champion, *, places: Places) -> list[Candidate]:
@@ -83,7 +83,7 @@ def of_study(study: str, champion: Champion, *, places: Places) -> list[Candidat
             f"type: ls {places.sweeps}"
         )
     return [
-        _candidate(found, champion, places=places, what=f"trial {number} of study {study}")
+        _candidate(found, champion, what=f"trial {number} of study {study}")
         for number, found in sorted(complete.items())
     ]
 
@@ -132,7 +132,7 @@ def _find(run: RunDirectory) -> _Found:
     return _Found(run, RunRecord.read(run))
 
 
-def _candidate(found: Sequence[_Found], champion: Champion, *, places: Places, what: str) -> Candidate:
+def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Candidate:
     """From the runs of one configuration."""
     for reason in (reason for each in found for reason in _refusals(each, champion, what=what)):
         raise reason
@@ -141,8 +141,8 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, places: Places, w
     if config.objective != champion.config.objective:
         raise RatchetError(
             f"{what} was judged by {config.objective.metric}, the champion by {champion.config.objective.metric}: "
-            "they cannot be compared; type: the training again with "
-            f"objective.metric={champion.config.objective.metric} objective.direction={champion.config.objective.direction}"
+            f"they cannot be compared; type: the training again with objective.metric="
+            f"{champion.config.objective.metric} objective.direction={champion.config.objective.direction}"
         )
     values = [each.record.best.value for each in found if each.record.best is not None]
     record = first.record
@@ -184,8 +184,8 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
         )
     if record.data.get("hash") != champion.data_hash:
         yield DataError(
-            f"{what} was trained on data {str(record.data.get('hash'))[:12]}, prepared is {champion.data_hash[:12]}: the "
-            "data has changed since; type: dvc checkout, to bring that data back, or train it again"
+            f"{what} was trained on data {str(record.data.get('hash'))[:12]}, prepared is {champion.data_hash[:12]}: "
+            "the data has changed since; type: dvc checkout, to bring that data back, or train it again"
         )
     if not found.run.config.is_file():
         yield RatchetError(f"{what} has no {found.run.config.name}; type: run=<another run>")

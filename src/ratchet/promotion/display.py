@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Self
 
 from rich.text import Text
-from typing_extensions import Self
 
 from ratchet.search.display import TerminalDisplay, written
 from ratchet.search.outcomes import Outcome

@@ -126,8 +126,8 @@ def refuse_accidents(failed: Sequence[Failed]) -> None:
     for each in failed:
         if not each.by_itself:
             raise TrainingError(
-                f"{each.seeded.of.role}, seed {each.seeded.seed}: {each.failure}: {each.error}; nothing was promoted; mend "
-                f"that, type: rm -r {each.seeded.folder}, then the same command again"
+                f"{each.seeded.of.role}, seed {each.seeded.seed}: {each.failure}: {each.error}; mend that, "
+                f"type: rm -r {each.seeded.folder}, then the same command again"
             )
 
 

@@ -67,8 +67,8 @@ def promote(ask: Ask, *, project: Project) -> int:
 def _require_clean(git: Mapping[str, Any]) -> None:
     if git["dirty"] is None:
         raise RatchetError(
-            "this is no git repository, so nobody could say which code the champion is of; type: git init && git add -A "
-            "&& git commit -m start, or: the same with allow_dirty=true"
+            "this is no git repository, so nobody could say which code the champion is of; type: git init && git add "
+            "-A && git commit -m start, or: the same with allow_dirty=true"
         )
     if git["dirty"]:
         raise RatchetError(
@@ -108,9 +108,9 @@ class _Promotion:
         distinct = {seedless_hash(each.config): each for each in reversed(found)}
         others = {key: each for key, each in distinct.items() if key != now}
         if not others:
+            name = found[0].name if len(found) == 1 else f"study {ask.study}"
             raise RatchetError(
-                f"{found[0].name if len(found) == 1 else f'study {ask.study}'} is what params.yaml and conf/ say already: it "
-                "is the champion; type: python src/train.py -m sweep=learning_rate, to search for a challenger"
+                f"{name} is what params.yaml and conf/ say already: it is the champion; type: python src/train.py -m sweep=learning_rate, to search for a challenger"
             )
         if len(others) == 1:
             return list(others.values())
@@ -223,7 +223,8 @@ class _Promotion:
         return Entry(
             number=max((each.number for each in read_history(self.places)), default=0) + 1, event="promotion",
             **self._common(candidate.config), verdict=judgement.evidence.verdict, override=self._override(judgement),
-            evidence={**evidence, "min_effect": self.ask.terms.min_effect}, origin=dict(candidate.origin), changes=changed,
+            evidence={**evidence, "min_effect": self.ask.terms.min_effect}, origin=dict(candidate.origin),
+            changes=changed,
         )  # fmt: skip
 
     def _override(self, judgement: Judgement) -> dict[str, Any]:

@@ -89,8 +89,8 @@ def _overrides(target: Config, chosen: Mapping[str, str], *, conf: Path) -> list
     usual = default_choices(conf)
     picked = [f"{group}={option}" for group, option in chosen.items() if option != usual.get(group)]
     return [
-        "params=null", f"data={_option_of('data', target, conf)}", f"model={_option_of('model', target, conf)}", *picked,
-        f"seed={target.seed}",
+        "params=null", f"data={_option_of('data', target, conf)}", f"model={_option_of('model', target, conf)}",
+        *picked, f"seed={target.seed}",
     ]  # fmt: skip
 
 

@@ -70,8 +70,8 @@ class Succession:
             status = pipeline.repro(self.project)
             if status:
                 raise RatchetError(
-                    f"dvc repro ended with status {status}; nothing was promoted, files are as before; see above what it "
-                    "said, then type the same command again"
+                    f"dvc repro ended with status {status}; nothing was promoted, files are as before; see above what "
+                    "it said, then type the same command again"
                 )
             pipeline.require_promised(promise, pipeline.pipeline_record(self.project))
         except BaseException:
@@ -145,9 +145,8 @@ def _tell(entry: Entry) -> None:
         if entry.mean is not None
         else "unknown: no audit run trained"
     )
-    print(
-        f"champion {entry.number}: {entry.data} {entry.model}, {entry.metric.removeprefix('validation/')} on confirm {mean}"
-    )
+    metric = f"{entry.metric.removeprefix('validation/')} on confirm"
+    print(f"champion {entry.number}: {entry.data} {entry.model}, {metric} {mean}")
     print(
         "recorded in champions.jsonl, drawn in champions.svg; to keep it, type: git add -A && git commit, then dvc push"
     )
@@ -165,8 +164,8 @@ def undo(project: Project, *, allow_dirty: bool) -> None:
     last = reigning[-1]
     if not Backup(places.before(last.number), project).is_whole:
         raise RatchetError(
-            f"champion {last.number} was promoted on another machine or its runs/ is gone, and the files before it are kept "
-            "there; type: git revert <its commit>, then dvc checkout"
+            f"champion {last.number} was promoted on another machine or its runs/ is gone, and the files before it are "
+            "kept there; type: git revert <its commit>, then dvc checkout"
         )
     if not allow_dirty:
         require_as_left(project, last.files)

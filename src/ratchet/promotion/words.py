@@ -36,22 +36,19 @@ def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequ
     e = judgement.evidence
     one = _Unit(metric)
     lines = [f"verdict: {_headline(e, terms)}"]
-    lines.append(
-        f"  gain at least {one(e.lower, sign=True)}, {one(e.gain, sign=True)} measured, in {one.name} on confirm"
-    )
+    gain = f"gain at least {one(e.lower, sign=True)}, {one(e.gain, sign=True)} measured"
+    lines.append(f"  {gain}, in {one.name} on confirm")
     same = "; seeds change nothing here, so one look decides" if e.deterministic else ""
     lines.append(f"  {e.pairs} pairs of runs (looks at {', '.join(map(str, LOOKS))}), p = {e.p:.3g}{same}")
     if e.weak:
         lines.append("  weak: this metric has no per-example scores, so the error due to the examples is unknown")
     elif e.error:
-        lines.append(
-            f"  error {one(e.error)}: {e.seeds_share:.0%} from seeds, {e.examples_share:.0%} from the {e.examples:,} examples"
-        )
+        shares = f"{e.seeds_share:.0%} from seeds, {e.examples_share:.0%} from the {e.examples:,} examples"
+        lines.append(f"  error {one(e.error)}: {shares}")
         lines.append(f"  the smallest gain that this split and {LOOKS[-1]} pairs would show: {one(e.smallest_gain)}")
     tests = len({(use.get("champion"), use.get("challenger")) for use in uses})
-    lines.append(
-        f"  confirm was looked at {_times(len(uses))} on this machine, in {tests} test{'s' if tests != 1 else ''}"
-    )
+    in_tests = f"in {tests} test{'s' if tests != 1 else ''}"
+    lines.append(f"  confirm was looked at {_times(len(uses))} on this machine, {in_tests}")
     told = ", ".join(f"{f.seeded.of.role} seed {f.seeded.seed} ({f.failure})" for f in judgement.failed)
     lines.append(f"  runs trained for this: {judgement.spent}; failed: {told or 'none'}")
     return lines
