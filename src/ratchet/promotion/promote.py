@@ -110,7 +110,8 @@ class _Promotion:
         if not others:
             name = found[0].name if len(found) == 1 else f"study {ask.study}"
             raise RatchetError(
-                f"{name} is what params.yaml and conf/ say already: it is the champion; type: python src/train.py -m sweep=learning_rate, to search for a challenger"
+                f"{name} is what params.yaml and conf/ say already: it is the champion; type: python src/train.py -m "
+                "sweep=learning_rate, to search for a challenger"
             )
         if len(others) == 1:
             return list(others.values())
