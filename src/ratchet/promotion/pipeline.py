@@ -6,7 +6,6 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +97,8 @@ def reasons(promise: RunRecord, made: RunRecord) -> list[str]:
 
 
 def _code(record: RunRecord) -> str:
-    git: Mapping[str, Any] = record.git
-    revision = _short(git.get("revision"))
-    return f"{revision} with changes" if git.get("dirty") else revision
+    """The commit; that params.yaml and conf/tuned/ differ from it is promotion's own doing."""
+    return _short(record.git.get("revision"))
 
 
 def _short(value: object) -> str:
