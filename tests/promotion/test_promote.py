@@ -99,7 +99,7 @@ def test_a_ratchet_turns_and_turns_back(reproduced: Checkout) -> None:
     assert trained.items() <= seeds(reproduced).items()
     _is_on_record(reproduced)
     told = promote(reproduced, *ASKED, "allow_dirty=true", status=1)
-    assert "it is the champion" in told
+    assert "that is the champion" in told
     promote(reproduced, "--undo")
     assert contents(reproduced) == started
     assert "Data and pipelines are up to date" in reproduced.type("dvc", "status")

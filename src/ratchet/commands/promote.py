@@ -52,11 +52,11 @@ def _refuse_together(given: dict[str, str], *, undo: bool) -> None:
         if others := [key for key in given if key != "allow_dirty"]:
             raise ConfigError(f"--undo and {others[0]}= exclude each other; type: python src/promote.py --undo")
         return
+    if "trial" in given and "study" not in given:
+        raise ConfigError("trial= is of a study; type: study=<name> trial=<number>")
     if ("study" in given) == ("run" in given):
         got = "study= and run= exclude each other" if "run" in given else "nobody challenges"
         raise ConfigError(f"{got}; allowed: study=<name>, study=<name> trial=<number>, run=<id or directory>; {_USUAL}")
-    if "trial" in given and "study" not in given:
-        raise ConfigError("trial= is of a study; type: study=<name> trial=<number>")
 
 
 def _trial(given: dict[str, str]) -> int | None:

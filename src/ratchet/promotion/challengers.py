@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -16,6 +17,7 @@ from ratchet.config.schema import Config
 from ratchet.config.validation import validate
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError, RatchetError
+from ratchet.evidence.attempt import shortlist
 from ratchet.promotion.places import Places
 from ratchet.runs import RunDirectory, RunRecord
 
@@ -73,8 +75,11 @@ def from_trial(study: str, trial: int, champion: Champion, *, places: Places) ->
     return _candidate(trials[trial], champion, what=f"trial {trial} of study {study}")
 
 
-def of_study(study: str, champion: Champion, *, places: Places) -> list[Candidate]:
-    """Each configuration that completed, in the order of trials. Raises RatchetError where there is none."""
+def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Candidate]:
+    """Each trial that completed, best validation first; configs are read as they are asked for.
+
+    Raises RatchetError where there is none, and EvidenceError where none has a number.
+    """
     trials = _trials(study, places)
     complete = {k: found for k, found in trials.items() if all(f.record.status == "completed" for f in found)}
     if not complete:
@@ -82,10 +87,15 @@ def of_study(study: str, champion: Champion, *, places: Places) -> list[Candidat
             f"study {study}: none of its {len(trials)} trials completed; allowed: a study with a completed trial; "
             f"type: ls {places.sweeps}"
         )
-    return [
-        _candidate(found, champion, what=f"trial {number} of study {study}")
-        for number, found in sorted(complete.items())
-    ]
+    values = {number: _value(found) for number, found in complete.items()}
+    mode: Literal["max", "min"] = "max" if champion.config.objective.direction == "maximize" else "min"
+    for number in shortlist(values, mode=mode, top=len(values)):
+        yield _candidate(complete[number], champion, what=f"trial {number} of study {study}")
+
+
+def _value(found: Sequence[_Found]) -> float:
+    values = [each.record.best.value for each in found if each.record.best is not None]
+    return fmean(values) if values else math.nan
 
 
 def _trials(study: str, places: Places) -> dict[int, list[_Found]]:
@@ -144,13 +154,12 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Can
             f"they cannot be compared; type: the training again with objective.metric="
             f"{champion.config.objective.metric} objective.direction={champion.config.objective.direction}"
         )
-    values = [each.record.best.value for each in found if each.record.best is not None]
-    record = first.record
+    value, record = _value(found), first.record
     origin = {
         "study": record.study, "trial": record.trial, "run": record.id, "seeds": [each.record.seed for each in found],
-        "value": fmean(values) if values else None, "git": record.git,
+        "value": None if math.isnan(value) else value, "git": record.git,
     }  # fmt: skip
-    return Candidate(_as_of(champion, config), origin, fmean(values) if values else float("nan"))
+    return Candidate(_as_of(champion, config), origin, value)
 
 
 def _as_of(champion: Champion, config: Config) -> Config:

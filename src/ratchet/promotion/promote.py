@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ratchet.config.composition import config_hash, load_config
 from ratchet.errors import RatchetError
-from ratchet.evidence.attempt import SCREEN_SEEDS, SCREENED, recorded, shortlist
+from ratchet.evidence.attempt import SCREEN_SEEDS, SCREENED, recorded
 from ratchet.evidence.gate import LOOKS
 from ratchet.project import Project
 from ratchet.promotion import words
@@ -95,28 +95,31 @@ class _Promotion:
 
     def _candidates(self) -> list[Candidate]:
         """One, or of a study its best configurations. Raises RatchetError where there is none but the champion."""
+        now = seedless_hash(self.champion.config)
+        others: dict[str, Candidate] = {}
+        for each in self._named():
+            key = seedless_hash(each.config)
+            if key != now:
+                others.setdefault(key, each)
+            if len(others) == SCREENED:
+                break
+        if not others:
+            name = f"study {self.ask.study}" if self.ask.study is not None else f"run {self.ask.run}"
+            raise RatchetError(
+                f"{name} has nothing but what params.yaml and conf/ say already: that is the champion; type: "
+                "python src/train.py -m sweep=learning_rate, to search for a challenger"
+            )
+        return list(others.values())
+
+    def _named(self) -> Iterable[Candidate]:
+        """What the command line names, best first."""
         ask = self.ask
         if ask.run is not None:
-            found = [from_run(ask.run, self.champion, places=self.places)]
-        elif ask.trial is not None:
-            assert ask.study is not None
-            found = [from_trial(ask.study, ask.trial, self.champion, places=self.places)]
-        else:
-            assert ask.study is not None
-            found = of_study(ask.study, self.champion, places=self.places)
-        now = seedless_hash(self.champion.config)
-        distinct = {seedless_hash(each.config): each for each in reversed(found)}
-        others = {key: each for key, each in distinct.items() if key != now}
-        if not others:
-            name = found[0].name if len(found) == 1 else f"study {ask.study}"
-            raise RatchetError(
-                f"{name} is what params.yaml and conf/ say already: it is the champion; type: python src/train.py -m "
-                "sweep=learning_rate, to search for a challenger"
-            )
-        if len(others) == 1:
-            return list(others.values())
-        best = shortlist({key: each.value for key, each in others.items()}, mode=self._mode, top=SCREENED)
-        return [others[key] for key in best]
+            return [from_run(ask.run, self.champion, places=self.places)]
+        assert ask.study is not None
+        if ask.trial is not None:
+            return [from_trial(ask.study, ask.trial, self.champion, places=self.places)]
+        return of_study(ask.study, self.champion, places=self.places)
 
     @property
     def _mode(self) -> Literal["max", "min"]:
