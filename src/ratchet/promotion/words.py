@@ -62,8 +62,9 @@ def _headline(e: Evidence, terms: Terms) -> str:
     if e.verdict == "not ahead":
         return f"NOT AHEAD{eased}: the challenger is not better in the mean"
     if terms.accept == "ahead":
-        return f"AHEAD, NOT PROVED{eased}: accepted by accept=ahead; the history says so"
-    return f"AHEAD, NOT PROVED{eased}: it may be luck; the champion stays"
+        return f"AHEAD, NOT PROVED{eased}{effect}: accepted by accept=ahead; the history says so"
+    may_be = f"it is not shown to be better{effect}" if effect else "it may be luck"
+    return f"AHEAD, NOT PROVED{eased}: {may_be}; the champion stays"
 
 
 class _Unit:
