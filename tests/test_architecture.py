@@ -23,6 +23,7 @@ FLOORS = [
     {"evaluation"},
     {"search"},
     {"comparison"},
+    {"promotion"},
     {"commands"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

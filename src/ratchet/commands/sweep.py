@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.schema import Config
+from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
 from ratchet.errors import RatchetError
 from ratchet.project import Project
@@ -66,6 +67,7 @@ class SweptTraining:
         from ratchet.training.train import train
 
         config = validate(plain_config(composed))
+        refuse_reserved(config.seed)  # one from between the ends of a space
         run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
         trial = current_trial()
         assert trial is not None
@@ -209,7 +211,7 @@ def _length(composed: DictConfig) -> str:
 
 
 def _check(composed: DictConfig) -> None:
-    validate(plain_config(composed))
+    refuse_reserved(validate(plain_config(composed)).seed)
 
 
 def _identity(composed: DictConfig) -> dict[str, Any]:

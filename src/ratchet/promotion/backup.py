@@ -1,0 +1,80 @@
+"""The files that a promotion changes, put aside and put back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratchet.errors import RatchetError
+from ratchet.files import write_atomically
+from ratchet.project import Project
+
+_LIST = "files.json"  # written last: a backup that has it is whole
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A directory with copies of files of the project; one that was not there is remembered as absent."""
+
+    directory: Path
+    project: Project
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it can be put back."""
+        return (self.directory / _LIST).is_file()
+
+    def take(self, names: Sequence[str]) -> None:
+        """Copy the files, named from the project's root."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        there = [name for name in names if (self.project.root / name).is_file()]
+        for number, name in enumerate(there):
+            shutil.copyfile(self.project.root / name, self.directory / str(number))
+        listed = {name: there.index(name) if name in there else None for name in names}
+        write_atomically(self.directory / _LIST, json.dumps(listed, indent=2).encode())
+
+    def put_back(self) -> None:
+        """Make each file what it was; one that is as it was keeps its date."""
+        listed = json.loads((self.directory / _LIST).read_bytes())
+        for name, number in listed.items():
+            path = self.project.root / name
+            if number is None:
+                path.unlink(missing_ok=True)
+                continue
+            content = (self.directory / str(number)).read_bytes()
+            if not path.is_file() or path.read_bytes() != content:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, content)
+
+    def copy_to(self, directory: Path) -> None:
+        """Keep it elsewhere too."""
+        partial = directory.with_name(f".{directory.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(self.directory, partial)
+        shutil.rmtree(directory, ignore_errors=True)
+        partial.rename(directory)
+
+
+def digests(project: Project, names: Sequence[str]) -> dict[str, str | None]:
+    """The sha256 (hex) of each file of the project; None of one that is absent."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        path = project.root / name
+        found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return found
+
+
+def require_as_left(project: Project, left: dict[str, str | None]) -> None:
+    """Raises RatchetError where one of the files is no longer what promotion wrote."""
+    now = digests(project, list(left))
+    for name, digest in left.items():
+        if now[name] != digest:
+            raise RatchetError(
+                f"{name} was edited after the promotion, and --undo would lose that; type: git diff {name}, to see it, "
+                "or: python src/promote.py --undo allow_dirty=true, to go back all the same"
+            )

@@ -1,0 +1,205 @@
+"""Who challenges: the configs of a study's trials, or of one run, as far as they may."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+import yaml
+
+from ratchet.config.names import suggestion
+from ratchet.config.schema import Config
+from ratchet.config.validation import validate
+from ratchet.data.prepared import PreparedData
+from ratchet.errors import DataError, RatchetError
+from ratchet.evidence.attempt import shortlist
+from ratchet.promotion.places import Places
+from ratchet.runs import RunDirectory, RunRecord
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What `dvc repro` trains now, and the data that it trains on."""
+
+    config: Config
+    data_hash: str
+
+    @classmethod
+    def of(cls, config: Config, *, places: Places) -> Champion:
+        """Raises DataError where its data is not prepared."""
+        prepared = places.project.prepared(config.data.name)
+        return cls(config, PreparedData.open(prepared, reader="promote", config=config.data).data_hash)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A config that may challenge."""
+
+    config: Config  # what does not change a number is the champion's: loggers, reports, sources
+    origin: Mapping[str, Any]  # study, trial, run, value, seeds, git
+    value: float  # of the objective on validation, the mean where it was trained on several seeds
+
+    @property
+    def name(self) -> str:
+        """As a person would call it."""
+        study, trial = self.origin.get("study"), self.origin.get("trial")
+        return f"trial {trial} of study {study}" if study is not None else f"run {self.origin['run']}"
+
+
+@dataclass(frozen=True)
+class _Found:
+    run: RunDirectory
+    record: RunRecord
+
+
+def from_run(named: str, champion: Champion, *, places: Places) -> Candidate:
+    """The config of a run, named by its id or its directory. Raises RatchetError where it may not challenge."""
+    path = next((p for p in (Path(named), places.project.root / named) if (p / "run.json").is_file()), None)
+    found = _find(RunDirectory(path)) if path else _by_id(named, places)
+    return _candidate([found], champion, what=f"run {named}")
+
+
+def from_trial(study: str, trial: int, champion: Champion, *, places: Places) -> Candidate:
+    """The config of a trial. Raises RatchetError where it may not challenge."""
+    trials = _trials(study, places)
+    if trial not in trials:
+        raise RatchetError(
+            f"trial={trial}: study {study} has no run of it, or it failed before training began; allowed: "
+            f"{_some(sorted(trials))}; type: study={study}, for its best"
+        )
+    return _candidate(trials[trial], champion, what=f"trial {trial} of study {study}")
+
+
+def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Candidate]:
+    """Each trial that completed, best validation first; configs are read as they are asked for.
+
+    Raises RatchetError where there is none, and EvidenceError where none has a number.
+    """
+    trials = _trials(study, places)
+    complete = {k: found for k, found in trials.items() if all(f.record.status == "completed" for f in found)}
+    if not complete:
+        raise RatchetError(
+            f"study {study}: none of its {len(trials)} trials completed; allowed: a study with a completed trial; "
+            f"type: ls {places.sweeps}"
+        )
+    values = {number: _value(found) for number, found in complete.items()}
+    mode: Literal["max", "min"] = "max" if champion.config.objective.direction == "maximize" else "min"
+    for number in shortlist(values, mode=mode, top=len(values)):
+        yield _candidate(complete[number], champion, what=f"trial {number} of study {study}")
+
+
+def _value(found: Sequence[_Found]) -> float:
+    values = [each.record.best.value for each in found if each.record.best is not None]
+    return fmean(values) if values else math.nan
+
+
+def _trials(study: str, places: Places) -> dict[int, list[_Found]]:
+    """Each trial's runs: one, or one for each repeat."""
+    home = places.sweeps / study
+    if not study or not home.is_dir():
+        names = [path.name for path in places.sweeps.iterdir() if path.is_dir()] if places.sweeps.is_dir() else []
+        raise RatchetError(
+            f"study={study}: there is no such study; {suggestion(study, names)}; type: study=<one of them>"
+            if names else f"study={study}: there is no study yet; type: python src/train.py -m sweep=learning_rate"
+        )  # fmt: skip
+    trials: dict[int, list[_Found]] = {}
+    for file in sorted([*home.glob("[0-9]*/run.json"), *home.glob("[0-9]*/repeat*/run.json")]):
+        number = file.relative_to(home).parts[0]
+        if number.isdecimal():
+            trials.setdefault(int(number), []).append(_find(RunDirectory(file.parent)))
+    if not trials:
+        raise RatchetError(f"study={study}: it has no run in {home}; type: the sweep's command again, to go on")
+    return trials
+
+
+def _by_id(named: str, places: Places) -> _Found:
+    ids: dict[str, Path] = {}
+    for file in [*places.runs.rglob("run.json"), places.project.champion / "train" / "run.json"]:
+        if places.kept not in file.parents and (identifier := _id_of(file)):
+            ids[identifier] = file.parent
+    if named not in ids:
+        close = suggestion(named, ids).partition("allowed:")[0]
+        raise RatchetError(
+            f"run={named}: there is no such run; {close}allowed: the id of a run.json, or a run directory; "
+            "type: ls -d runs/*/*"
+        )
+    return _find(RunDirectory(ids[named]))
+
+
+def _id_of(file: Path) -> str | None:
+    try:
+        return str(json.loads(file.read_bytes())["id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _find(run: RunDirectory) -> _Found:
+    return _Found(run, RunRecord.read(run))
+
+
+def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Candidate:
+    """From the runs of one configuration."""
+    for reason in (reason for each in found for reason in _refusals(each, champion, what=what)):
+        raise reason
+    first = found[0]
+    config = validate(yaml.safe_load(first.run.config.read_text(encoding="utf-8")))
+    if config.objective != champion.config.objective:
+        raise RatchetError(
+            f"{what} was judged by {config.objective.metric}, the champion by {champion.config.objective.metric}: "
+            f"they cannot be compared; type: the training again with objective.metric="
+            f"{champion.config.objective.metric} objective.direction={champion.config.objective.direction}"
+        )
+    value, record = _value(found), first.record
+    origin = {
+        "study": record.study, "trial": record.trial, "run": record.id, "seeds": [each.record.seed for each in found],
+        "value": None if math.isnan(value) else value, "git": record.git,
+    }  # fmt: skip
+    return Candidate(_as_of(champion, config), origin, value)
+
+
+def _as_of(champion: Champion, config: Config) -> Config:
+    """With the champion's settings wherever no number hangs on them, and its seed."""
+    now = champion.config
+    shown = {"progress": now.trainer.progress, "profile": now.trainer.profile}
+    return config.model_copy(
+        update={
+            "seed": now.seed,
+            "logger": now.logger,
+            "evaluation": now.evaluation,
+            "data": config.data.model_copy(update={"sources": now.data.sources}),
+            "trainer": config.trainer.model_copy(update=shown),
+        }
+    )
+
+
+def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[RatchetError]:
+    record, name = found.record, champion.config.data.name
+    if record.status != "completed":
+        why = f": {record.error['message']}" if record.error and record.status == "failed" else ""
+        is_now = f"is {record.status}" if record.status in {"running", "pruned"} else f"was {record.status}"
+        is_now = "failed" if record.status == "failed" else is_now
+        yield RatchetError(
+            f"{what} {is_now}{why}; allowed: one that completed; type: study=<name>, for the best of a study"
+        )
+    if record.data.get("name") != name:
+        yield DataError(
+            f"{what} is of {record.data.get('name')}, the champion of {name}: they cannot be compared; "
+            f"type: data: {record.data.get('name')} into params.yaml, dvc repro, then the same again"
+        )
+    if record.data.get("hash") != champion.data_hash:
+        yield DataError(
+            f"{what} was trained on data {str(record.data.get('hash'))[:12]}, prepared is {champion.data_hash[:12]}: "
+            "the data has changed since; type: dvc checkout, to bring that data back, or train it again"
+        )
+    if not found.run.config.is_file():
+        yield RatchetError(f"{what} has no {found.run.config.name}; type: run=<another run>")
+
+
+def _some(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:10]))
+    return f"{shown}, ... {numbers[-1]}" if len(numbers) > 10 else shown

@@ -1,0 +1,105 @@
+"""`dvc repro` and `dvc checkout`, and whether the number that was promised came out."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ratchet.errors import RatchetError
+from ratchet.project import Project
+from ratchet.runs import RunDirectory, RunRecord
+
+TOLERANCE = 0.01  # relative or absolute, on another type of machine: its arithmetic rounds in another order
+OUTPUTS = ("champion/train", "champion/evaluate")
+
+
+def repro(project: Project) -> int:
+    """Run the pipeline, its output shown. Returns its exit status."""
+    return _dvc(project, "repro").returncode
+
+
+def checkout(project: Project) -> bool:
+    """Bring the champion that dvc.lock names back from DVC's cache. Returns whether all of it is there."""
+    if not (project.root / "dvc.lock").is_file():
+        return False
+    return _dvc(project, "checkout", "--force", "--quiet", *OUTPUTS, quiet=True).returncode == 0
+
+
+def _dvc(project: Project, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[bytes]:
+    binaries = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
+    environment.pop("RATCHET_RUNS", None)  # the pipeline has its own place
+    sys.stdout.flush()
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=project.root, env=environment, check=False, capture_output=quiet
+    )
+
+
+def promised(record: RunRecord) -> dict[str, float]:
+    """The numbers of a run that must come out again: of its best validation; without validations those of its end."""
+    return dict(record.best.metrics) if record.best is not None else dict(record.metrics)
+
+
+def pipeline_record(project: Project) -> RunRecord:
+    """Of the run that the pipeline made."""
+    return RunRecord.read(RunDirectory(project.champion / "train"))
+
+
+def require_promised(promise: RunRecord, made: RunRecord) -> None:
+    """Raises RatchetError that says why, where the pipeline's run gave other numbers."""
+    wanted, got = promised(promise), promised(made)
+    if not wanted:
+        raise RatchetError("the gate's run has no metric to compare with; type: logger=csv in params.yaml")
+    elsewhere = _machine(promise) != _machine(made)
+    wrong = [name for name in wanted if not _is_same(wanted[name], got.get(name), elsewhere=elsewhere)]
+    if not wrong:
+        return
+    name = wrong[0]
+    raise RatchetError(
+        f"the promised number did not come out: {name} was {wanted[name]!r}, is {got.get(name)!r} "
+        f"({'; '.join(reasons(promise, made))}); nothing was promoted, files are as before; "
+        "mend that, then type the same command again"
+    )
+
+
+def _is_same(wanted: float, got: float | None, *, elsewhere: bool) -> bool:
+    if got is None:
+        return False
+    if elsewhere:
+        return math.isclose(wanted, got, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return wanted == got
+
+
+def _machine(record: RunRecord) -> tuple[Any, Any]:
+    return record.host.get("processor"), record.host.get("system")
+
+
+def reasons(promise: RunRecord, made: RunRecord) -> list[str]:
+    """In what circumstances two runs differ, a few words each."""
+    pairs = {
+        "data": (_short(promise.data.get("hash")), _short(made.data.get("hash"))),
+        "code": (_code(promise), _code(made)),
+        "config": (_short(promise.config_hash), _short(made.config_hash)),
+        "threads": (promise.threads, made.threads),
+        "machine": (_machine(promise)[0], _machine(made)[0]),
+        "seed": (promise.seed, made.seed),
+    }
+    pairs |= {
+        f"version of {name}": (promise.versions.get(name, "absent"), made.versions.get(name, "absent"))
+        for name in {**promise.versions, **made.versions}
+    }
+    found = [f"{name} changed: {was} then, {now} now" for name, (was, now) in pairs.items() if was != now]
+    return found or ["data, code, config, versions and machine are the same: this training is not deterministic here"]
+
+
+def _code(record: RunRecord) -> str:
+    """The commit; that params.yaml and conf/tuned/ differ from it is promotion's own doing."""
+    return _short(record.git.get("revision"))
+
+
+def _short(value: object) -> str:
+    return str(value)[:12]

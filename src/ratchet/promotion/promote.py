@@ -1,0 +1,244 @@
+"""promote(): from a challenger's name to a champion whose number comes out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from ratchet.config.composition import config_hash, load_config
+from ratchet.errors import RatchetError
+from ratchet.evidence.attempt import SCREEN_SEEDS, SCREENED, recorded
+from ratchet.evidence.gate import LOOKS
+from ratchet.project import Project
+from ratchet.promotion import words
+from ratchet.promotion.challengers import Candidate, Champion, from_run, from_trial, of_study
+from ratchet.promotion.gate import (
+    Judgement,
+    Terms,
+    judge,
+    number,
+    read_uses,
+    refuse_accidents,
+    screen,
+)
+from ratchet.promotion.history import Entry, read_history
+from ratchet.promotion.places import Places
+from ratchet.promotion.rewriting import Writing, write_for
+from ratchet.promotion.succession import Succession, alone, recover, undo
+from ratchet.promotion.training import Configuration, seedless_hash, train_missing
+from ratchet.runs.provenance import git_state
+
+STAYS = 3  # exit status where the champion stays
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a person typed after promote.py."""
+
+    study: str | None = None
+    trial: int | None = None
+    run: str | None = None
+    dry_run: bool = False
+    allow_dirty: bool = False
+    undo: bool = False
+    terms: Terms = field(default_factory=Terms)
+
+
+def promote(ask: Ask, *, project: Project) -> int:
+    """Test the challenger; where it is proved, make it the champion. Returns the exit status.
+
+    Everything that can be refused is before the first run. Raises RatchetError for a mistake, and where the promised
+    number does not come out: then files are as before.
+    """
+    places = Places(project)
+    with alone(places):
+        recover(project)
+        if ask.undo:
+            undo(project, allow_dirty=ask.allow_dirty)
+            return 0
+        git = git_state(project.root)
+        if not (ask.allow_dirty or ask.dry_run):
+            _require_clean(git)
+        return _Promotion(ask, project, places, Champion.of(load_config(project), places=places), git).go()
+
+
+def _require_clean(git: Mapping[str, Any]) -> None:
+    if git["dirty"] is None:
+        raise RatchetError(
+            "this is no git repository, so nobody could say which code the champion is of; type: git init && git add "
+            "-A && git commit -m start, or: the same with allow_dirty=true"
+        )
+    if git["dirty"]:
+        raise RatchetError(
+            "there are changes that no commit has, so the champion's code would be unknown; type: git status, then git "
+            "commit, or: the same with allow_dirty=true"
+        )
+
+
+@dataclass(frozen=True)
+class _Promotion:
+    ask: Ask
+    project: Project
+    places: Places
+    champion: Champion
+    git: Mapping[str, Any]
+
+    def go(self) -> int:
+        candidates = self._candidates()
+        if len(candidates) > 1 and self.ask.dry_run:
+            self._tell_screen(candidates)
+            return 0
+        chosen = self._screened(candidates) if len(candidates) > 1 else candidates[0]
+        return self._challenge(chosen)
+
+    def _candidates(self) -> list[Candidate]:
+        """One, or of a study its best configurations. Raises RatchetError where there is none but the champion."""
+        now = seedless_hash(self.champion.config)
+        others: dict[str, Candidate] = {}
+        for each in self._named():
+            key = seedless_hash(each.config)
+            if key != now:
+                others.setdefault(key, each)
+            if len(others) == SCREENED:
+                break
+        if not others:
+            name = f"study {self.ask.study}" if self.ask.study is not None else f"run {self.ask.run}"
+            raise RatchetError(
+                f"{name} has nothing but what params.yaml and conf/ say already: that is the champion; type: "
+                "python src/train.py -m sweep=learning_rate, to search for a challenger"
+            )
+        return list(others.values())
+
+    def _named(self) -> Iterable[Candidate]:
+        """What the command line names, best first."""
+        ask = self.ask
+        if ask.run is not None:
+            return [from_run(ask.run, self.champion, places=self.places)]
+        assert ask.study is not None
+        if ask.trial is not None:
+            return [from_trial(ask.study, ask.trial, self.champion, places=self.places)]
+        return of_study(ask.study, self.champion, places=self.places)
+
+    @property
+    def _mode(self) -> Literal["max", "min"]:
+        return "max" if self.champion.config.objective.direction == "maximize" else "min"
+
+    def _configuration(self, role: str, candidate: Candidate | Champion) -> Configuration:
+        return Configuration.of(role, candidate.config, data_hash=self.champion.data_hash, project=self.project)
+
+    def _tell_screen(self, candidates: Sequence[Candidate]) -> None:
+        print(f"screen: {len(candidates)} best of study {self.ask.study}, each on {SCREEN_SEEDS} fresh seeds:")
+        for each in candidates:
+            print(f"  trial {each.origin['trial']}  searched {each.value:.4f}")
+        runs = len(candidates) * SCREEN_SEEDS
+        print(
+            f"then its winner against the champion; {runs} runs, and up to {2 * LOOKS[-1]}; nothing was run or written"
+        )
+
+    def _screened(self, candidates: Sequence[Candidate]) -> Candidate:
+        print(f"screen: the {len(candidates)} best, each on {SCREEN_SEEDS} fresh seeds, on validation")
+        by_name = {f"trial {each.origin['trial']}": each for each in candidates}
+        configurations = {name: self._configuration(name, each) for name, each in by_name.items()}
+        winner = screen(configurations, mode=self._mode, project=self.project)
+        print(f"challenger: {winner}, the best mean over fresh seeds")
+        return by_name[winner]
+
+    def _challenge(self, candidate: Candidate) -> int:
+        config = self.champion.config
+        changed = words.changes(config, candidate.config)
+        print(f"champion: {config.data.name} {config.model.name}, as params.yaml and conf/ say")
+        print(f"challenger: {candidate.name} ({candidate.config.model.name}); it differs in")
+        print("\n".join(words.difference_lines(changed)))
+        if not self.project.champion.is_dir():
+            print(
+                "note: dvc repro has made no champion here yet; the challenger is tested against what params.yaml says"
+            )
+        champion = self._configuration("champion", self.champion)
+        challenger = self._configuration("challenger", candidate)
+        writing = write_for(candidate.config, project=self.project, header=self._header(candidate))
+        if self.ask.dry_run:
+            self._tell_dry(champion, challenger, writing)
+            return 0
+        judgement = judge(
+            champion, challenger, terms=self.ask.terms, project=self.project, data_hash=self.champion.data_hash
+        )
+        self._tell(judgement)
+        if not judgement.promotes(self.ask.terms):
+            print("the champion stays; nothing was written. Asked again, the test goes on with the runs it has")
+            return STAYS
+        self._succeed(candidate, challenger, judgement, writing, changed=changed, champion=champion)
+        return 0
+
+    def _tell_dry(self, champion: Configuration, challenger: Configuration, writing: Writing) -> None:
+        from ratchet.config.seeds import PAIRS
+
+        kept = sum(each.on(PAIRS + k).run is not None for k in range(LOOKS[-1]) for each in (champion, challenger))
+        looks = ", ".join(map(str, LOOKS))
+        print(f"it would be tested on {looks} pairs: at most {2 * LOOKS[-1] - kept} runs, {kept} are kept")
+        print(f"proved, it would write conf/tuned/{writing.tuned_name} and params.yaml; nothing was run or written")
+
+    def _tell(self, judgement: Judgement) -> None:
+        uses = [use for use in read_uses(self.places) if use.get("data") == self.champion.data_hash]
+        metric = self.champion.config.objective.metric
+        print("\n".join(words.verdict_lines(judgement, terms=self.ask.terms, metric=metric, uses=uses)), flush=True)
+
+    def _header(self, candidate: Candidate) -> list[str]:
+        origin, trained = candidate.origin, candidate.origin["git"]
+        value = (
+            f", {self.champion.config.objective.metric} {candidate.value:.4f}"
+            if candidate.value == candidate.value
+            else ""
+        )
+        revision = f"{str(trained.get('revision'))[:12]}{' with changes' if trained.get('dirty') else ''}"
+        return [
+            f"Promoted on {datetime.now(UTC):%Y-%m-%d} by src/promote.py; champions.jsonl has the evidence.",
+            f"From {candidate.name}, seeds {', '.join(map(str, origin['seeds']))}{value}.",
+            f"git {revision}, data {self.champion.data_hash[:12]}.",
+        ]
+
+    def _succeed(
+        self, candidate: Candidate, challenger: Configuration, judgement: Judgement, writing: Writing, *,
+        changed: dict[str, tuple[Any, Any]], champion: Configuration,
+    ) -> None:  # fmt: skip
+        promise = challenger.on(self.champion.config.seed)
+        if promise.run is None:
+            print(f"the number to promise: the challenger on the pipeline's seed, {promise.seed}", flush=True)
+            refuse_accidents(train_missing([promise], project=self.project).failed)
+        if promise.run is None:
+            raise RatchetError(
+                f"the challenger does not train on the pipeline's seed {promise.seed}; nothing was promoted; type: "
+                "seed: <another> into params.yaml, git commit, then the same command again"
+            )
+        entry = self._entry(candidate, judgement, changed)
+        first = [] if read_history(self.places) else [self._first(champion, judgement)]
+        Succession(self.project, self.places).go(writing, promise=promise.record, entry=entry, first=first)
+
+    def _first(self, champion: Configuration, judgement: Judgement) -> Entry:
+        """The champion that the first promotion met: its gate runs had no part in choosing it."""
+        found = recorded([number(champion.on(seed)) for seed in judgement.seeds])
+        common = self._common(self.champion.config)
+        interval = {"mean": found.mean, "low": found.low, "high": found.high, "runs": found.n}
+        return Entry(number=0, event="first", **common, **interval)
+
+    def _entry(self, candidate: Candidate, judgement: Judgement, changed: dict[str, tuple[Any, Any]]) -> Entry:
+        evidence = asdict(judgement.evidence)
+        return Entry(
+            number=max((each.number for each in read_history(self.places)), default=0) + 1, event="promotion",
+            **self._common(candidate.config), verdict=judgement.evidence.verdict, override=self._override(judgement),
+            evidence={**evidence, "min_effect": self.ask.terms.min_effect}, origin=dict(candidate.origin),
+            changes=changed,
+        )  # fmt: skip
+
+    def _override(self, judgement: Judgement) -> dict[str, Any]:
+        """What of the overrides was needed."""
+        terms = self.ask.terms.override
+        return {k: v for k, v in terms.items() if k != "accept" or judgement.evidence.verdict != "proved"}
+
+    def _common(self, config: Any) -> dict[str, Any]:
+        return {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"), "data": config.data.name, "model": config.model.name,
+            "metric": config.objective.metric, "direction": config.objective.direction, "git": dict(self.git),
+            "data_hash": self.champion.data_hash, "config_hash": config_hash(config),
+        }  # fmt: skip

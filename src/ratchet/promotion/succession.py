@@ -1,0 +1,190 @@
+"""From one champion to the next: written, reproduced, audited, recorded; or put back as it was, after a kill too."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ratchet.config.composition import load_config
+from ratchet.errors import RatchetError
+from ratchet.evidence.attempt import recorded
+from ratchet.files import write_atomically
+from ratchet.project import Project
+from ratchet.promotion import pipeline
+from ratchet.promotion.backup import Backup, digests, require_as_left
+from ratchet.promotion.gate import audit
+from ratchet.promotion.history import Entry, append, read_history, reigns
+from ratchet.promotion.places import Places
+from ratchet.promotion.rewriting import Writing
+from ratchet.promotion.training import Configuration
+from ratchet.runs import RunRecord
+
+_STATE = "state.json"  # in the journal: what is to be finished; without it, what was begun is put back
+
+
+@contextmanager
+def alone(places: Places) -> Iterator[None]:
+    """One promotion at a time: the kernel lets go of the lock when its process ends, however that is."""
+    places.kept.mkdir(parents=True, exist_ok=True)
+    with places.lock.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RatchetError(
+                "another promotion is running in this project; wait for its end, then type the same again"
+            ) from None
+        yield
+
+
+def _journal(places: Places) -> Backup:
+    return Backup(places.journal / "files", places.project)
+
+
+def _note(places: Places, state: dict[str, Any]) -> None:
+    places.journal.mkdir(parents=True, exist_ok=True)
+    write_atomically(places.journal / _STATE, json.dumps(state).encode())
+
+
+@dataclass(frozen=True)
+class Succession:
+    """Makes a challenger the champion."""
+
+    project: Project
+    places: Places
+
+    def go(self, writing: Writing, *, promise: RunRecord, entry: Entry, first: Sequence[Entry]) -> None:
+        """Write, run the pipeline, compare, audit, record. Raises RatchetError, with files as before, for another
+        number.
+        """
+        ours = ["params.yaml", f"conf/tuned/{writing.tuned_name}"]
+        _journal(self.places).take([*ours, "dvc.lock", "config.lock.yaml"])
+        try:
+            writing.put(self.project)
+            print(f"written: {' and '.join(ours)}; dvc repro", flush=True)
+            status = pipeline.repro(self.project)
+            if status:
+                raise RatchetError(
+                    f"dvc repro ended with status {status}; nothing was promoted, files are as before; see above what "
+                    "it said, then type the same command again"
+                )
+            pipeline.require_promised(promise, pipeline.pipeline_record(self.project))
+        except BaseException:
+            _restore(self.places)
+            raise
+        made = pipeline.promised(promise)
+        told = ", ".join(f"{name} {value:.4f}" for name, value in made.items() if name == entry.metric)
+        print(f"the promised number came out again{f': {told}' if told else ''}", flush=True)
+        entry = entry.model_copy(update={"reproduced": made, "files": digests(self.project, ours)})
+        _note(
+            self.places, {"entry": entry.model_dump(mode="json"), "first": [e.model_dump(mode="json") for e in first]}
+        )
+        _finish(self.project)
+
+
+def recover(project: Project) -> None:
+    """Finish or put back what a kill cut off. Says so; silent where there was nothing."""
+    places = Places(project)
+    state = places.journal / _STATE
+    if state.is_file():
+        if "undo" in json.loads(state.read_bytes()):
+            print("going on with --undo, which was cut off")
+            _go_back(project)
+        else:
+            print("going on with the promotion that was cut off after its number had come out")
+            _finish(project)
+    elif _journal(places).is_whole:
+        _restore(places)
+        print("a promotion was cut off while it was written: files are as before it")
+    shutil.rmtree(places.journal, ignore_errors=True)
+
+
+def _restore(places: Places) -> None:
+    """Put files and the champion's model back as they were, and forget the journal."""
+    _bring_back(_journal(places), places.project)
+    shutil.rmtree(places.journal)
+
+
+def _bring_back(backup: Backup, project: Project) -> None:
+    backup.put_back()
+    if not (project.root / "dvc.lock").is_file():
+        shutil.rmtree(project.champion, ignore_errors=True)  # there was none
+    elif not pipeline.checkout(project):
+        print("note: the champion's model is not in DVC's cache any more; type: dvc repro")
+
+
+def _finish(project: Project) -> None:
+    """Audit and record the champion that the journal names."""
+    places = Places(project)
+    state = json.loads((places.journal / _STATE).read_bytes())
+    entry = Entry.model_validate(state["entry"])
+    if not any(each.event == "promotion" and each.number == entry.number for each in read_history(places)):
+        config = load_config(project)
+        print("audit: the new champion on fresh seeds; they alone set its number", flush=True)
+        champion = Configuration.of("champion", config, data_hash=entry.data_hash, project=project)
+        found, _ = audit(champion, project=project)
+        if found:
+            number = recorded(found)
+            update = {"mean": number.mean, "low": number.low, "high": number.high, "runs": len(found)}
+            entry = entry.model_copy(update=update)
+        _journal(places).copy_to(places.before(entry.number))
+        append(places, *map(Entry.model_validate, state["first"]), entry)
+    shutil.rmtree(places.journal)
+    _tell(entry)
+
+
+def _tell(entry: Entry) -> None:
+    interval = f" ({entry.low:.4f} to {entry.high:.4f})" if entry.low is not None and entry.high is not None else ""
+    mean = (
+        f"{entry.mean:.4f}{interval} over {entry.runs} audit runs"
+        if entry.mean is not None
+        else "unknown: no audit run trained"
+    )
+    metric = f"{entry.metric.removeprefix('validation/')} on confirm"
+    print(f"champion {entry.number}: {entry.data} {entry.model}, {metric} {mean}")
+    print(
+        "recorded in champions.jsonl, drawn in champions.svg; to keep it, type: git add -A && git commit, then dvc push"
+    )
+    print("to go back, type: python src/promote.py --undo")
+
+
+def undo(project: Project, *, allow_dirty: bool) -> None:
+    """Go back one step: files, dvc.lock and the champion's model. Raises RatchetError where there is no step."""
+    places = Places(project)
+    reigning = reigns(read_history(places))
+    if not reigning or reigning[-1].event == "first":
+        raise RatchetError(
+            "there is no promotion to take back; allowed: after one; type: python src/promote.py study=<name>"
+        )
+    last = reigning[-1]
+    if not Backup(places.before(last.number), project).is_whole:
+        raise RatchetError(
+            f"champion {last.number} was promoted on another machine or its runs/ is gone, and the files before it are "
+            "kept there; type: git revert <its commit>, then dvc checkout"
+        )
+    if not allow_dirty:
+        require_as_left(project, last.files)
+    _note(places, {"undo": last.number})
+    _go_back(project)
+
+
+def _go_back(project: Project) -> None:
+    places = Places(project)
+    number = json.loads((places.journal / _STATE).read_bytes())["undo"]
+    reigning = reigns(read_history(places))
+    if reigning and reigning[-1].number == number:
+        _bring_back(Backup(places.before(number), project), project)
+        last = reigning[-1]
+        kept = last.model_dump(include={"number", "data", "model", "metric", "direction"})
+        append(places, Entry(event="undo", at=datetime.now(UTC).isoformat(timespec="seconds"), **kept))
+    shutil.rmtree(places.journal)
+    before = reigns(read_history(places))[-1]
+    print(
+        f"champion {number} was taken back; the champion is {before.data} {before.model} again, number {before.number}"
+    )
+    print("recorded in champions.jsonl; to keep it, type: git add -A && git commit")

@@ -1,0 +1,84 @@
+"""What promote prints: a verdict that a person can weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ratchet.config.grammar import shown
+from ratchet.config.schema import Config
+from ratchet.evidence.gate import LOOKS, Evidence
+from ratchet.promotion.differences import differences
+from ratchet.promotion.gate import Judgement, Terms
+
+_QUIET = ("seed", "logger", "evaluation", "data.sources")
+
+
+def changes(champion: Config, challenger: Config) -> dict[str, tuple[Any, Any]]:
+    """The settings in which a challenger differs."""
+    found = differences(champion.plain(), challenger.plain())
+    return {key: pair for key, pair in found.items() if not key.startswith(_QUIET)}
+
+
+def difference_lines(found: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+    """A line for each setting: champion's value, then the challenger's."""
+    width = max((len(key) for key in found), default=0)
+    for key, (was, now) in found.items():
+        yield f"  {key:<{width}}  {_value(was)} -> {_value(now)}"
+
+
+def _value(value: Any) -> str:
+    return "-" if value == "absent" else shown(value)
+
+
+def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The verdict and what it rests on, its lower bound first."""
+    e = judgement.evidence
+    one = _Unit(metric)
+    lines = [f"verdict: {_headline(e, terms)}"]
+    gain = f"gain at least {one(e.lower, sign=True)}, {one(e.gain, sign=True)} measured"
+    lines.append(f"  {gain}, in {one.name} on confirm")
+    same = "; seeds change nothing here, so one look decides" if e.deterministic else ""
+    lines.append(f"  {e.pairs} pairs of runs (looks at {', '.join(map(str, LOOKS))}), p = {e.p:.3g}{same}")
+    if e.weak:
+        lines.append("  weak: this metric has no per-example scores, so the error due to the examples is unknown")
+    elif e.error:
+        shares = f"{e.seeds_share:.0%} from seeds, {e.examples_share:.0%} from the {e.examples:,} examples"
+        lines.append(f"  error {one(e.error)}: {shares}")
+        lines.append(f"  the smallest gain that this split and {LOOKS[-1]} pairs would show: {one(e.smallest_gain)}")
+    tests = len({(use.get("champion"), use.get("challenger")) for use in uses})
+    in_tests = f"in {tests} test{'s' if tests != 1 else ''}"
+    lines.append(f"  confirm was looked at {_times(len(uses))} on this machine, {in_tests}")
+    told = ", ".join(f"{f.seeded.of.role} seed {f.seeded.seed} ({f.failure})" for f in judgement.failed)
+    lines.append(f"  runs trained for this: {judgement.spent}; failed: {told or 'none'}")
+    return lines
+
+
+def _headline(e: Evidence, terms: Terms) -> str:
+    effect = f" by more than {terms.min_effect:g}" if terms.min_effect else ""
+    eased = f" (alpha={terms.alpha:g} instead of the rule's)" if terms.alpha is not None else ""
+    if e.verdict == "proved":
+        return f"PROVED{eased}: the challenger is better{effect}"
+    if e.verdict == "not ahead":
+        return f"NOT AHEAD{eased}: the challenger is not better in the mean"
+    if terms.accept == "ahead":
+        return f"AHEAD, NOT PROVED{eased}{effect}: accepted by accept=ahead; the history says so"
+    may_be = f"it is not shown to be better{effect}" if effect else "it may be luck"
+    return f"AHEAD, NOT PROVED{eased}: {may_be}; the champion stays"
+
+
+class _Unit:
+    """Numbers of a metric: accuracies in points, of a hundred."""
+
+    def __init__(self, metric: str) -> None:
+        self._is_share = not metric.endswith("loss")
+        self.name = f"points of {metric.removeprefix('validation/')}" if self._is_share else "nats less of loss"
+
+    def __call__(self, value: float, *, sign: bool = False) -> str:
+        if self._is_share:
+            return f"{100 * value:{'+' if sign else ''}.2f}"
+        return f"{value:{'+' if sign else ''}.4f}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")

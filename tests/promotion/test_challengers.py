@@ -1,0 +1,112 @@
+"""Who may challenge, of runs on record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ratchet.config.composition import load_config
+from ratchet.errors import RatchetError
+from ratchet.project import Project
+from ratchet.promotion.challengers import Champion, from_run, from_trial, of_study
+from ratchet.promotion.places import Places
+from ratchet.promotion.training import Configuration, seedless_hash
+
+
+@pytest.fixture
+def places(project: Project) -> Places:
+    return Places(project)
+
+
+@pytest.fixture
+def champion(project: Project, places: Places) -> Champion:
+    return Champion.of(load_config(project), places=places)
+
+
+def trial(places: Places, number: int, *typed: str, value: float | None, **changes: Any) -> Path:
+    """A run on record as a trial of the study lr, never trained."""
+    config = load_config(places.project, typed)
+    directory = places.sweeps / "lr" / str(number)
+    directory.mkdir(parents=True)
+    (directory / "config.yaml").write_text(yaml.safe_dump(config.plain()), encoding="utf-8")
+    card = json.loads((places.project.prepared("digits") / "card.json").read_bytes())
+    best = {"checkpoint": "c", "epoch": 1, "step": 1, "metric": "validation/accuracy", "value": value}
+    record = {
+        "id": f"id{number}", "status": "completed", "study": "lr", "trial": number, "command": [], "git": {},
+        "data": {"name": "digits", "hash": card["data_hash"]}, "config_hash": "c", "versions": {}, "host": {},
+        "threads": 1, "seed": config.seed, "parameters": 1, "started_at": "now",
+        "best": None if value is None else best,
+    }  # fmt: skip
+    (directory / "run.json").write_text(json.dumps(record | changes), encoding="utf-8")
+    return directory
+
+
+def test_a_study_is_read_best_first_and_without_what_did_not_complete(places: Places, champion: Champion) -> None:
+    for number, value in enumerate([0.7, 0.9, 0.8]):
+        trial(places, number, f"optimizer.lr=0.0{number + 1}", value=value)
+    trial(places, 3, "optimizer.lr=0.05", value=0.99, status="pruned")
+    assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [1, 2, 0]
+
+
+def test_seeds_and_loggers_make_no_challenger(places: Places, champion: Champion) -> None:
+    trial(places, 0, "seed=7", "logger=none", "trainer.progress=none", value=0.9)
+    candidate = from_trial("lr", 0, champion, places=places)
+    assert seedless_hash(candidate.config) == seedless_hash(champion.config)
+    assert candidate.config == champion.config
+    assert candidate.origin["seeds"] == [7]
+
+
+def test_a_run_is_found_by_its_id_and_its_directory(places: Places, champion: Champion) -> None:
+    directory = trial(places, 4, "optimizer.lr=0.02", value=0.9)
+    by_id = from_run("id4", champion, places=places)
+    assert by_id == from_run(str(directory), champion, places=places)
+    assert by_id == from_run("runs/sweeps/lr/4", champion, places=places)
+    with pytest.raises(RatchetError, match="nearest: id4"):
+        from_run("id5", champion, places=places)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"status": "pruned"}, "trial 0 of study lr is pruned"),
+        ({"status": "failed", "error": {"class": "E", "message": "too hot"}}, "failed: too hot"),
+        ({"status": "running"}, "is running"),
+        ({"data": {"name": "mnist1d", "hash": "h"}}, "is of mnist1d, the champion of digits"),
+        ({"data": {"name": "digits", "hash": "h"}}, "the data has changed since"),
+    ],
+)
+def test_who_may_not_is_told_why(places: Places, champion: Champion, changes: dict[str, Any], message: str) -> None:
+    trial(places, 0, "optimizer.lr=0.02", value=0.9, **changes)
+    with pytest.raises(RatchetError, match=message):
+        from_trial("lr", 0, champion, places=places)
+
+
+@pytest.mark.parametrize(("study", "message"), [("lx", "nearest: lr"), ("", "no such study")])
+def test_an_unknown_study_or_trial_is_told(places: Places, champion: Champion, study: str, message: str) -> None:
+    trial(places, 2, "optimizer.lr=0.02", value=0.9)
+    with pytest.raises(RatchetError, match=message):
+        list(of_study(study, champion, places=places))
+    with pytest.raises(RatchetError, match="allowed: 2;"):
+        from_trial("lr", 0, champion, places=places)
+
+
+def test_another_objective_cannot_be_compared(places: Places, champion: Champion) -> None:
+    trial(places, 0, "objective.metric=validation/loss", "objective.direction=minimize", value=0.9)
+    with pytest.raises(RatchetError, match=r"type: .*objective\.metric=validation/accuracy"):
+        from_trial("lr", 0, champion, places=places)
+
+
+def test_runs_are_kept_apart_by_what_a_number_hangs_on(project: Project, champion: Champion) -> None:
+    def key(*typed: str, data_hash: str = "h") -> str:
+        return Configuration.of("x", load_config(project, typed), data_hash=data_hash, project=project).key
+
+    usual = key()
+    assert usual == key("seed=9") == key("logger=none")
+    assert len({usual, key("optimizer.lr=0.5"), key(data_hash="other")}) == 3
+    (project.root / "src" / "own").mkdir(parents=True)
+    (project.root / "src" / "own" / "wide.py").write_text("WIDTH = 3\n")
+    assert key() != usual

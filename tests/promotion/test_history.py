@@ -1,0 +1,82 @@
+"""champions.jsonl, what is put back, and the plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from ratchet.errors import RatchetError
+from ratchet.project import Project
+from ratchet.promotion.backup import Backup, digests, require_as_left
+from ratchet.promotion.history import Entry, append, draw, read_history, reigns
+from ratchet.promotion.places import Places
+
+
+def entry(number: int, event: str = "promotion", mean: float | None = 0.9) -> Entry:
+    low, high = (mean - 0.01, mean + 0.01) if mean is not None else (None, None)
+    return Entry(
+        number=number, event=event, at="2026-01-02T03:04:05+00:00", data="digits", model=f"m<{number}>",
+        metric="validation/accuracy", direction="maximize", mean=mean, low=low, high=high, runs=5,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], []),
+        ([(0, "first"), (1, "promotion")], [0, 1]),
+        ([(0, "first"), (1, "promotion"), (1, "undo")], [0]),
+        ([(0, "first"), (1, "promotion"), (2, "promotion"), (2, "undo"), (1, "undo")], [0]),
+        ([(0, "first"), (1, "promotion"), (1, "undo"), (2, "promotion")], [0, 2]),
+    ],
+)
+def test_what_was_taken_back_does_not_reign(events: list[tuple[int, str]], expected: list[int]) -> None:
+    assert [each.number for each in reigns([entry(*event) for event in events])] == expected
+
+
+def test_lines_are_appended_and_read_back(tmp_path: Path) -> None:
+    places = Places(Project(tmp_path))
+    lines = [entry(0, "first"), entry(1)]
+    append(places, lines[0])
+    before = places.history.read_text()
+    append(places, lines[1])
+    assert places.history.read_text().startswith(before)
+    assert read_history(places) == lines
+    places.history.write_text(before + "no line\n")
+    with pytest.raises(RatchetError, match="line 2"):
+        read_history(places)
+
+
+@pytest.mark.parametrize("means", [[], [0.5], [0.5, 0.7, None, 0.6], [0.9, 0.9]])
+def test_the_plot_is_svg_that_needs_nothing_else(means: list[float | None]) -> None:
+    text = draw([entry(k, mean=mean) for k, mean in enumerate(means)])
+    root = ElementTree.fromstring(text)
+    circles = root.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(circles) == len([mean for mean in means if mean is not None])
+    assert "nan" not in text
+    assert "href" not in text
+    heights = [float(each.get("cy", "")) for each in circles]
+    order = [mean for mean in means if mean is not None]
+    assert sorted(range(len(order)), key=lambda k: -heights[k]) == sorted(range(len(order)), key=lambda k: order[k])
+
+
+def test_a_backup_puts_back_content_and_absence(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "params.yaml").write_text("old")
+    backup = Backup(tmp_path / "kept", project)
+    assert not backup.is_whole
+    backup.take(["params.yaml", "conf/tuned/a.yaml"])
+    left = digests(project, ["params.yaml"])
+    require_as_left(project, left)
+    (tmp_path / "params.yaml").write_text("new")
+    (tmp_path / "conf/tuned").mkdir(parents=True)
+    (tmp_path / "conf/tuned/a.yaml").write_text("new")
+    with pytest.raises(RatchetError, match=r"params.yaml was edited"):
+        require_as_left(project, left)
+    backup.copy_to(tmp_path / "elsewhere")
+    for copy in (backup, Backup(tmp_path / "elsewhere", project)):
+        copy.put_back()
+        assert (tmp_path / "params.yaml").read_text() == "old"
+        assert not (tmp_path / "conf/tuned/a.yaml").exists()

@@ -1,0 +1,92 @@
+"""A challenger's config becomes params.yaml and conf/tuned/, and nothing else of a person's changes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ratchet.config.composition import config_hash, load_config
+from ratchet.errors import ConfigError
+from ratchet.project import Project
+from ratchet.promotion.rewriting import write_for
+
+REPOSITORY = Path(__file__).parents[2]
+PARAMS = """\
+# what I run
+data: digits     # eight by eight
+model: cnn       # the best so far
+
+overrides:
+  trainer: {max_epochs: 5, batch_size: 50}   # quick
+  logger: csv    # no W&B here
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Project:
+    """A project with conf/ and a params.yaml full of comments."""
+    shutil.copytree(REPOSITORY / "conf", tmp_path / "conf")
+    (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    return Project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["optimizer.lr=0.02"],
+        ["model=mlp", "model.width=64", "augmentation.noise=0.2"],
+        ["optimizer=sgd", "optimizer.momentum=0.5"],
+        ["optimizer=rmsprop", "scheduler=step", "model=gru"],
+        ["augmentation=image"],
+        ["loss.label_smoothing=0.1", "trainer.gradient_clip=1.0"],
+        ["trainer.early_stopping={patience: 4, min_delta: 0.0}"],
+        ["model=transformer", "trainer.batch_size=20", "loss.l2=1e-4"],
+        ["objective.metric=validation/loss", "objective.direction=minimize"],
+    ],
+)
+def test_what_is_written_composes_to_the_challenger(written: Project, typed: list[str]) -> None:
+    target = load_config(written, typed)
+    writing = write_for(target, project=written)
+    writing.put(written)
+    assert config_hash(load_config(written)) == config_hash(target)
+
+
+def test_what_is_written_twice_is_the_same(written: Project) -> None:
+    target = load_config(written, ["model=mlp", "optimizer=sgd", "optimizer.momentum=0.5"])
+    once = write_for(target, project=written)
+    once.put(written)
+    again = write_for(target, project=written)
+    assert (again.params, again.tuned) == (once.params, once.tuned)
+
+
+def test_comments_and_everything_that_need_not_change_stay(written: Project) -> None:
+    writing = write_for(load_config(written, ["model=mlp", "trainer.max_epochs=9"]), project=written, header=["why"])
+    for kept in ("# what I run", "# eight by eight", "# the best so far", "# quick", "batch_size: 50", "# no W&B here"):
+        assert kept in writing.params
+    assert "model: mlp" in writing.params
+    assert "max_epochs: 5" not in writing.params
+    assert writing.tuned_name == "digits_mlp.yaml"
+    assert writing.tuned is not None
+    assert writing.tuned.startswith("# @package _global_\n# why\n")
+    assert "max_epochs: 9" in writing.tuned
+
+
+def test_params_that_say_it_already_stay_as_they_are(written: Project) -> None:
+    target = load_config(written, ["optimizer.lr=0.02"])
+    assert write_for(target, project=written).params == PARAMS
+
+
+def test_writing_looks_and_touches_nothing(written: Project) -> None:
+    before = {path: path.read_bytes() for path in written.root.rglob("*") if path.is_file()}
+    write_for(load_config(written, ["model=mlp", "model.width=64"]), project=written)
+    assert {path: path.read_bytes() for path in written.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_conf_that_cannot_say_it_any_more_is_told(written: Project) -> None:
+    target = load_config(written, ["scheduler=cosine"])
+    option = written.conf / "scheduler" / "cosine.yaml"
+    option.write_text(option.read_text() + "decay: 0.5\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"scheduler|decay"):
+        write_for(target, project=written)
