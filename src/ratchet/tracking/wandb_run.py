@@ -60,6 +60,7 @@ class WandbRun(Logger):
             if mode == "offline":
                 raise
             _warn_offline(error)
+            _end_service()
             mode = "offline"
             opened = _init(identity, settings, config, project, mode=mode, resumes=False)
         opened.define_metric("step")
@@ -170,8 +171,15 @@ def _arguments_without_secrets() -> Iterator[None]:
         sys.argv = before
 
 
+def _end_service() -> None:
+    """W&B's process of a run that did not begin keeps its id; another one is started."""
+    import wandb
+
+    wandb.teardown()
+
+
 def _warn_offline(error: Exception) -> None:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     print(
         f"warning: no W&B server for this run ({reason}); it is kept offline; to upload it later, type: wandb sync",
         file=sys.stderr,
