@@ -34,28 +34,30 @@ MINUTE = [*PLAIN, "model=cnn", "trainer.max_epochs=100"]
 AIM_SECONDS, AIM_PERCENT = 1.1, 3.0
 
 
-def run(settings: list[str], logger: str) -> None:
-    """One training, in the process that this is called in. W&B's directories go where the run goes."""
+def run(place: Path, settings: list[str], logger: str) -> None:
+    """One training, in the process that this is called in, in a project of its own so that wandb/ is no one else's."""
     from ratchet.training.train import train
 
-    source = Project.find()
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        for name in ("conf", "data", "dvc.lock", ".dvc"):
-            if (source.root / name).exists():
-                (place / name).symlink_to(source.root / name)
-        directory = RunDirectory(place / "run")
-        directory.path.mkdir()
-        config = load_config(source, [*settings, f"logger={logger}"])
-        with quiet_libraries(directory.log):
-            train(config, run=directory, project=Project(place))
-        if logger == "wandb" and not any((place / "wandb").glob("offline-run-*")):
-            raise RuntimeError("W&B did not begin, so nothing was measured")
+    directory = RunDirectory(place / f"run-{time.time_ns()}")
+    directory.path.mkdir()
+    before = len(list(place.glob("wandb/offline-run-*")))
+    config = load_config(Project(place), [*settings, f"logger={logger}"])
+    with quiet_libraries(directory.log):
+        train(config, run=directory, project=Project(place))
+    if logger == "wandb" and len(list(place.glob("wandb/offline-run-*"))) == before:
+        raise RuntimeError("W&B did not begin, so nothing was measured")
 
 
-def seconds(context: BaseContext, settings: list[str], logger: str) -> float:
+def project_beside(source: Project, place: Path) -> None:
+    """Fill a folder with what a training reads."""
+    for name in ("conf", "data", "params.yaml", "dvc.lock", ".dvc"):
+        if (source.root / name).exists():
+            (place / name).symlink_to(source.root / name)
+
+
+def seconds(context: BaseContext, place: Path, settings: list[str], logger: str) -> float:
     """Wall time of a process that trains. It must succeed."""
-    process: Any = context.Process(target=run, args=(settings, logger))  # type: ignore[attr-defined]
+    process: Any = context.Process(target=run, args=(place, settings, logger))  # type: ignore[attr-defined]
     began = time.perf_counter()
     process.start()
     process.join()
@@ -64,12 +66,12 @@ def seconds(context: BaseContext, settings: list[str], logger: str) -> float:
     return time.perf_counter() - began
 
 
-def pairs(context: BaseContext, settings: list[str], count: int) -> list[tuple[float, float]]:
+def pairs(context: BaseContext, place: Path, settings: list[str], count: int) -> list[tuple[float, float]]:
     """Seconds without and with W&B, after one pair that fills caches."""
     found = []
     for turn in range(-1, count):
         order = ("csv", "wandb") if turn % 2 else ("wandb", "csv")
-        took = {logger: seconds(context, settings, logger) for logger in order}
+        took = {logger: seconds(context, place, settings, logger) for logger in order}
         found.append((took["csv"], took["wandb"]))
     return found[1:]
 
@@ -83,11 +85,13 @@ def main() -> None:
     table = Table(title="W&B offline against metrics.csv alone, one process after the other")
     for column in ("", "csv s", "W&B s", "costs", "pairs", "aim"):
         table.add_column(column, justify="right")
-    short = pairs(context, [*TRIAL, *settings], trials)
+    with tempfile.TemporaryDirectory() as folder:
+        project_beside(Project.find(), Path(folder))
+        short = pairs(context, Path(folder), [*TRIAL, *settings], trials)
+        long = pairs(context, Path(folder), [*MINUTE, *settings], runs) if runs else []
     costs = [ours - theirs for theirs, ours in short]
     row = (f"{statistics.median(costs):.2f} s", f"{min(costs):.2f} to {max(costs):.2f}", f"{AIM_SECONDS} s")
     table.add_row("a trial's process", *medians(short), *row)
-    long = pairs(context, [*MINUTE, *settings], runs) if runs else []
     if long:
         percent = [100 * (ours / theirs - 1) for theirs, ours in long]
         row = (f"{statistics.median(percent):.1f} %", f"{min(percent):.1f} to {max(percent):.1f}", f"{AIM_PERCENT} %")
