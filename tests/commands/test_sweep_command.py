@@ -111,6 +111,16 @@ def test_the_plan_says_what_would_be_run_and_runs_nothing(untouched, train, monk
     assert "optimizer=adamw: optimizer.lr: tag(log, interval(0.0005, 0.05))" in out
 
 
+def test_what_is_refitted_on_validation_is_searched_without_it(project, train, monkeypatch) -> None:
+    monkeypatch.chdir(project.root)
+    refitted = project.conf / "tuned/digits_logistic.yaml"
+    refitted.parent.mkdir(exist_ok=True)
+    refitted.write_text("# @package _global_\ntrainer:\n  train_on: train+validation\n", encoding="utf-8")
+    status, _, err = train("-m", "model=cnn,logistic", "sweep.dry_run=true")
+    assert (status, "note: trainer.train_on=train: conf/tuned/digits_logistic.yaml trains" in err) == (0, True), err
+    assert "train_on" not in "".join(train("-m", "model=cnn,mlp", "sweep.dry_run=true")[1:])
+
+
 # --- mistakes
 
 INTERVAL = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
@@ -126,6 +136,7 @@ MISTAKES = {
     "optimizer.lr=interval(0.1,0.01)": "low 0.1 is above high 0.01; type: optimizer.lr=interval(0.01, 0.1)",
     "optimizer.lr=tag(log,interval(0,0.1))": "log of 0.0; allowed: a low bound above 0",
     "optimizer.lr=tag(log,interval(-1,0.1))": "log of -1.0; allowed: a low bound above 0",
+    "model=cnn,mlp trainer.train_on=train+validation": "a search decides on validation data",
     "model.heads=choice(1,2)": "model.heads: there is no such key",
     "modle.width=interval(1,2)": "error: modle.width: there is no such key; nearest: model.width",
     "sweep=full sweep/sampler=gp": "GPSampler cannot search a conditional space, and model decides",

@@ -21,7 +21,7 @@ from ratchet.config.composition import Request, plain_config
 from ratchet.config.schema import Config
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
-from ratchet.errors import RatchetError
+from ratchet.errors import ConfigError, RatchetError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
@@ -211,7 +211,13 @@ def _length(composed: DictConfig) -> str:
 
 
 def _check(composed: DictConfig) -> None:
-    refuse_reserved(validate(plain_config(composed)).seed)
+    config = validate(plain_config(composed))
+    refuse_reserved(config.seed)
+    if config.trainer.train_on != "train":
+        raise ConfigError(
+            f"trainer.train_on={config.trainer.train_on}: a search decides on validation data, so it cannot train on "
+            "them; allowed: train; type: trainer.train_on=train"
+        )
 
 
 def _identity(composed: DictConfig) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,7 @@ from ratchet.errors import ConfigError
 from ratchet.project import Project
 from ratchet.search.settings import SweepSettings, read_settings
 
+_TRAIN_ON = "trainer.train_on"
 USUAL = {"sweep": "learning_rate", "sampler": "tpe", "pruner": "hyperband"}  # what to type where no name is near
 
 
@@ -45,7 +47,34 @@ def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepS
     else:
         names = ["search" if any(map(_is_searched, [*request.params, *rest])) else "grid"]
     settings = {name: read_settings(name, _composed(directory, name, inner)) for name in names}
-    return settings, Request(request.directory, request.params, rest, request.multirun, request.notices)
+    found = Request(request.directory, request.params, rest, request.multirun, request.notices)
+    return settings, _validated(found, settings.values())
+
+
+def _validated(request: Request, sweeps: Iterable[SweepSettings]) -> Request:
+    """A search decides on validation data: a pair that conf/tuned/ refits on them too is trained without them.
+
+    Unless trainer.train_on was typed, which is checked where it is composed.
+    """
+    if any(text.partition("=")[0].lstrip("+") == _TRAIN_ON for text in request.overrides):
+        return request
+    chosen = {group: _chosen(group, request, sweeps) for group in ("data", "model")}
+    for path in sorted((request.directory / "tuned").glob("*.yaml")):
+        pair = (f"{data}_{model}" == path.stem for data in chosen["data"] for model in chosen["model"])
+        if any(pair) and "train_on: train+validation" in path.read_text(encoding="utf-8"):
+            notice = f"{_TRAIN_ON}=train: conf/tuned/{path.name} trains on validation too, and a search decides on that"
+            added = (*request.typed, f"{_TRAIN_ON}=train")
+            return replace(request, typed=added, notices=[*request.notices, notice])
+    return request
+
+
+def _chosen(group: str, request: Request, sweeps: Iterable[SweepSettings]) -> set[str]:
+    named = [text for text in request.overrides if text.partition("=")[0] == group]
+    values = {str(value) for value in values_of(parse_override(named[-1]))} if named else set()
+    for sweep in sweeps:
+        if group in sweep.space:
+            values |= {str(value) for value in sweep.options.get(group, {})}
+    return values
 
 
 def for_the_sweep(typed: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
