@@ -75,13 +75,18 @@ def require_whole(server: Server, run: RunDirectory) -> Run:
 
 
 def lineage(server: Server) -> dict[str, tuple[set[str], set[str]]]:
-    """The artifacts by name: the kinds of runs that made each one, and of those that read it."""
+    """The artifacts by name: the kinds of runs that made one of its versions, and of those that read one."""
 
     def kinds(runs: set[str]) -> set[str]:
         return {server.runs[name].about["jobType"] for name in runs}
 
     assert all(each.committed for each in server.artifacts)
-    return {each.name: (kinds(each.made_by), kinds(each.used_by)) for each in server.artifacts}
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for each in server.artifacts:
+        made, used = found.setdefault(each.name, (set(), set()))
+        made |= kinds(each.made_by)
+        used |= kinds(each.used_by)
+    return found
 
 
 WHOLE_LINEAGE = {

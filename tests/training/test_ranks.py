@@ -45,7 +45,8 @@ def train(project: Project, *command: str) -> subprocess.CompletedProcess[str]:
 def test_each_job_of_a_multirun_trains_its_own_config_in_both_ranks(project: Project) -> None:
     done = train(project, "-m", "model=logistic,mlp", "hydra.sweep.dir=swept")
     assert done.returncode == 0, done.stderr
-    assert sorted(line.partition("]")[2].split("  ")[0].split()[1:] for line in done.stderr.splitlines()) == [
+    _, *ended = done.stderr.splitlines()
+    assert sorted(line.partition("]")[2].split("  ")[0].split()[1:] for line in ended) == [
         ["trial", "0"],
         ["trial", "1"],
     ]
@@ -81,7 +82,9 @@ def test_what_fails_in_another_rank_is_said_in_one_line_and_the_next_job_trains(
     done = train(project, "-m", "model=breaks", "model.breaks=true,false", "hydra.sweep.dir=swept")
     assert done.returncode == 1
     message = "rank 1: KeyError: 'a bug'; see swept/0/train.log"
-    failed, completed = sorted(done.stderr.splitlines(), key=lambda line: "failed" not in line)
+    began, *ended = done.stderr.splitlines()
+    assert began.startswith("study ")
+    failed, completed = sorted(ended, key=lambda line: "failed" not in line)
     assert f"failed (exception): {message}" in failed
     assert "validation/accuracy" in completed
     records = [json.loads((project.root / "swept" / job / "run.json").read_text()) for job in ("0", "1")]
