@@ -124,28 +124,36 @@ class FakeSession:
     def __init__(self, fails: bool) -> None:
         self.id, self.fails, self.logged, self.finished = "f00", fails, [], False
         self.summary: dict[str, Any] = {}
+        self.starting_step, self.tags = 0, ()
+
+    def define_metric(self, *_: Any, **__: Any) -> None:
+        pass
 
     def log(self, what: dict[str, Any]) -> None:
         if self.fails:
             raise OSError("the server is gone")
         self.logged.append(what)
 
-    def finish(self) -> None:
+    def finish(self, *, exit_code: int) -> None:
         self.finished = True
 
 
 @pytest.fixture
 def wandb(monkeypatch) -> SimpleNamespace:
     """The boundary: a module that keeps what it is told."""
-    told = SimpleNamespace(inits=[], sessions=[], fails=False)
+    told = SimpleNamespace(inits=[], sessions=[], fails=False, answers=True)
     module = ModuleType("wandb")
 
     def init(**settings: Any) -> FakeSession:
         told.inits.append(settings)
+        if settings["mode"] == "online" and not told.answers:
+            raise OSError("nobody answers")
         told.sessions.append(FakeSession(told.fails))
         return told.sessions[-1]
 
     module.init = init  # type: ignore[attr-defined]
+    module.setup = lambda *_: None  # type: ignore[attr-defined]
+    module.teardown = lambda: None  # type: ignore[attr-defined]
     module.Settings = lambda **settings: settings  # type: ignore[attr-defined]
     module.Table = lambda columns, data: {"columns": columns, "data": data}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "wandb", module)
@@ -173,6 +181,16 @@ def test_nothing_goes_to_wandb_unless_the_runs_were_online(root, compare, wandb)
 def test_push_of_offline_runs_stays_offline(root, compare, wandb):
     assert compare("push=true")[1].splitlines()[-1] == "W&B: run f00, offline; wandb sync sends it"
     assert wandb.inits[0]["mode"] == "offline"
+
+
+def test_without_a_server_the_table_is_kept_offline(root, compare, wandb):
+    make_run(root / "runs/online", wandb_id="y", mode="online", minute=100)
+    wandb.answers = False
+    _, out, err = compare()
+    assert out.splitlines()[-1] == "W&B: run f00, offline; wandb sync sends it"
+    assert len(err.splitlines()) == 1
+    assert "no W&B server for this run (OSError: nobody answers)" in err
+    assert wandb.sessions[0].logged
 
 
 def test_a_failing_service_costs_one_line(root, compare, wandb):

@@ -230,12 +230,52 @@ def test_runs_are_named_by_folder_pattern_and_id(tmp_path, monkeypatch):
         runs_named(project, ["nowhere"])
 
 
+def test_of_runs_that_are_named_the_newest_counts_in_whichever_order(tmp_path, monkeypatch):
+    make_run(tmp_path / "runs/old", accuracy=0.8, minute=0)
+    make_run(tmp_path / "runs/new", accuracy=0.9, minute=1)
+    monkeypatch.chdir(tmp_path)
+    for names in (["runs/old", "runs/new"], ["runs/new", "runs/old"]):
+        found = runs_named(Project(tmp_path), names)
+        assert [run.directory.path.name for run in found.runs] == ["old", "new"]
+        (compared,) = tables_of(found.runs, metric=None, direction=None, group_by=[])
+        assert compared.rows[0].group.mean == 0.9
+
+
+def test_a_name_of_no_run_is_told_also_after_a_damaged_one(tmp_path, monkeypatch):
+    make_run(tmp_path / "runs/a")
+    make_run(tmp_path / "runs/b").record.write_text("{", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RatchetError, match="runs=nowhere"):
+        runs_named(Project(tmp_path), ["runs/b", "nowhere"])
+    found = runs_named(Project(tmp_path), ["runs/b", "runs/*"])
+    assert (len(found.runs), len(found.unread)) == (1, 1)
+
+
+def test_a_trial_that_is_named_brings_no_others_of_its_study(tmp_path, monkeypatch):
+    make_study(tmp_path / "runs", "search", 12)  # 3 and 10 were pruned, 11 failed before run.json
+    monkeypatch.chdir(tmp_path)
+    for names, trials in (
+        (["runs/sweeps/search/0"], [0]),
+        (["runs/sweeps/search/0", "runs/sweeps/search/3"], [0, 3]),
+        (["runs/sweeps/search"], list(range(12))),
+    ):
+        found = runs_named(Project(tmp_path), names).runs
+        assert sorted(run.trial for run in found) == trials
+
+
+def test_another_mirror_makes_no_other_setting(tmp_path):
+    make_run(tmp_path / "runs/a", seed=0)
+    make_run(tmp_path / "runs/b", seed=1, config={"data.sources": [{"kind": "folder", "path": "elsewhere"}]})
+    assert [row.group.n for row in table(tmp_path).rows] == [2]
+
+
 @pytest.mark.parametrize(
     ("ask", "line"),
     [
         (lambda runs: require_metric("validation/acuracy", runs), "type: metric=validation/accuracy"),
         (lambda runs: require_metric("test/accuracy", runs), "to choose by the test split spoils it"),
         (lambda runs: keys_named(runs, ["seed"]), "type: group_by=model"),
+        (lambda runs: keys_named(runs, ["trainer.threads"]), "group_by=trainer.threads: it makes no difference"),
         (lambda runs: keys_named(runs, ["lr"]), "type: group_by=optimizer.lr"),
         (lambda runs: keys_named(runs, ["modle"]), "type: group_by=model"),
         (lambda runs: of_study(runs, "serch"), "type: study=search"),

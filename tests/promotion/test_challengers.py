@@ -69,6 +69,21 @@ def test_a_run_is_found_by_its_id_and_its_directory(places: Places, champion: Ch
         from_run("id5", champion, places=places)
 
 
+@pytest.mark.parametrize(("state", "message"), [("pruned", "trial 0 of study lr is pruned"), ("fail", "lr failed")])
+def test_a_study_knows_of_a_trial_what_its_runs_do_not(
+    places: Places, champion: Champion, state: str, message: str
+) -> None:
+    """Such as one that was pruned after its first repeat."""
+    trial(places, 0, "optimizer.lr=0.02", value=0.99)
+    trial(places, 1, "optimizer.lr=0.03", value=0.9)
+    (places.sweeps / "lr/trials.csv").write_text(f"number,state\n0,{state}\n1,complete\n", encoding="utf-8")
+    with pytest.raises(RatchetError, match=message):
+        from_trial("lr", 0, champion, places=places)
+    with pytest.raises(RatchetError, match=message.rpartition(" ")[2]):
+        from_run("runs/sweeps/lr/0", champion, places=places)
+    assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [1]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -80,3 +80,12 @@ def test_a_backup_puts_back_content_and_absence(tmp_path: Path) -> None:
         copy.put_back()
         assert (tmp_path / "params.yaml").read_text() == "old"
         assert not (tmp_path / "conf/tuned/a.yaml").exists()
+
+
+def test_a_backup_is_not_whole_while_it_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").write_text("old")
+    backup = Backup(tmp_path / "kept", Project(tmp_path))
+    backup.take(["params.yaml"])
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # a kill that comes before it
+    backup.forget()
+    assert not backup.is_whole

@@ -6,14 +6,18 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from ratchet.comparison.gather import Gathered, Run, gather
+from ratchet.comparison.gather import Gathered, Run, gather, oldest_first
+from ratchet.comparison.settings import what_matters
 from ratchet.config.names import nearest
 from ratchet.errors import RatchetError
 from ratchet.project import Project
 
 
 def runs_named(project: Project, names: Sequence[str]) -> Gathered:
-    """Runs by directory, by a folder of runs, by a pattern or by id. Raises RatchetError for what names none."""
+    """Runs by directory, by a folder of runs, by a pattern or by id, oldest first.
+
+    Raises RatchetError for what names none.
+    """
     found: list[Run] = []
     unread: list[str] = []
     everything: Gathered | None = None
@@ -21,12 +25,11 @@ def runs_named(project: Project, names: Sequence[str]) -> Gathered:
         folders = _folders(project, name)
         if folders:
             gathered = gather(project, folders)
-            more = list(gathered.runs)
-            unread += gathered.unread
+            more, damaged = list(gathered.runs), gathered.unread
         else:
             everything = everything or gather(project)
-            more = [run for run in everything.runs if run.id == name]
-        if not more and not unread:
+            more, damaged = [run for run in everything.runs if run.id == name], ()
+        if not more and not damaged:
             known = [run.id for run in everything.runs] if everything else []
             close = nearest(name, known)
             told = f"nearest: {', '.join(close)}; " if close else ""
@@ -35,8 +38,9 @@ def runs_named(project: Project, names: Sequence[str]) -> Gathered:
                 f"type: {f'runs={close[0]}' if close else 'python src/compare.py, to see them all'}"
             )
         found += more
+        unread += damaged
     distinct = {run.directory.path: run for run in found}
-    return Gathered(tuple(distinct.values()), tuple(unread))
+    return Gathered(oldest_first(distinct.values()), tuple(dict.fromkeys(unread)))
 
 
 def _folders(project: Project, name: str) -> list[Path]:
@@ -82,6 +86,11 @@ def _key(name: str, known: set[str]) -> str:
             "group_by=seed: seeds are what a row is the mean of; allowed: any other key; type: group_by=model"
         )
     for key in (name, f"{name}.name", f"{name}._target_"):
+        if key in known and not what_matters({key: None}):
+            raise RatchetError(
+                f"group_by={name}: it makes no difference between runs here; allowed: a key that can change a number; "
+                "type: group_by=model"
+            )
         if key in known:
             return key
     leaves = sorted(key for key in known if key.endswith(f".{name}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 from ratchet.comparison.config_files import read_flat
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
+from ratchet.runs.trials import ended_as, read_trials, study_directory
 
 FINISHED = "completed"
 
@@ -75,7 +75,8 @@ def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
     """Every run under the folders: by default the project's runs and the champion. Oldest first."""
     if folders is None:
         folders = [Path(os.environ.get("RATCHET_RUNS", project.runs)), project.champion / "train"]
-    places = dict.fromkeys(place for folder in folders for place in _run_directories(folder.resolve()))
+    named = dict.fromkeys(folder.resolve() for folder in folders)
+    places = dict.fromkeys(place for folder in named for place in _run_directories(folder))
     runs: dict[Path, Run] = {}
     unread = []
     studies = _Studies()
@@ -85,9 +86,15 @@ def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
         except (ValueError, OSError) as error:
             unread.append(f"{os.path.relpath(place)}: {str(error).splitlines()[0]}")
     for found in studies.without_run(runs):
-        runs[found.directory.path] = found
-    ordered = sorted(runs.values(), key=lambda run: (run.record.started_at if run.record else "", str(run.trial)))
-    return Gathered(tuple(ordered), tuple(unread))
+        place = found.directory.path
+        if any(folder in named for folder in (place, *place.parents)):  # the study's others are not meant
+            runs[place] = found
+    return Gathered(oldest_first(runs.values()), tuple(unread))
+
+
+def oldest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """In the order of their beginnings."""
+    return tuple(sorted(runs, key=lambda run: (run.record.started_at if run.record else "", str(run.trial))))
 
 
 def _run_directories(folder: Path) -> Iterator[Path]:
@@ -131,9 +138,9 @@ class _Studies:
 
     def told(self, run: Run) -> Run:
         """The run with what its study knows of it."""
-        home = self._home(run.directory.path)
+        home = study_directory(run.directory.path)
         row = self._table(home).get(run.trial if run.trial is not None else -1, {})
-        status = {"fail": "failed", "pruned": "pruned"}.get(row.get("state", ""))
+        status = ended_as(row)
         failed = "failed" in {run.status, status}
         told = Run(
             run.directory, run.record, run.config, run.study, run.trial, searched=self._is_search(home),
@@ -148,7 +155,7 @@ class _Studies:
         recorded = {(run.study, run.trial) for run in runs.values()}
         for home, example in list(self._example.items()):
             for number, row in self._table(home).items():
-                status = {"fail": "failed", "pruned": "pruned"}.get(row.get("state", ""))
+                status = ended_as(row)
                 if status is not None and (example.study, number) not in recorded:
                     yield Run(
                         RunDirectory(home / str(number)), None, {"data.name": example.dataset}, example.study, number,
@@ -156,18 +163,9 @@ class _Studies:
                         failure=(row.get("failure") or "exception") if status == "failed" else None,
                     )  # fmt: skip
 
-    def _home(self, path: Path) -> Path:
-        """The study's directory: a trial lies in it, or a repeat in a trial."""
-        return path.parent.parent if path.name.startswith("repeat") else path.parent
-
     def _table(self, home: Path) -> dict[int, dict[str, str]]:
         if home not in self._tables:
-            try:
-                with (home / "trials.csv").open(newline="", encoding="utf-8") as stream:
-                    rows = {int(row["number"]): row for row in csv.DictReader(stream)}
-            except (OSError, ValueError, KeyError):
-                rows = {}  # the study has not come to it yet
-            self._tables[home] = rows
+            self._tables[home] = read_trials(home)
         return self._tables[home]
 
     def _is_search(self, home: Path) -> bool:

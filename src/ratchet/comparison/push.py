@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, Literal
+from secrets import token_hex
+from typing import Any
 
 from ratchet.comparison.files import ROW_COLUMNS, row_record
 from ratchet.comparison.tables import Table
+from ratchet.config.schema import LoggerConfig
 from ratchet.project import Project
 
 
@@ -25,28 +27,29 @@ def _newest(tables: Sequence[Table]) -> dict[str, Any]:
 def push(tables: Sequence[Table], project: Project) -> str:
     """Log the rows as a W&B table, where the newest run went: online, or offline for `wandb sync`.
 
-    Returns a line about it. A service that fails costs a line of warning, never the comparison.
+    Returns a line about it. It is kept offline where the server cannot be reached. A service that fails costs a line
+    of warning, never the comparison.
     """
     config = _newest(tables)
-    mode: Literal["online", "offline"] = "online" if config.get("logger.mode") == "online" else "offline"
     try:
-        import wandb
+        from ratchet.tracking.identity import Identity
+        from ratchet.tracking.wandb_run import WandbRun
 
-        (project.root / "wandb").mkdir(exist_ok=True)
-        session = wandb.init(
-            project=config.get("logger.project") or "ratchet", entity=config.get("logger.entity"), job_type="compare",
-            name="comparison", dir=str(project.root), mode=mode,
-            settings=wandb.Settings(silent=True, console="off", init_timeout=30.0, x_disable_stats=True),
+        settings = LoggerConfig(
+            name="wandb", mode="online" if config.get("logger.mode") == "online" else "offline",
+            project=config.get("logger.project") or "ratchet", entity=config.get("logger.entity"),
         )  # fmt: skip
+        run = WandbRun.open(
+            Identity(f"compare-{token_hex(4)}", "comparison", "compare"), settings=settings, config={}, project=project
+        )
         try:
             rows = [row_record(table, row) for table in tables for row in table.rows]
-            session.log({"comparison": wandb.Table(list(ROW_COLUMNS), [list(row.values()) for row in rows])})
-            for table in tables:
-                session.summary[f"verdict/{table.dataset}"] = table.verdict
+            run.log_table("comparison", ROW_COLUMNS, [list(row.values()) for row in rows])
         finally:
-            session.finish()
+            verdicts = {f"verdict/{table.dataset}": table.verdict for table in tables}
+            run.finish(summary=verdicts, tags=(), exit_code=0)
     except Exception as error:  # noqa: BLE001 - whatever the service does
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"warning: W&B did not take the table ({reason}); the files have it all", file=sys.stderr)
         return ""
-    return f"W&B: run {session.id}, {mode}" + ("" if mode == "online" else "; wandb sync sends it")
+    return f"W&B: run {run.version}, {run.mode}" + ("" if run.mode == "online" else "; wandb sync sends it")

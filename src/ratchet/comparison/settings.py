@@ -11,7 +11,9 @@ from typing import Any
 from ratchet.comparison.gather import Run
 
 _NO_DIFFERENCE = ("logger.", "evaluation.", "objective.")
-_NO_DIFFERENCE_KEYS = {"seed", "trainer.progress", "trainer.profile", "trainer.threads"}
+_NO_DIFFERENCE_KEYS = {
+    "seed", "data.sources", "trainer.progress", "trainer.profile", "trainer.threads",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

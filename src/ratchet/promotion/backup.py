@@ -51,6 +51,11 @@ class Backup:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, content)
 
+    def forget(self) -> None:
+        """Remove it. A kill on the way leaves none that is whole."""
+        (self.directory / _LIST).unlink(missing_ok=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
     def copy_to(self, directory: Path) -> None:
         """Keep it elsewhere too."""
         partial = directory.with_name(f".{directory.name}")

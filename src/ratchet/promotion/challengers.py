@@ -20,6 +20,8 @@ from ratchet.errors import DataError, RatchetError
 from ratchet.evidence.attempt import shortlist
 from ratchet.promotion.places import Places
 from ratchet.runs import RunDirectory, RunRecord
+from ratchet.runs.record import Status
+from ratchet.runs.trials import ended_as, read_trials, study_directory
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,10 @@ class _Found:
 def from_run(named: str, champion: Champion, *, places: Places) -> Candidate:
     """The config of a run, named by its id or its directory. Raises RatchetError where it may not challenge."""
     path = next((p for p in (Path(named), places.project.root / named) if (p / "run.json").is_file()), None)
-    found = _find(RunDirectory(path)) if path else _by_id(named, places)
-    return _candidate([found], champion, what=f"run {named}")
+    run = RunDirectory(path.resolve()) if path else _by_id(named, places)
+    trial = RunRecord.read(run).trial
+    row = read_trials(study_directory(run.path)).get(trial, {}) if trial is not None else {}
+    return _candidate([_find(run, ended_as(row))], champion, what=f"run {named}")
 
 
 def from_trial(study: str, trial: int, champion: Champion, *, places: Places) -> Candidate:
@@ -108,16 +112,18 @@ def _trials(study: str, places: Places) -> dict[int, list[_Found]]:
             if names else f"study={study}: there is no study yet; type: python src/train.py -m sweep=learning_rate"
         )  # fmt: skip
     trials: dict[int, list[_Found]] = {}
+    rows = read_trials(home)
     for file in sorted([*home.glob("[0-9]*/run.json"), *home.glob("[0-9]*/repeat*/run.json")]):
         number = file.relative_to(home).parts[0]
         if number.isdecimal():
-            trials.setdefault(int(number), []).append(_find(RunDirectory(file.parent)))
+            found = _find(RunDirectory(file.parent), ended_as(rows.get(int(number), {})))
+            trials.setdefault(int(number), []).append(found)
     if not trials:
         raise RatchetError(f"study={study}: it has no run in {home}; type: the sweep's command again, to go on")
     return trials
 
 
-def _by_id(named: str, places: Places) -> _Found:
+def _by_id(named: str, places: Places) -> RunDirectory:
     ids: dict[str, Path] = {}
     for file in [*places.runs.rglob("run.json"), places.project.champion / "train" / "run.json"]:
         if places.kept not in file.parents and (identifier := _id_of(file)):
@@ -128,7 +134,7 @@ def _by_id(named: str, places: Places) -> _Found:
             f"run={named}: there is no such run; {close}allowed: the id of a run.json, or a run directory; "
             "type: ls -d runs/*/*"
         )
-    return _find(RunDirectory(ids[named]))
+    return RunDirectory(ids[named])
 
 
 def _id_of(file: Path) -> str | None:
@@ -138,8 +144,10 @@ def _id_of(file: Path) -> str | None:
         return None
 
 
-def _find(run: RunDirectory) -> _Found:
-    return _Found(run, RunRecord.read(run))
+def _find(run: RunDirectory, status: Status | None) -> _Found:
+    """`status`: what the study knows better."""
+    record = RunRecord.read(run)
+    return _Found(run, record.model_copy(update={"status": status}) if status is not None else record)
 
 
 def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Candidate:

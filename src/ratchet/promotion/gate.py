@@ -103,7 +103,9 @@ def judge(
         if tried[-1] >= PAIRS + MOST_PAIRS:
             raise TrainingError(f"the champion fails on most seeds: {failed[-1].error}; mend it first")
         if attempt.evidence is not None:
-            _note_use(champion, against, attempt.evidence, data_hash=data_hash, places=Places(project))
+            _note_use(
+                champion, against, _capped(attempt.evidence, champion), data_hash=data_hash, places=Places(project)
+            )
     evidence = attempt.evidence
     assert evidence is not None
     return Judgement(_capped(evidence, champion), spent, tuple(failed), tuple(used[: evidence.pairs]))

@@ -46,6 +46,12 @@ def _journal(places: Places) -> Backup:
     return Backup(places.journal / "files", places.project)
 
 
+def _forget(places: Places) -> None:
+    """What was begun is done. The backup goes first: without the state it would be put back, over what was recorded."""
+    _journal(places).forget()
+    shutil.rmtree(places.journal, ignore_errors=True)
+
+
 def _note(places: Places, state: dict[str, Any]) -> None:
     places.journal.mkdir(parents=True, exist_ok=True)
     write_atomically(places.journal / _STATE, json.dumps(state).encode())
@@ -101,13 +107,13 @@ def recover(project: Project) -> None:
     elif _journal(places).is_whole:
         _restore(places)
         print("a promotion was cut off while it was written: files are as before it")
-    shutil.rmtree(places.journal, ignore_errors=True)
+    _forget(places)
 
 
 def _restore(places: Places) -> None:
     """Put files and the champion's model back as they were, and forget the journal."""
     _bring_back(_journal(places), places.project)
-    shutil.rmtree(places.journal)
+    _forget(places)
 
 
 def _bring_back(backup: Backup, project: Project) -> None:
@@ -134,7 +140,7 @@ def _finish(project: Project) -> None:
             entry = entry.model_copy(update=update)
         _journal(places).copy_to(places.before(entry.number))
         append(places, *map(Entry.model_validate, state["first"]), entry)
-    shutil.rmtree(places.journal)
+    _forget(places)
     _tell(entry)
 
 
@@ -182,7 +188,7 @@ def _go_back(project: Project) -> None:
         last = reigning[-1]
         kept = last.model_dump(include={"number", "data", "model", "metric", "direction"})
         append(places, Entry(event="undo", at=datetime.now(UTC).isoformat(timespec="seconds"), **kept))
-    shutil.rmtree(places.journal)
+    _forget(places)
     before = reigns(read_history(places))[-1]
     print(
         f"champion {number} was taken back; the champion is {before.data} {before.model} again, number {before.number}"

@@ -86,6 +86,12 @@ class WandbRun(Logger):
             return
         self._session.log({"step": (step or 0) + 1, **metrics})  # Lightning counts from 0; this is steps taken
 
+    def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """A table of plain values, None where there is none."""
+        import wandb
+
+        self._session.log({name: wandb.Table(list(columns), [list(row) for row in rows])})
+
     def use(self, material: Material) -> None:
         """The run reads it."""
         self._publish(material, aliases=[], is_input=True)
