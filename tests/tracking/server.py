@@ -9,11 +9,12 @@ import gzip
 import json
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
+
+from serving import StallingServer, served
 
 KEY = "0123456789abcdef" * 2 + "01234567"  # what a key has to look like
 ENTITY = "someone"
@@ -114,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
         return {}
 
 
-class Server(ThreadingHTTPServer):
+class Server(StallingServer):
     """What it was sent, and the answers to GraphQL's operations, each under its own name."""
 
     daemon_threads = True
@@ -227,16 +228,6 @@ def _project() -> dict[str, Any]:
     return {"id": "1", "name": "ratchet", "entity": {"id": "1", "name": ENTITY}}
 
 
-@contextmanager
-def serving() -> Iterator[Server]:
+def serving() -> AbstractContextManager[Server]:
     """A server that runs while the block does."""
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.released.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return served(Server())
