@@ -14,6 +14,7 @@ from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion.challengers import Champion, from_run, from_trial, of_study
 from ratchet.promotion.places import Places
+from ratchet.promotion.promote import Ask, promote
 from ratchet.promotion.training import Configuration, seedless_hash
 
 
@@ -125,3 +126,10 @@ def test_runs_are_kept_apart_by_what_a_number_hangs_on(project: Project, champio
     (project.root / "src" / "own").mkdir(parents=True)
     (project.root / "src" / "own" / "wide.py").write_text("WIDTH = 3\n")
     assert key() != usual
+
+
+def test_a_dry_run_does_not_finish_what_was_cut_off(project: Project, places: Places) -> None:
+    places.journal.mkdir(parents=True)
+    with pytest.raises(RatchetError, match="type: the same without dry_run=true"):
+        promote(Ask(study="lr", dry_run=True), project=project)
+    assert places.journal.is_dir()

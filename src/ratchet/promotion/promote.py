@@ -53,6 +53,11 @@ def promote(ask: Ask, *, project: Project) -> int:
     number does not come out: then files are as before.
     """
     places = Places(project)
+    if ask.dry_run and places.journal.is_dir():
+        raise RatchetError(
+            "a promotion was cut off here, and is finished or put back before anything else; type: the same without "
+            "dry_run=true"
+        )
     with alone(places):
         recover(project)
         if ask.undo:
