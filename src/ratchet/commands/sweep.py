@@ -18,6 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ratchet.config.composition import Request, plain_config
+from ratchet.config.inert import without_inert
 from ratchet.config.schema import Config
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
@@ -35,7 +36,6 @@ METRICS = (
     "parameters", "latency", "seconds",
 )  # fmt: skip
 _LOOKED_AT, _MEDIAN_OF = 50, 5  # runs, to say how long a training takes
-_NO_IDENTITY = {"logger", "evaluation"}  # sections that change no number
 PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
 PRELOAD_WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what init imports
 
@@ -221,7 +221,6 @@ def _check(composed: DictConfig) -> None:
 
 
 def _identity(composed: DictConfig) -> dict[str, Any]:
-    plain = plain_config(composed)
-    kept = {key: value for key, value in plain.items() if key not in {*_NO_IDENTITY, "hydra"}}
-    kept["trainer"] = {key: value for key, value in kept["trainer"].items() if key not in {"progress", "profile"}}
+    kept = without_inert(plain_config(composed))
+    kept.pop("hydra", None)
     return kept

@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from ratchet.config.tree import leaves
+
 _NUMBER = re.compile(r"([A-Za-z_]\w*): (-?(?:0|[1-9]\d*))(\.\d+(?:e[-+]\d+)?)?")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -69,17 +71,12 @@ def _parsed(piece: str) -> Any:
         raise ValueError(f"no YAML: {str(error).splitlines()[0]}") from error
 
 
-def _flat(plain: Any, prefix: str = "") -> dict[str, Any]:
+def _flat(plain: Any) -> dict[str, Any]:
     if plain is None:
         return {}
     if not isinstance(plain, dict):
         raise ValueError(f"a mapping is needed, this is {plain!r}")
-    flat: dict[str, Any] = {}
-    for key, value in plain.items():
-        flat |= (
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": _fixed(value)}
-        )
-    return flat
+    return {key: _fixed(value) for key, value in leaves(plain)}
 
 
 def _fixed(value: Any) -> Any:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ratchet.comparison.gather import Run
+from ratchet.config.inert import is_inert
 
-_NO_DIFFERENCE = ("logger.", "evaluation.", "objective.")
-_NO_DIFFERENCE_KEYS = {
-    "seed", "data.sources", "trainer.progress", "trainer.profile", "trainer.threads",
-}  # fmt: skip
+_ALL_ONE = {"seed", "objective.metric", "objective.direction", "trainer.threads"}  # makes no rows apart
 
 
 @dataclass(frozen=True)
@@ -69,10 +67,7 @@ def _setting(config: Mapping[str, Any], runs: Sequence[Run], values: Mapping[Run
 
 def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that changes a number, without the seed."""
-    return {
-        key: value for key, value in config.items()
-        if key not in _NO_DIFFERENCE_KEYS and not key.startswith(_NO_DIFFERENCE)
-    }  # fmt: skip
+    return {key: value for key, value in config.items() if key not in _ALL_ONE and not is_inert(key)}
 
 
 def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:

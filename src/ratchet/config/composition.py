@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from ratchet.config.explanation import explain
 from ratchet.config.grammar import parse_override
 from ratchet.config.groups import is_group
+from ratchet.config.inert import without_inert
 from ratchet.config.mistakes import Surroundings, mistake_in
 from ratchet.config.params import params_overrides, without_params
 from ratchet.config.schema import Config
@@ -174,10 +175,4 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
 
 def config_hash(config: Config) -> str:
     """Sha256 (hex) of everything in a config that can change the trained model; loggers, reports and mirrors cannot."""
-    plain = config.plain()
-    plain["data"].pop("sources")  # checksums fix the files
-    for key in ("logger", "evaluation"):
-        plain.pop(key)
-    for key in ("progress", "profile"):
-        plain["trainer"].pop(key)
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(without_inert(config.plain()), sort_keys=True).encode()).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -34,3 +34,12 @@ def paths(config: Any, prefix: str = "") -> Iterator[str]:
         for name, value in config.items():
             yield f"{prefix}{name}"
             yield from paths(value, f"{prefix}{name}.")
+
+
+def leaves(config: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values; lists and empty mappings are values."""
+    for key, value in config.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -17,15 +17,15 @@ from ruamel.yaml.comments import CommentedMap
 from ratchet.config.composition import config_hash, load_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import default_choices, is_group, options
+from ratchet.config.inert import is_inert
 from ratchet.config.schema import Config
-from ratchet.config.tree import exists, value_at
+from ratchet.config.tree import exists, leaves, value_at
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.project import Project
-from ratchet.promotion.differences import differences, leaves
+from ratchet.promotion.differences import differences
 
 _GROUPS = ("optimizer", "scheduler", "augmentation", "trainer")
 _ABOVE = ("experiment", "debug")  # what they say would win over conf/tuned/
-_UNCHANGED = ("seed", "logger", "evaluation", "data.sources", "trainer.progress", "trainer.profile")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def write_for(target: Config, *, project: Project, header: Sequence[str] = ()) -
 def _require_same(written: Config, target: Config) -> None:
     if config_hash(written) == config_hash(target):
         return
-    keys = [key for key in differences(target.plain(), written.plain()) if not key.startswith(_UNCHANGED)]
+    keys = [key for key in differences(target.plain(), written.plain()) if not _is_left_alone(key)]
     raise ConfigError(
         f"conf/ cannot say this config any more ({', '.join(keys[:3])}): it has changed since; "
         "type: git log conf/, to see what, or train the challenger again"
@@ -135,7 +135,7 @@ def _values(
     tuned: dict[str, Any] = {}
     inline: dict[str, Any] = {}
     for key, value in _assignments(base.plain(), target.plain()):
-        if _is_any(key, _UNCHANGED):
+        if _is_left_alone(key):
             continue
         group = key.partition(".")[0]
         if group in chosen and chosen[group] != usual.get(group):
@@ -159,8 +159,8 @@ def _assignments(base: Mapping[str, Any], target: Mapping[str, Any], prefix: str
             yield f"{prefix}{key}", value
 
 
-def _is_any(key: str, above: Sequence[str]) -> bool:
-    return any(key == each or key.startswith(f"{each}.") for each in above)
+def _is_left_alone(key: str) -> bool:
+    return key == "seed" or is_inert(key)
 
 
 def _as_file(tuned: Mapping[str, Any], header: Sequence[str]) -> str:
@@ -225,7 +225,7 @@ def _prune(node: CommentedMap, prefix: str, plain: Mapping[str, Any]) -> None:
 
 
 def _says_the_same(key: str, value: Any, plain: Mapping[str, Any]) -> bool:
-    if _is_any(key, _UNCHANGED):
+    if _is_left_alone(key):
         return True
     if isinstance(value, Mapping):
         return all(_says_the_same(f"{key}.{inner}", each, plain) for inner, each in leaves(value))

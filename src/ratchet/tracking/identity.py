@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ratchet.config.schema import Config, LoggerConfig
+from ratchet.config.tree import leaves
 from ratchet.runs.record import RunRecord
 from ratchet.tracking.lineage import Material
 
@@ -62,19 +63,10 @@ def summary_of(record: RunRecord) -> dict[str, Any]:
     return summary
 
 
-def flatten(plain: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts as dotted keys; lists stay values."""
-    flat: dict[str, Any] = {}
-    for key, value in plain.items():
-        name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, dict) else {name: value}
-    return flat
-
-
 def config_of(record: RunRecord, config: Config) -> dict[str, Any]:
     """The resolved config with dotted keys, and under `run.` what else made the number."""
     about = {
         "id": record.id, "data_hash": record.data["hash"], "config_hash": record.config_hash, "git": record.git,
         "versions": record.versions, "host": record.host,
     }  # fmt: skip
-    return {**flatten(config.plain()), **flatten(about, "run.")}
+    return {**dict(leaves(config.plain())), **dict(leaves(about, "run."))}

@@ -1,0 +1,45 @@
+"""Settings that change no number: one list, by which configs are hashed, compared and promoted."""
+
+from __future__ import annotations
+
+import pytest
+
+from ratchet.config.composition import config_hash, load_config
+from ratchet.config.inert import INERT, is_inert, with_inert_of, without_inert
+from ratchet.config.tree import exists
+from ratchet.project import Project
+
+QUIET = ["logger=none", "evaluation.bootstrap=0", "trainer.progress=none", "trainer.profile=true"]
+
+
+def test_every_name_on_the_list_is_a_key_of_the_config(project: Project) -> None:
+    """A renamed key would make two equal trainings different."""
+    plain = load_config(project).plain()
+    assert [key for key in INERT if not exists(plain, key)] == []
+
+
+def test_they_make_no_difference_and_everything_else_does(project: Project) -> None:
+    usual = load_config(project)
+    quiet = load_config(project, QUIET)
+    assert quiet != usual
+    assert config_hash(quiet) == config_hash(usual)
+    assert with_inert_of(quiet.plain(), usual.plain()) == usual.plain()
+    assert config_hash(load_config(project, ["optimizer.lr=0.5"])) != config_hash(usual)
+
+
+def test_what_is_given_stays_as_it_is(project: Project) -> None:
+    plain = load_config(project).plain()
+    without_inert(plain)
+    with_inert_of(plain, load_config(project, QUIET).plain())
+    assert plain == load_config(project).plain()
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("logger", True), ("logger.mode", True), ("data.sources", True), ("trainer.profile", True),
+        ("loggers", False), ("data.name", False), ("trainer.threads", False), ("seed", False),
+    ],
+)  # fmt: skip
+def test_a_section_stands_for_what_is_in_it(key: str, expected: bool) -> None:
+    assert is_inert(key) is expected
