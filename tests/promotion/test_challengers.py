@@ -85,6 +85,46 @@ def test_a_study_knows_of_a_trial_what_its_runs_do_not(
     assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [1]
 
 
+def test_a_trial_between_two_repeats_has_not_completed(places: Places, champion: Champion) -> None:
+    done = trial(places, 0, "optimizer.lr=0.02", value=0.8)
+    going = trial(places, 1, "optimizer.lr=0.03", value=0.9)
+    (going / "repeat0").mkdir()
+    for name in ("run.json", "config.yaml"):
+        (going / name).rename(going / "repeat0" / name)
+    (done.parent / "trials.csv").write_text("number,state\n0,complete\n", encoding="utf-8")
+    assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [0]
+    with pytest.raises(RatchetError, match="trial 1 of study lr is running"):
+        from_trial("lr", 1, champion, places=places)
+
+
+def test_what_is_beyond_a_constraint_is_not_the_best_of_its_study(places: Places, champion: Champion) -> None:
+    for number, value in enumerate([0.7, 0.9]):
+        trial(places, number, f"optimizer.lr=0.0{number + 2}", value=value)
+    table = places.sweeps / "lr/trials.csv"
+    table.write_text("number,state,feasible\n0,complete,yes\n1,complete,no\n", encoding="utf-8")
+    assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [0]
+    assert from_trial("lr", 1, champion, places=places).value == 0.9  # named, it is what a person wants
+    table.write_text("number,state,feasible\n0,complete,no\n1,complete,no\n", encoding="utf-8")
+    with pytest.raises(RatchetError, match=r"none of its 2 completed trials keeps to its constraints.*trial=0"):
+        list(of_study("lr", champion, places=places))
+
+
+def test_a_study_of_several_objectives_has_no_single_best(places: Places, champion: Champion) -> None:
+    for number in range(3):
+        trial(places, number, f"optimizer.lr=0.0{number + 2}", value=0.7)
+    table = "number,state,front\n0,complete,no\n1,complete,yes\n2,complete,yes\n"
+    (places.sweeps / "lr/trials.csv").write_text(table, encoding="utf-8")
+    with pytest.raises(RatchetError, match=r"several objectives.*its front, trials 1, 2; type: study=lr trial=1"):
+        list(of_study("lr", champion, places=places))
+    assert from_trial("lr", 2, champion, places=places).value == 0.7
+
+
+def test_of_a_grid_over_data_sets_the_champions_own_count(places: Places, champion: Champion) -> None:
+    trial(places, 0, "optimizer.lr=0.02", value=0.7)
+    trial(places, 1, "optimizer.lr=0.03", value=0.9, data={"name": "mnist1d", "hash": "h"})
+    assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [0]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -53,13 +53,28 @@ def test_lines_are_appended_and_read_back(tmp_path: Path) -> None:
 def test_the_plot_is_svg_that_needs_nothing_else(means: list[float | None]) -> None:
     text = draw([entry(k, mean=mean) for k, mean in enumerate(means)])
     root = ElementTree.fromstring(text)
-    circles = root.findall("{http://www.w3.org/2000/svg}circle")
+    circles = list(root.iter("{http://www.w3.org/2000/svg}circle"))
     assert len(circles) == len([mean for mean in means if mean is not None])
     assert "nan" not in text
     assert "href" not in text
     heights = [float(each.get("cy", "")) for each in circles]
     order = [mean for mean in means if mean is not None]
     assert sorted(range(len(order)), key=lambda k: -heights[k]) == sorted(range(len(order)), key=lambda k: order[k])
+
+
+def test_champions_of_other_data_or_another_metric_have_an_axis_of_their_own() -> None:
+    """A loss of 2.3 would press accuracies into a line."""
+    accuracies = [entry(0, "first", 0.90), entry(1, mean=0.91)]
+    loss = entry(2, mean=2.3).model_copy(update={"metric": "validation/loss"})
+    other = entry(3, mean=0.5).model_copy(update={"data": "fashion"})
+    panels = ElementTree.fromstring(draw([*accuracies, loss, other])).findall("{http://www.w3.org/2000/svg}g")
+    titles = [str(panel[0].text) for panel in panels]
+    assert titles == [
+        "Champions of fashion: accuracy on confirm", "Champions of digits: loss on confirm",
+        "Champions of digits: accuracy on confirm",
+    ]  # fmt: skip
+    apart = [float(each.get("cy", "")) for each in panels[2].iter("{http://www.w3.org/2000/svg}circle")]
+    assert apart[0] - apart[1] > 50
 
 
 def test_a_backup_puts_back_content_and_absence(tmp_path: Path) -> None:
@@ -73,7 +88,7 @@ def test_a_backup_puts_back_content_and_absence(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("new")
     (tmp_path / "conf/tuned").mkdir(parents=True)
     (tmp_path / "conf/tuned/a.yaml").write_text("new")
-    with pytest.raises(RatchetError, match=r"params.yaml was edited"):
+    with pytest.raises(RatchetError, match=r"params.yaml has changed"):
         require_as_left(project, left)
     backup.copy_to(tmp_path / "elsewhere")
     for copy in (backup, Backup(tmp_path / "elsewhere", project)):

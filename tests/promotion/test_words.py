@@ -26,7 +26,7 @@ def table(gain: float, pairs: int) -> np.ndarray:
     [
         (0.3, 5, Terms(), "verdict: PROVED: the challenger is better"),
         (-0.3, 5, Terms(), "verdict: NOT AHEAD"),
-        (0.3, 15, Terms(min_effect=0.9), "not shown to be better by more than 0.9; the champion stays"),
+        (0.3, 15, Terms(min_effect=0.9), "not shown to be better by more than 90.00 points; the champion stays"),
         (0.3, 15, Terms(min_effect=0.9, accept="ahead"), "accepted by accept=ahead; the history says so"),
         (0.3, 5, Terms(alpha=0.3), "PROVED (alpha=0.3 instead of the rule's)"),
     ],

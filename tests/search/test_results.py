@@ -73,6 +73,17 @@ def test_the_front_stands_before_what_another_beats_in_everything(zoo) -> None:
     assert [trial.params["lr"] for trial in rank(study.study, plan)] == ["0.2", "0.1", "0.3", "0.4"]
 
 
+def test_trials_csv_says_what_is_beyond_a_constraint_and_what_is_of_the_front(zoo) -> None:
+    points = {0.1: (0.5, 10.0), 0.2: (0.9, 30.0), 0.3: (0.8, 40.0)}
+    zoo.task = lambda config: dict(zip(("accuracy", "parameters"), points[config.lr], strict=True))
+    plan = zoo.plan("lr=0.1,0.2,0.3", objectives=[ACCURACY, SMALL], constraints=["parameters <= 35"])
+    (study,) = zoo.run(plan).studies
+    export(study.study, plan)
+    assert [(row["feasible"], row["front"]) for row in rows(plan.directory)] == [
+        ("yes", "yes"), ("yes", "yes"), ("no", "no"),
+    ]  # fmt: skip
+
+
 SEARCHES: list[tuple[list[str], dict[str, Any]]] = [
     ([], {"space": LR}),
     (["model=gru", "seed=3"], {"space": LR, "options": {"model": SPACES}}),

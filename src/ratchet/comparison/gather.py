@@ -13,6 +13,7 @@ from typing import Any
 from ratchet.comparison.config_files import read_flat
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
+from ratchet.runs.directory import run_directories
 from ratchet.runs.trials import ended_as, read_trials, study_directory
 
 FINISHED = "completed"
@@ -76,7 +77,7 @@ def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
     if folders is None:
         folders = [Path(os.environ.get("RATCHET_RUNS", project.runs)), project.champion / "train"]
     named = dict.fromkeys(folder.resolve() for folder in folders)
-    places = dict.fromkeys(place for folder in named for place in _run_directories(folder))
+    places = dict.fromkeys(place for folder in named for place in run_directories(folder))
     runs: dict[Path, Run] = {}
     unread = []
     studies = _Studies()
@@ -95,26 +96,6 @@ def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
 def oldest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
     """In the order of their beginnings."""
     return tuple(sorted(runs, key=lambda run: (run.record.started_at if run.record else "", str(run.trial))))
-
-
-def _run_directories(folder: Path) -> Iterator[Path]:
-    """Folders with a run.json, at any depth; links to folders are not followed."""
-    waiting = [str(folder)]
-    while waiting:
-        here = waiting.pop()
-        inner = []
-        try:
-            with os.scandir(here) as entries:
-                for entry in entries:
-                    if entry.name == "run.json":
-                        yield Path(here)
-                        break
-                    if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                        inner.append(entry.path)
-                else:
-                    waiting += inner
-        except OSError:
-            continue
 
 
 def _read(directory: RunDirectory, studies: _Studies) -> Run:
@@ -152,11 +133,11 @@ class _Studies:
 
     def without_run(self, runs: dict[Path, Run]) -> Iterator[Run]:
         """Trials that ended before there was a run.json."""
-        recorded = {(run.study, run.trial) for run in runs.values()}
+        recorded = {(study_directory(run.directory.path), run.trial) for run in runs.values()}
         for home, example in list(self._example.items()):
             for number, row in self._table(home).items():
                 status = ended_as(row)
-                if status is not None and (example.study, number) not in recorded:
+                if status is not None and (home, number) not in recorded:
                     yield Run(
                         RunDirectory(home / str(number)), None, {"data.name": example.dataset}, example.study, number,
                         searched=example.searched, trial_status=status, message=row.get("error") or "",

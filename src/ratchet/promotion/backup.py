@@ -80,6 +80,6 @@ def require_as_left(project: Project, left: dict[str, str | None]) -> None:
     for name, digest in left.items():
         if now[name] != digest:
             raise RatchetError(
-                f"{name} was edited after the promotion, and --undo would lose that; type: git diff {name}, to see it, "
+                f"{name} has changed since promotion, and --undo would lose that; type: git diff {name}, to see it, "
                 "or: python src/promote.py --undo allow_dirty=true, to go back all the same"
             )

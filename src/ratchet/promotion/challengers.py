@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import yaml
 
+from ratchet.config.inert import with_inert_of
 from ratchet.config.names import suggestion
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
@@ -20,8 +21,9 @@ from ratchet.errors import DataError, RatchetError
 from ratchet.evidence.attempt import shortlist
 from ratchet.promotion.places import Places
 from ratchet.runs import RunDirectory, RunRecord
+from ratchet.runs.directory import run_directories
 from ratchet.runs.record import Status
-from ratchet.runs.trials import ended_as, read_trials, study_directory
+from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES, ended_as, read_trials, study_directory
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ def from_run(named: str, champion: Champion, *, places: Places) -> Candidate:
     path = next((p for p in (Path(named), places.project.root / named) if (p / "run.json").is_file()), None)
     run = RunDirectory(path.resolve()) if path else _by_id(named, places)
     trial = RunRecord.read(run).trial
-    row = read_trials(study_directory(run.path)).get(trial, {}) if trial is not None else {}
-    return _candidate([_find(run, ended_as(row))], champion, what=f"run {named}")
+    status = _told(run.path, trial, read_trials(study_directory(run.path))) if trial is not None else None
+    return _candidate([_find(run, status)], champion, what=f"run {named}")
 
 
 def from_trial(study: str, trial: int, champion: Champion, *, places: Places) -> Candidate:
@@ -84,17 +86,37 @@ def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Cand
 
     Raises RatchetError where there is none, and EvidenceError where none has a number.
     """
-    trials = _trials(study, places)
+    trials, rows = _trials(study, places), read_trials(places.sweeps / study)
     complete = {k: found for k, found in trials.items() if all(f.record.status == "completed" for f in found)}
     if not complete:
         raise RatchetError(
             f"study {study}: none of its {len(trials)} trials completed; allowed: a study with a completed trial; "
             f"type: ls {places.sweeps}"
         )
+    _require_one_best(study, rows)
+    kept = {k: found for k, found in complete.items() if rows.get(k, {}).get(FEASIBLE) != NO}
+    if not kept:
+        raise RatchetError(
+            f"study {study}: none of its {len(complete)} completed trials keeps to its constraints; allowed all the "
+            f"same: one that you name; type: study={study} trial={min(complete)}"
+        )
+    name = champion.config.data.name
+    of_it = {k: found for k, found in kept.items() if found[0].record.data.get("name") == name}
+    complete = of_it or kept  # a grid over data sets is of several; of none of the champion's, the first is refused
     values = {number: _value(found) for number, found in complete.items()}
     mode: Literal["max", "min"] = "max" if champion.config.objective.direction == "maximize" else "min"
     for number in shortlist(values, mode=mode, top=len(values)):
         yield _candidate(complete[number], champion, what=f"trial {number} of study {study}")
+
+
+def _require_one_best(study: str, rows: Mapping[int, Mapping[str, str]]) -> None:
+    """Raises RatchetError for a study of several objectives: which of its front is wanted, a person has to say."""
+    front = [number for number, row in rows.items() if row.get(FRONT) == YES and row.get(FEASIBLE) != NO]
+    if any(FRONT in row for row in rows.values()):
+        raise RatchetError(
+            f"study {study} has several objectives, so it has no single best; allowed: one of its front, trials "
+            f"{_some(front) or 'none'}; type: study={study} trial={front[0] if front else '<number>'}"
+        )
 
 
 def _value(found: Sequence[_Found]) -> float:
@@ -116,18 +138,25 @@ def _trials(study: str, places: Places) -> dict[int, list[_Found]]:
     for file in sorted([*home.glob("[0-9]*/run.json"), *home.glob("[0-9]*/repeat*/run.json")]):
         number = file.relative_to(home).parts[0]
         if number.isdecimal():
-            found = _find(RunDirectory(file.parent), ended_as(rows.get(int(number), {})))
+            found = _find(RunDirectory(file.parent), _told(file.parent, int(number), rows))
             trials.setdefault(int(number), []).append(found)
     if not trials:
         raise RatchetError(f"study={study}: it has no run in {home}; type: the sweep's command again, to go on")
     return trials
 
 
+def _told(run: Path, trial: int, rows: Mapping[int, Mapping[str, str]]) -> Status | None:
+    """What the study knows better than run.json: between two repeats, that the trial still runs."""
+    if run.name.startswith("repeat") and trial not in rows:
+        return "running"
+    return ended_as(rows.get(trial, {}))
+
+
 def _by_id(named: str, places: Places) -> RunDirectory:
     ids: dict[str, Path] = {}
-    for file in [*places.runs.rglob("run.json"), places.project.champion / "train" / "run.json"]:
-        if places.kept not in file.parents and (identifier := _id_of(file)):
-            ids[identifier] = file.parent
+    for place in [*run_directories(places.runs), *run_directories(places.project.champion / "train")]:
+        if places.kept not in place.parents and (identifier := _id_of(RunDirectory(place).record)):
+            ids[identifier] = place
     if named not in ids:
         close = suggestion(named, ids).partition("allowed:")[0]
         raise RatchetError(
@@ -173,16 +202,7 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Can
 def _as_of(champion: Champion, config: Config) -> Config:
     """With the champion's settings wherever no number hangs on them, and its seed."""
     now = champion.config
-    shown = {"progress": now.trainer.progress, "profile": now.trainer.profile}
-    return config.model_copy(
-        update={
-            "seed": now.seed,
-            "logger": now.logger,
-            "evaluation": now.evaluation,
-            "data": config.data.model_copy(update={"sources": now.data.sources}),
-            "trainer": config.trainer.model_copy(update=shown),
-        }
-    )
+    return validate(with_inert_of(config.plain(), now.plain())).model_copy(update={"seed": now.seed})
 
 
 def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[RatchetError]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -76,16 +76,27 @@ def append(places: Places, *entries: Entry) -> None:
     write_atomically(places.plot, draw(read_history(places)).encode())
 
 
-_WIDTH, _HEIGHT, _LEFT, _TOP = 720, 320, 80, 40
+_WIDTH, _HEIGHT, _LEFT, _TOP = 720, 320, 80, 40  # of one panel
 
 
 def draw(entries: Sequence[Entry]) -> str:
-    """The ratchet as SVG: each champion's number with its interval, those taken back hollow; light and dark."""
+    """The ratchet as SVG: each champion's number with its interval, those taken back hollow; light and dark.
+
+    Numbers of different data or metrics have no common axis: each has a panel of its own, the present one first.
+    """
     shown = [entry for entry in entries if entry.event != "undo" and entry.mean is not None]
-    kept = {id(entry) for entry in reigns(entries)}
-    metric = f"{shown[-1].metric.removeprefix('validation/')} on confirm" if shown else ""
+    kept = {entry.number for entry in reigns(entries)}
+    panels: dict[tuple[str, str], list[Entry]] = {}
+    for entry in reversed(shown):
+        panels.setdefault((entry.data, entry.metric), []).insert(0, entry)
+    drawn = [_panel(found, kept, top=_HEIGHT * place) for place, found in enumerate(panels.values())]
+    return _SVG.format(width=_WIDTH, height=_HEIGHT * max(1, len(drawn)), panels="\n".join(drawn) or _NOTHING)
+
+
+def _panel(shown: Sequence[Entry], kept: Container[int], *, top: float) -> str:
+    """Champions of one data set and metric."""
     ends = [value for e in shown for value in (e.low, e.high, e.mean) if value is not None]
-    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    low, high = min(ends), max(ends)
     margin = 0.08 * (high - low) or 0.05 * (abs(high) or 1.0)
     low, high = low - margin, high + margin
     floor = _HEIGHT - 60
@@ -99,7 +110,7 @@ def draw(entries: Sequence[Entry]) -> str:
     for k, entry in enumerate(shown):
         assert entry.mean is not None
         x = round(_LEFT + 20 + k * step, 1)
-        is_kept = id(entry) in kept
+        is_kept = entry.number in kept
         if is_kept:
             path += [f"{'H' if path else 'M'}{x}{'' if path else f' {y(entry.mean)}'}", f"V{y(entry.mean)}"]
         if entry.low is not None and entry.high is not None:
@@ -117,8 +128,9 @@ def draw(entries: Sequence[Entry]) -> str:
         f'<text x="{_LEFT - 8}" y="{y(t) + 4}" text-anchor="end">{t:.4g}</text>'
         for t in ticks
     ]
-    return _SVG.format(
-        width=_WIDTH, height=_HEIGHT, title=html.escape(f"Champions: {metric}"), grid="\n".join(grid),
+    metric = shown[-1].metric.removeprefix("validation/")
+    return _PANEL.format(
+        top=top, title=html.escape(f"Champions of {shown[-1].data}: {metric} on confirm"), grid="\n".join(grid),
         line="".join(path) or "M0 0", points="\n".join(parts),
     )  # fmt: skip
 
@@ -131,9 +143,16 @@ svg {{ background: #fff; font: 12px sans-serif; }} text {{ fill: #333; }}
 .bar {{ stroke: #1f6feb; stroke-width: 1.5; }} .dot {{ fill: #1f6feb; stroke: #1f6feb; }} .undone {{ fill: none; }}
 @media (prefers-color-scheme: dark) {{ svg {{ background: #111; }} text {{ fill: #ddd; }} .grid {{ stroke: #333; }} }}
 </style>
+{panels}
+</svg>
+"""
+
+_PANEL = """\
+<g transform="translate(0 {top})">
 <text x="20" y="24" style="font-size: 15px">{title}</text>
 {grid}
 <path class="line" d="{line}"/>
 {points}
-</svg>
-"""
+</g>"""
+
+_NOTHING = '<text x="20" y="24">No champion has a number yet</text>'

@@ -69,7 +69,8 @@ class Succession:
         number.
         """
         ours = ["params.yaml", f"conf/tuned/{writing.tuned_name}"]
-        _journal(self.places).take([*ours, "dvc.lock", "config.lock.yaml"])
+        changed = [*ours, "dvc.lock", "config.lock.yaml"]
+        _journal(self.places).take(changed)
         try:
             writing.put(self.project)
             print(f"written: {' and '.join(ours)}; dvc repro", flush=True)
@@ -86,7 +87,7 @@ class Succession:
         made = pipeline.promised(promise)
         told = ", ".join(f"{name} {value:.4f}" for name, value in made.items() if name == entry.metric)
         print(f"the promised number came out again{f': {told}' if told else ''}", flush=True)
-        entry = entry.model_copy(update={"reproduced": made, "files": digests(self.project, ours)})
+        entry = entry.model_copy(update={"reproduced": made, "files": digests(self.project, changed)})
         _note(
             self.places, {"entry": entry.model_dump(mode="json"), "first": [e.model_dump(mode="json") for e in first]}
         )

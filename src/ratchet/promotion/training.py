@@ -142,7 +142,10 @@ class GateTraining:
     project: Project
 
     def run(self, composed: DictConfig) -> dict[str, float]:
-        """Train into the trial's directory, and score the confirm split. Raises what train() raises."""
+        """Train into the trial's directory, and score the confirm split. Raises what train() raises.
+
+        The runs of a configuration are on record as of one study, whatever their seeds.
+        """
         from ratchet.promotion.scores import score_confirm
         from ratchet.training.train import train
 
@@ -152,8 +155,9 @@ class GateTraining:
         assert trial is not None
         with quiet_libraries(run.log):
             record = train(
-                config, run=run, project=self.project, command=["promote.py"], study=trial.study, trial=trial.number
-            )
+                config, run=run, project=self.project, command=["promote.py"], study=run.path.parents[1].name,
+                trial=trial.number,
+            )  # fmt: skip
             score_confirm(run, project=self.project)
         found = dict(record.best.metrics) if record.best is not None else {}
         return {**found, "seconds": record.timings.get("fit", 0.0)}

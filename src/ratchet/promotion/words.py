@@ -6,18 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ratchet.config.grammar import shown
+from ratchet.config.inert import is_inert
 from ratchet.config.schema import Config
 from ratchet.evidence.gate import LOOKS, Evidence
 from ratchet.promotion.differences import differences
 from ratchet.promotion.gate import Judgement, Terms
 
-_QUIET = ("seed", "logger", "evaluation", "data.sources")
-
 
 def changes(champion: Config, challenger: Config) -> dict[str, tuple[Any, Any]]:
     """The settings in which a challenger differs."""
     found = differences(champion.plain(), challenger.plain())
-    return {key: pair for key, pair in found.items() if not key.startswith(_QUIET)}
+    return {key: pair for key, pair in found.items() if key != "seed" and not is_inert(key)}
 
 
 def difference_lines(found: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
@@ -35,7 +34,8 @@ def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequ
     """The verdict and what it rests on, its lower bound first."""
     e = judgement.evidence
     one = _Unit(metric)
-    lines = [f"verdict: {_headline(e, terms)}"]
+    effect = f" by more than {one(terms.min_effect)} {one.word}" if terms.min_effect else ""
+    lines = [f"verdict: {_headline(e, terms, effect)}"]
     gain = f"gain at least {one(e.lower, sign=True)}, {one(e.gain, sign=True)} measured"
     lines.append(f"  {gain}, in {one.name} on confirm")
     same = "; seeds change nothing here, so one look decides" if e.deterministic else ""
@@ -54,8 +54,7 @@ def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequ
     return lines
 
 
-def _headline(e: Evidence, terms: Terms) -> str:
-    effect = f" by more than {terms.min_effect:g}" if terms.min_effect else ""
+def _headline(e: Evidence, terms: Terms, effect: str) -> str:
     eased = f" (alpha={terms.alpha:g} instead of the rule's)" if terms.alpha is not None else ""
     if e.verdict == "proved":
         return f"PROVED{eased}: the challenger is better{effect}"
@@ -72,6 +71,7 @@ class _Unit:
 
     def __init__(self, metric: str) -> None:
         self._is_share = not metric.endswith("loss")
+        self.word = "points" if self._is_share else "nats"
         self.name = f"points of {metric.removeprefix('validation/')}" if self._is_share else "nats less of loss"
 
     def __call__(self, value: float, *, sign: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,3 +74,23 @@ class RunDirectory:
             raise RatchetError(f"{self.path} is a file; type: hydra.run.dir=<another directory>") from error
         if not os.access(self.path, os.W_OK):
             raise RatchetError(f"cannot write to {self.path}; type: hydra.run.dir=<a directory of yours>")
+
+
+def run_directories(folder: Path) -> Iterator[Path]:
+    """Folders with a run.json, at any depth; links to folders are not followed."""
+    waiting = [str(folder)]
+    while waiting:
+        here = waiting.pop()
+        inner = []
+        try:
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    if entry.name == "run.json":
+                        yield Path(here)
+                        break
+                    if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                        inner.append(entry.path)
+                else:
+                    waiting += inner
+        except OSError:
+            continue

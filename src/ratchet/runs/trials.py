@@ -1,6 +1,7 @@
 """trials.csv: what a study says of its trials, which run.json cannot know of all.
 
-A trial of several repeats is pruned between two of them: each run completed, and the trial did not.
+A trial of several repeats is pruned between two of them: each run completed, and the trial did not. Whether a trial
+keeps to the study's constraints, or belongs to the front of several objectives, the study alone knows too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+
+FEASIBLE, FRONT = "feasible", "front"  # columns, where there are constraints and where there are several objectives
+YES, NO = "yes", "no"
 
 _AGAINST: dict[str, Literal["failed", "pruned"]] = {"fail": "failed", "pruned": "pruned"}
 

@@ -12,6 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.files import write_atomically
+from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES
 from ratchet.search.display import relative, told, written
 from ratchet.search.ledger import RESULT, has_result, ticket_of
 from ratchet.search.plan import StudyPlan, in_full
@@ -28,17 +29,32 @@ def export(study: optuna.Study, plan: StudyPlan) -> None:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     head = ["number", "ticket", "state", "failure", "error", "seconds", "directory"]
-    writer.writerow([*head, *(f"params/{name}" for name in params), *(f"metrics/{name}" for name in metrics)])
+    standing = _standing(study, plan)
+    names = [*(f"params/{name}" for name in params), *(f"metrics/{name}" for name in metrics)]
+    writer.writerow([*head, *standing, *names])
     for trial in trials:
         result = _result(trial)
         seconds = result.get("seconds")
         writer.writerow([
             trial.number, ticket_of(trial), trial.state.name.lower(), result.get("failure"), result.get("error"),
-            seconds, trial.number, *(trial.params.get(name) for name in params),
+            seconds, trial.number, *(found.get(trial.number) for found in standing.values()),
+            *(trial.params.get(name) for name in params),
             *(result.get("metrics", {}).get(name) for name in metrics),
         ])  # fmt: skip
     plan.directory.mkdir(parents=True, exist_ok=True)
     write_atomically(plan.directory / "trials.csv", stream.getvalue().encode())
+
+
+def _standing(study: optuna.Study, plan: StudyPlan) -> dict[str, dict[int, str]]:
+    """Of complete trials, by number: whether one keeps to the constraints and is of the front, where there are such."""
+    ranked = rank(study, plan)
+    standing: dict[str, dict[int, str]] = {}
+    if plan.settings.constraints:
+        standing[FEASIBLE] = {trial.number: YES if _feasible(trial) else NO for trial in ranked}
+    if len(plan.objectives) > 1:
+        front = {trial.number for trial in study.best_trials}
+        standing[FRONT] = {trial.number: YES if trial.number in front else NO for trial in ranked}
+    return standing
 
 
 def show(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str | None) -> None:
