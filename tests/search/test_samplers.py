@@ -53,7 +53,7 @@ def test_each_pruner_judges(bench, name: str) -> None:
     states = [trial.state.name for trial in study.study.trials]
     assert states[0] == "COMPLETE"
     assert set(states) <= {"COMPLETE", "PRUNED"}
-    assert ("PRUNED" in states) == (name in {"hyperband", "median", "percentile", "successive_halving"})
+    assert ("PRUNED" in states) == (name in {"halving", "hyperband", "median", "percentile", "successive_halving"})
 
 
 @pytest.mark.parametrize("name", FILES["sampler"])

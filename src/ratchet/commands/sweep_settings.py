@@ -27,7 +27,7 @@ from ratchet.project import Project
 from ratchet.search.settings import SweepSettings, read_settings
 
 _TRAIN_ON = "trainer.train_on"
-USUAL = {"sweep": "learning_rate", "sampler": "tpe", "pruner": "hyperband"}  # what to type where no name is near
+USUAL = {"sweep": "learning_rate", "sampler": "tpe", "pruner": "halving"}  # what to type where no name is near
 
 
 def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepSettings], Request]:

@@ -94,7 +94,7 @@ def _check_pruner(settings: SweepSettings) -> None:
     if issubclass(kind, WilcoxonPruner) and settings.repeats == 1:
         raise ConfigError(
             "WilcoxonPruner compares repeats of a configuration, and there is one of each; "
-            "type: sweep.repeats=5, or sweep/pruner=hyperband"
+            "type: sweep.repeats=5, or sweep/pruner=halving"
         )
 
 

@@ -1,0 +1,86 @@
+"""The usual pruner: rungs at shares of a whole training, the best third goes on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import optuna
+import pytest
+
+from ratchet.search.halving import HalvingPruner
+
+
+def study(direction: str = "maximize") -> optuna.Study:
+    return optuna.create_study(direction=direction, sampler=optuna.samplers.RandomSampler(seed=0))
+
+
+def judged(pruner: HalvingPruner, of: optuna.Study, values: Sequence[float], *, first: int = 1) -> int | None:
+    """Report the values one after the other; the step at which the trial was pruned, or None: it is complete."""
+    of.pruner = pruner
+    trial = of.ask()
+    for step, value in enumerate(values, first):
+        trial.report(value, step)
+        if trial.should_prune():
+            of.tell(trial, state=optuna.trial.TrialState.PRUNED)
+            return step
+    of.tell(trial, values[-1])
+    return None
+
+
+def test_nothing_is_pruned_before_a_training_is_complete() -> None:
+    of, pruner = study(), HalvingPruner()
+    of.pruner = pruner
+    good, bad = of.ask(), of.ask()
+    for step in range(1, 11):
+        good.report(0.9, step)
+        bad.report(0.1, step)
+        assert not bad.should_prune()
+    of.tell(good, 0.9)
+    assert judged(pruner, of, [0.1] * 10) == 1
+
+
+@pytest.mark.parametrize(("length", "rungs"), [(15, (2, 6)), (60, (8, 23)), (3, (1, 1)), (1, (1, 1))])
+def test_rungs_lie_at_shares_of_a_training(length: int, rungs: tuple[int, int]) -> None:
+    of, pruner = study(), HalvingPruner()
+    assert judged(pruner, of, [0.9] * length) is None
+    assert judged(pruner, of, [0.1] * length) == rungs[0]
+    if rungs[1] > rungs[0]:
+        good_at_first = [0.95] * (rungs[1] - 1) + [0.1] * length
+        assert judged(pruner, of, good_at_first) == rungs[1]
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_the_best_third_goes_on(direction: str) -> None:
+    sign = 1 if direction == "maximize" else -1
+    of, pruner = study(direction), HalvingPruner(first=0.5)
+    assert judged(pruner, of, [sign * 0.5] * 4) is None
+    ended = [judged(pruner, of, [sign * value] * 4) for value in (0.9, 0.8, 0.7, 0.6, 0.85, 0.95)]
+    assert ended == [None, 2, 2, 2, None, None]  # of six values two go on: 0.9, and 0.85 when it comes
+
+
+def test_a_tie_with_the_last_that_goes_on_goes_on() -> None:
+    of, pruner = study(), HalvingPruner()
+    assert [judged(pruner, of, [0.5] * 10) for _ in range(5)] == [None] * 5
+
+
+def test_not_a_number_is_pruned_at_once_and_never_compared_with() -> None:
+    of, pruner = study(), HalvingPruner(first=0.5)
+    assert judged(pruner, of, [0.5, 0.5]) is None
+    assert judged(pruner, of, [math.nan, 0.5]) == 1
+    assert judged(pruner, of, [0.6, 0.6]) is None
+
+
+def test_a_study_goes_on_as_if_it_had_never_stopped() -> None:
+    """The rungs are in the trials, not in the pruner."""
+    of = study()
+    judged(HalvingPruner(), of, [0.9] * 15)
+    assert judged(HalvingPruner(), of, [0.1] * 15) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({"first": 0.0}, "first=0.0"), ({"first": 1.0}, "below 1"), ({"keep": 1}, "2 and more")]
+)
+def test_what_it_cannot_be_is_told(given: dict[str, float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        HalvingPruner(**given)  # type: ignore[arg-type]
