@@ -3,15 +3,16 @@
     python bench/search.py                     every part, one after the other (an hour and more)
     python bench/search.py grid                one part; several: grid orchestrator
     python bench/search.py sweep trials=4 steps=300 peers=ideal,ray-reused    smaller, fewer peers
+    python bench/search.py pruner pruners=halving,hyperband kept=<folder>      each against none; goes on where it was
 
 grid          200 jobs with an empty task under the project's configuration, against Hydra's basic sweeper
 orchestrator  2,000 trials with a trivial objective: milliseconds a trial, early and late, and the worker's memory
 scaling       two slots against one, on trials of equal length: trials that sleep, trials that compute
 sweep         24 trials of 1,500 steps on MNIST-1D at two slots, against hydra-optuna-sweeper, Ray Tune and a bare loop
-pruner        the default pruner against none over 5 seeds: best value and steps
+pruner        the default pruner, or others, against none over 5 seeds: best value and steps
 
 Each case is a command of its own. Memory is the largest sum of proportional set sizes over all of its processes, looked
-at four times a second. Milliseconds depend on the machine and on what else it does; ratios less.
+at once a second. Milliseconds depend on the machine and on what else it does; ratios less.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ PYTHON, BENCH = sys.executable, ROOT / "bench"
 SOURCE = {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
 SPACE = [
     "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "optimizer.weight_decay=tag(log, interval(1e-5, 1e-1))",
-    "model.width=int(interval(8, 64))", "model.dropout=interval(0.0, 0.5)",
+    "model.width=int(interval(8, 48))", "model.dropout=interval(0.0, 0.5)",
 ]  # fmt: skip
 AIMS = {"basic": "1/6", "joblib": "1/3.5", "ray": "1/4", "ray-reused": "1/1.7", "ideal": "1.5"}
 Given = Mapping[str, str]
@@ -140,20 +141,28 @@ def scaling(given: Given) -> Table:
 def ratchet_command(folder: Path, *, trials: int, steps: int, pruner: str, seed: int) -> list[str]:
     """The sweep as a person types it."""
     return [
-        PYTHON, str(ROOT / "src" / "train.py"), "-m", "data=mnist1d", "model=cnn", *SPACE, "logger=csv",
-        "trainer.max_epochs=null", f"trainer.max_steps={steps}", "trainer.validate_every=3", "augmentation.shift=0",
+        PYTHON, str(ROOT / "src" / "train.py"), "-m", "data=mnist1d", "model=cnn", "model.kernel=3",
+        "model.pool=stride", *SPACE, "logger=csv",
+        "trainer.max_epochs=null", f"trainer.max_steps={steps}", "trainer.validate_every=3",
+        "augmentation.shift=0", "augmentation.scale=0", "augmentation.noise=0",  # conf/tuned has them; peers do not
         f"sweep.n_trials={trials}", "sweep.n_jobs=2", "sweep.champion_first=false", f"sweep.seed={seed}",
         f"sweep/pruner={pruner}", f"hydra.sweep.dir={folder}/study",
     ]  # fmt: skip
 
 
-def ratchet(trials: int, steps: int, *, pruner: str = "hyperband", seed: int = 0) -> tuple[Watched, float, int]:
-    """Ratchet's own: what was seen, the best value, the steps of all trials."""
+def ratchet(
+    trials: int, steps: int, *, pruner: str = "halving", seed: int = 0, kept: str | None = None
+) -> tuple[Watched, float, int]:
+    """Ratchet's own: what was seen, the best value, the steps of all trials.
+
+    kept: a folder for the study; one that is there already goes on.
+    """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "data").symlink_to(ROOT / "data")
-        for shared in ("conf", "sweeps", "src", "params.yaml", "dvc.yaml", "pyproject.toml"):
-            (folder / shared).symlink_to(ROOT / shared)
+        folder = Path(name) if kept is None else Path(kept).absolute() / f"{pruner}_{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for shared in ("data", "conf", "sweeps", "src", "params.yaml", "dvc.yaml", "pyproject.toml"):
+            if not (folder / shared).is_symlink():
+                (folder / shared).symlink_to(ROOT / shared)
         command = ratchet_command(folder, trials=trials, steps=steps, pruner=pruner, seed=seed)
         seen = watch(command, folder=folder, environment=SOURCE, jobs="study/*/output.log")
         with (folder / "study" / "trials.csv").open(encoding="utf-8") as stream:
@@ -175,7 +184,7 @@ def peer(name: str, trials: int, steps: int) -> Watched:
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "PYTHONPATH": "", "OMP_NUM_THREADS": "1", "STEPS": str(steps), "TRIALS": str(trials), "LAUNCHER": name,
-            "FOLDER": f"{folder}/results", "PRUNER": "hyperband", "REUSE": str(int("reused" in name)),
+            "FOLDER": f"{folder}/results", "REUSE": str(int("reused" in name)),
             "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0",
         }  # fmt: skip
         command = [python, str(BENCH / "peers" / f"{script}.py"), *(["-m"] if script == "hydra_optuna" else [])]
@@ -187,23 +196,18 @@ def sweep(given: Given) -> Table:
     trials, steps = int(given.get("trials", 24)), int(given.get("steps", 1500))
     names = given["peers"].split(",") if "peers" in given else list(AIMS)
     ours, value, _ = ratchet(trials, steps)
+    seen = {name: peer(name, trials, steps) for name in names}
+    again, *_ = ratchet(trials, steps)  # first and last: how far the machine's own pace moved between
+    seconds = statistics.fmean((ours.seconds, again.seconds))
     made = table(
         f"{trials} trials of {steps} steps on MNIST-1D, two at once; ratios are Ratchet's over the peer's",
         "search", "s", "ratio", "aim", "first trial after s", "MB", "ratio of memory",
     )  # fmt: skip
-    seen = {name: peer(name, trials, steps) for name in names}
-    made.add_row(
-        f"Ratchet (best {value:.3f})",
-        f"{ours.seconds:.0f}",
-        "",
-        "",
-        f"{ours.first_start:.1f} (9)",
-        f"{ours.peak:.0f}",
-        "",
-    )
+    for name, mine in ((f"Ratchet, first (best {value:.3f})", ours), ("Ratchet, last", again)):
+        made.add_row(name, f"{mine.seconds:.0f}", "", "", f"{mine.first_start:.1f} (9)", f"{mine.peak:.0f}", "")
     for name, theirs in seen.items():
         memory = f"{ours.peak / theirs.peak:.2f}" + (" (aim 0.6)" if name == "joblib" else "")
-        row = (f"{theirs.seconds:.0f}", f"{ours.seconds / theirs.seconds:.2f}", AIMS[name])
+        row = (f"{theirs.seconds:.0f}", f"{seconds / theirs.seconds:.2f}", AIMS[name])
         made.add_row(name, *row, f"{theirs.first_start:.1f}", f"{theirs.peak:.0f}", memory)
     return made
 
@@ -215,16 +219,17 @@ def pruner(given: Given) -> Table:
     """What pruning saves, and what it loses."""
     trials, steps = int(given.get("trials", 24)), int(given.get("steps", 1500))
     seeds = int(given.get("seeds", 5))
-    found = {
-        name: [ratchet(trials, steps, pruner=name, seed=s)[1:] for s in range(seeds)] for name in ("none", "hyperband")
-    }
-    best = {name: statistics.fmean(value for value, _ in cases) for name, cases in found.items()}
-    spent = {name: sum(count for _, count in cases) for name, cases in found.items()}
-    made = table(f"the default pruner, {seeds} searches of {trials} trials", "measured", "none", "hyperband", "", "aim")
-    lost = f"{best['hyperband'] - best['none']:+.4f}"
-    made.add_row("mean best validation accuracy", f"{best['none']:.4f}", f"{best['hyperband']:.4f}", lost, "-0.005")
-    share = f"{spent['hyperband'] / spent['none']:.2f}"
-    made.add_row("steps", str(spent["none"]), str(spent["hyperband"]), share, "0.5")
+    names = ["none", *given.get("pruners", "halving").split(",")]
+    made = table(
+        f"pruners, {seeds} searches of {trials} trials", "pruner", "mean best validation accuracy", "gain (-0.005)",
+        "steps", "share (0.5)",
+    )  # fmt: skip
+    first: tuple[float, int] | None = None
+    for name in names:
+        found = [ratchet(trials, steps, pruner=name, seed=s, kept=given.get("kept"))[1:] for s in range(seeds)]
+        best, spent = statistics.fmean(value for value, _ in found), sum(count for _, count in found)
+        first = first or (best, spent)
+        made.add_row(name, f"{best:.4f}", f"{best - first[0]:+.4f}", str(spent), f"{spent / first[1]:.2f}")
     return made
 
 

@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-EVERY = 0.25  # seconds between two looks at memory
+EVERY = 0.1  # seconds between two looks for the first job
+MEMORY_EVERY = 1.0  # seconds between two looks at memory, which cost milliseconds for each process
 
 
 @dataclass(frozen=True)
@@ -37,31 +38,30 @@ def watch(
     began, clock = time.perf_counter(), time.time()
 
     def look() -> None:
+        looked = 0.0
         while not over.wait(EVERY):
-            peak[0] = max(peak[0], held(mark))
+            if time.perf_counter() - looked > MEMORY_EVERY:
+                peak[0], looked = max(peak[0], held(mark)), time.perf_counter()
             if jobs is not None and not first[0] and any(folder.glob(jobs)):
                 first[0] = time.perf_counter() - began
 
     looking = threading.Thread(target=look)
     looking.start()
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        with (folder / "printed").open("w", encoding="utf-8") as stream:  # a pipe would wait for servers left behind
+            done = subprocess.run(
+                command, env=environment, cwd=folder, stdout=stream, stderr=subprocess.STDOUT, check=False
+            )
         seconds = time.perf_counter() - began
     finally:
         over.set()
         looking.join()
+    output = (folder / "printed").read_text(encoding="utf-8")
     if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stdout[-3000:]}")
+        sys.exit(f"{' '.join(command)}\n{output[-3000:]}")
+    print(f"{seconds:7.1f} s  {' '.join(command[1:])[:110]}", file=sys.stderr, flush=True)
     noted = tuple(float(line) - clock for line in notes.read_text().splitlines()) if notes.exists() else ()
-    return Watched(seconds, first[0] or min(noted, default=0.0), peak[0], noted, done.stdout)
+    return Watched(seconds, first[0] or min(noted, default=0.0), peak[0], noted, output)
 
 
 def held(mark: str) -> float:

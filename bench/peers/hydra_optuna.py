@@ -18,7 +18,7 @@ NODE = {
         "sampler": {"seed": 0}, "direction": "maximize", "n_trials": TRIALS, "n_jobs": 2,
         "params": {
             "lr": "tag(log, interval(1e-4, 1e-1))", "weight_decay": "tag(log, interval(1e-5, 1e-1))",
-            "width": "int(interval(8, 64))", "dropout": "interval(0.0, 0.5)",
+            "width": "int(interval(8, 48))", "dropout": "interval(0.0, 0.5)",
         },
     }},
 }  # fmt: skip

@@ -1,6 +1,6 @@
-"""The ideal: a bare torch loop with metrics and checkpoints in two preloaded processes, TPE and Hyperband in memory.
+"""The ideal: a bare torch loop with metrics and checkpoints in two preloaded processes, TPE and our pruner in memory.
 
-$STEPS, $TRIALS and $FOLDER say how; $PRUNER is hyperband or none.
+$STEPS, $TRIALS and $FOLDER say how.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import csv
 import multiprocessing
 import os
 import statistics
+import sys
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ import torch
 from template import BATCH, arrays, network, note
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+from ratchet.search.halving import HalvingPruner
 
 STEPS, TRIALS = int(os.environ["STEPS"]), int(os.environ["TRIALS"])
 
@@ -82,7 +86,7 @@ def ask(study: optuna.Study, pipe: Connection) -> optuna.Trial:
     config = {
         "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
         "weight_decay": trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
-        "width": trial.suggest_int("width", 8, 64),
+        "width": trial.suggest_int("width", 8, 48),
         "dropout": trial.suggest_float("dropout", 0.0, 0.5),
     }
     pipe.send((config, Path(os.environ["FOLDER"]) / str(trial.number)))
@@ -91,9 +95,8 @@ def ask(study: optuna.Study, pipe: Connection) -> optuna.Trial:
 
 def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    hyperband = optuna.pruners.HyperbandPruner(min_resource=3, reduction_factor=3)
-    pruner = hyperband if os.environ["PRUNER"] == "hyperband" else optuna.pruners.NopPruner()
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0), pruner=pruner)
+    sampler = optuna.samplers.TPESampler(seed=0)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=HalvingPruner())
     pairs = [multiprocessing.Pipe() for _ in range(2)]
     for _, theirs in pairs:
         multiprocessing.Process(target=serve, args=(theirs,), daemon=True).start()

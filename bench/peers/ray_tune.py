@@ -34,7 +34,7 @@ def main() -> None:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     space = {
         "lr": tune.loguniform(1e-4, 1e-1), "weight_decay": tune.loguniform(1e-5, 1e-1),
-        "width": tune.randint(8, 65), "dropout": tune.uniform(0.0, 0.5),
+        "width": tune.randint(8, 49), "dropout": tune.uniform(0.0, 0.5),
     }  # fmt: skip
     asha = ASHAScheduler(time_attr="validation", max_t=STEPS // 100, grace_period=3, reduction_factor=3)
     settings = tune.TuneConfig(
