@@ -40,14 +40,19 @@ def test_nothing_is_pruned_before_a_training_is_complete() -> None:
     assert judged(pruner, of, [0.1] * 10) == 1
 
 
-@pytest.mark.parametrize(("length", "rungs"), [(15, (2, 6)), (60, (8, 23)), (3, (1, 1)), (1, (1, 1))])
+@pytest.mark.parametrize(("length", "rungs"), [(15, (2, 6)), (60, (8, 23)), (5, (1, 2))])
 def test_rungs_lie_at_shares_of_a_training(length: int, rungs: tuple[int, int]) -> None:
     of, pruner = study(), HalvingPruner()
     assert judged(pruner, of, [0.9] * length) is None
     assert judged(pruner, of, [0.1] * length) == rungs[0]
-    if rungs[1] > rungs[0]:
-        good_at_first = [0.95] * (rungs[1] - 1) + [0.1] * length
-        assert judged(pruner, of, good_at_first) == rungs[1]
+    good_at_first = [0.95] * (rungs[1] - 1) + [0.1] * length
+    assert judged(pruner, of, good_at_first) == rungs[1]
+
+
+@pytest.mark.parametrize(("first", "length"), [(0.13, 1), (0.9, 2), (0.1, 4)])
+def test_what_has_cost_all_it_can_is_not_pruned(first: float, length: int) -> None:
+    of, pruner = study(), HalvingPruner(first=first, keep=20)
+    assert [judged(pruner, of, [value] * length) for value in (0.9, 0.1)] == [None, None]
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])

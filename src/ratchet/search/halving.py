@@ -47,17 +47,17 @@ class HalvingPruner(BasePruner):
         return not self._goes_on(value, known, study.direction)
 
     def _rungs(self, trials: Sequence[FrozenTrial]) -> list[int]:
-        """The steps at which is judged; none before a training is complete."""
+        """The steps at which is judged: none before a training is complete, never at the end, when all is paid."""
         complete = (each for each in trials if each.state == TrialState.COMPLETE and each.last_step is not None)
         longest = max(complete, key=lambda each: each.last_step or 0, default=None)
         if longest is None:
             return []
         reports = sorted(longest.intermediate_values)
-        rungs, share = [], self._first
+        places, share = [], self._first
         while share < 1:
-            rungs.append(reports[max(1, round(share * len(reports))) - 1])
+            places.append(round(share * len(reports)))
             share *= self._keep
-        return rungs
+        return [reports[place - 1] for place in places if 0 < place < len(reports)]
 
     def _goes_on(self, value: float, known: Sequence[float], direction: StudyDirection) -> bool:
         ordered = sorted(known, reverse=direction == StudyDirection.MAXIMIZE)
