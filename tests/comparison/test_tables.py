@@ -130,6 +130,37 @@ def test_a_search_is_one_row_among_others_and_claims_nothing(tmp_path):
     assert "is better than" not in found.verdict
 
 
+@pytest.mark.parametrize(("column", "against"), [("feasible", "beyond a constraint"), ("front", "not of the front")])
+def test_what_its_study_does_not_call_best_stands_for_no_search(tmp_path, column: str, against: str):
+    seeds(tmp_path, "a", 0.5, n=2, model="mlp")
+    make_study(tmp_path / "runs", "search", 3)
+    home = tmp_path / "runs/sweeps/search"
+    before = table(tmp_path).rows[0]
+    best = before.settings[0].runs[0].trial
+    lines = (home / "trials.csv").read_text().splitlines()
+    told = [f"{line},{'no' if line.startswith(f'{best},') else 'yes'}" for line in lines[1:]]
+    (home / "trials.csv").write_text("\n".join([f"{lines[0]},{column}", *told]) + "\n")
+    row = table(tmp_path).rows[0]
+    assert row.settings[-1].runs[0].trial == best
+    assert row.group is not None
+    assert before.group is not None
+    assert row.group.mean < before.group.mean
+    alone = tables_of(of_study(gather(Project(tmp_path)).runs, "search"), metric=None, direction=None, group_by=())
+    assert (alone[0].rows[-1].runs[0].trial, alone[0].rows[-1].verdict) == (best, against)
+
+
+def test_a_row_of_several_studies_is_the_best_of_those_that_it_was_chosen_among(tmp_path):
+    """Settings with one seed each lose to two with two, whatever their values."""
+    make_study(tmp_path / "runs", "search", 3)
+    for rate in (0.1, 0.2):
+        for seed in range(2):
+            place = tmp_path / f"runs/{rate}_{seed}"
+            make_run(place, accuracy=0.5 + rate, seed=seed, config={"optimizer.lr": rate})
+    row = table(tmp_path, group_by=["model"]).rows[0]
+    assert row.group is not None
+    assert (row.group.mean, row.verdict) == (0.7, "best of 2")
+
+
 def test_a_study_s_own_trials_carry_no_significance_either(tmp_path):
     make_study(tmp_path / "runs", "search", 30)
     for repeat in range(2):

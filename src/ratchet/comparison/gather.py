@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from ratchet.comparison.config_files import read_flat
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.directory import run_directories
-from ratchet.runs.trials import ended_as, read_trials, study_directory
+from ratchet.runs.trials import FEASIBLE, FRONT, NO, ended_as, read_trials, study_directory
 
 FINISHED = "completed"
 
@@ -30,6 +30,7 @@ class Run:
     trial: int | None = None
     searched: bool = False  # its study chose its settings
     trial_status: str | None = None  # what its study says
+    beyond: str = ""  # why its study does not call it best whatever its value: a constraint, or it is not of the front
     failure: str | None = None  # the class of the failure
     message: str = ""
 
@@ -126,7 +127,7 @@ class _Studies:
         told = Run(
             run.directory, run.record, run.config, run.study, run.trial, searched=self._is_search(home),
             trial_status=status, failure=(row.get("failure") or run.failure or "exception") if failed else None,
-            message=row.get("error") or run.message,
+            beyond=_beyond(row), message=row.get("error") or run.message,
         )  # fmt: skip
         self._example.setdefault(home, told)
         return told
@@ -155,6 +156,12 @@ class _Studies:
             space = _space(home / "study.journal")
             self._searched[home] = space is None or (bool(space) and "each of" not in space)
         return self._searched[home]
+
+
+def _beyond(row: Mapping[str, str]) -> str:
+    if row.get(FEASIBLE) == NO:
+        return "beyond a constraint"
+    return "not of the front" if row.get(FRONT) == NO else ""
 
 
 def _space(journal: Path) -> dict[str, Any] | None:

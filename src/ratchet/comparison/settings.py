@@ -34,6 +34,11 @@ class Setting:
         return tuple(dict.fromkeys(run.study for run in self.runs if run.study is not None))
 
     @property
+    def beyond(self) -> str:
+        """Why its study does not call it best; empty where nothing is against it."""
+        return self.runs[0].beyond if self.searched else ""
+
+    @property
     def searched(self) -> bool:
         """Whether a search proposed it and measured it: its value took part in choosing it."""
         return all(run.searched for run in self.runs)

@@ -39,9 +39,11 @@ class Row:
         chosen = self.settings[0]
         if not chosen.values:
             return 0
-        if chosen.searched:
-            return sum(any(run.status != "failed" for run in each.runs) for each in self.settings)
-        return sum(len(each.values) == len(chosen.values) for each in self.settings)
+        return sum(
+            len(each.values) == len(chosen.values)
+            or (chosen.searched and each.studies == chosen.studies and any(run.status != "failed" for run in each.runs))
+            for each in self.settings
+        )
 
     @property
     def statuses(self) -> dict[str, int]:
@@ -141,9 +143,14 @@ def _short(value: object) -> str:
 
 
 def _row(name: str, settings: Sequence[Setting], direction: Direction) -> Row:
-    """The row stands for its setting with the most seeds, of those for the one with the best mean."""
+    """The row stands for its setting with the most seeds, of those for the one with the best mean.
+
+    What its study does not call best, such as beyond a constraint, stands for nothing while there are others.
+    """
     sign = -1.0 if direction == "maximize" else 1.0
-    ordered = sorted(settings, key=lambda each: (-len(each.values), sign * each.mean if each.values else 0.0))
+    ordered = sorted(
+        settings, key=lambda each: (bool(each.beyond), -len(each.values), sign * each.mean if each.values else 0.0)
+    )
     runs = tuple(run for setting in settings for run in setting.runs)
     counted = [run for run in ordered[0].runs if run.finished] or list(runs)
     seconds = [run.seconds for run in counted if run.seconds is not None]
@@ -181,7 +188,7 @@ def _judged(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], str, 
             replace(row, group=replace(group, low=None, high=None), verdict=_best_of(row, all_searched=not fair))
         )
     sign = -1.0 if direction == "maximize" else 1.0
-    judged.sort(key=lambda row: (sign * row.group.mean if row.group else 0.0, row.name))
+    judged.sort(key=lambda row: (bool(row.settings[0].beyond), sign * row.group.mean if row.group else 0.0, row.name))
     return [*judged, *empty], verdict, notes + _expected_high(chosen)
 
 
@@ -191,6 +198,8 @@ def _chosen(row: Row) -> bool:
 
 
 def _best_of(row: Row, *, all_searched: bool) -> str:
+    if row.settings[0].beyond:
+        return row.settings[0].beyond
     return f"best of {row.best_of}" if row.best_of > 1 else "" if all_searched else "chosen by its value"
 
 
@@ -204,7 +213,7 @@ def _sentence(leader: str, alone: bool, groups: Sequence[Group], chosen: bool) -
     if all(group.half_width is None for group in tied):
         return f"{leader} has the best mean{' of' + others if chosen else ''}; too few seeds to say more."
     names = ", ".join(group.name for group in tied) if len(tied) <= 3 else f"{len(tied)} of {len(groups) - 1} others"
-    return f"{leader} has the best mean, but {names} cannot be told from it."
+    return f"{leader} has the best mean{' of' + others if chosen else ''}, but {names} cannot be told from it."
 
 
 def _word(group: Group, leader: str, alone: bool) -> str:

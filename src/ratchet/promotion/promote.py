@@ -64,12 +64,16 @@ def promote(ask: Ask, *, project: Project) -> int:
             undo(project, allow_dirty=ask.allow_dirty)
             return 0
         git = git_state(project.root)
-        if not (ask.allow_dirty or ask.dry_run):
-            _require_clean(git)
+        if not ask.allow_dirty:
+            _require_clean(git, only_say=ask.dry_run)
         return _Promotion(ask, project, places, Champion.of(load_config(project), places=places), git).go()
 
 
-def _require_clean(git: Mapping[str, Any]) -> None:
+def _require_clean(git: Mapping[str, Any], *, only_say: bool) -> None:
+    if only_say:
+        if git["dirty"] is not False:
+            print("note: without dry_run=true this would be refused, for there are changes that no commit has")
+        return
     if git["dirty"] is None:
         raise RatchetError(
             "this is no git repository, so nobody could say which code the champion is of; type: git init && git add "
@@ -171,7 +175,7 @@ class _Promotion:
         )
         self._tell(judgement)
         if not judgement.promotes(self.ask.terms):
-            print("the champion stays; nothing was written. Asked again, the test goes on with the runs it has")
+            print("the champion stays; nothing was written. Its runs are kept: asked again, the answer is the same")
             return STAYS
         self._succeed(candidate, challenger, judgement, writing, changed=changed, champion=champion)
         return 0
