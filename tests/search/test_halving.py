@@ -1,9 +1,10 @@
-"""The usual pruner: rungs at shares of a whole training, the best third goes on."""
+"""The usual pruner: rungs at shares of a whole training, the best go on."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import optuna
 import pytest
@@ -37,10 +38,10 @@ def test_nothing_is_pruned_before_a_training_is_complete() -> None:
         bad.report(0.1, step)
         assert not bad.should_prune()
     of.tell(good, 0.9)
-    assert judged(pruner, of, [0.1] * 10) == 1
+    assert judged(pruner, of, [0.1] * 10) == 2
 
 
-@pytest.mark.parametrize(("length", "rungs"), [(15, (2, 6)), (60, (8, 23)), (5, (1, 2))])
+@pytest.mark.parametrize(("length", "rungs"), [(15, (3, 9)), (60, (12, 36)), (5, (1, 3))])
 def test_rungs_lie_at_shares_of_a_training(length: int, rungs: tuple[int, int]) -> None:
     of, pruner = study(), HalvingPruner()
     assert judged(pruner, of, [0.9] * length) is None
@@ -49,16 +50,16 @@ def test_rungs_lie_at_shares_of_a_training(length: int, rungs: tuple[int, int]) 
     assert judged(pruner, of, good_at_first) == rungs[1]
 
 
-@pytest.mark.parametrize(("first", "length"), [(0.13, 1), (0.9, 2), (0.1, 4)])
-def test_what_has_cost_all_it_can_is_not_pruned(first: float, length: int) -> None:
-    of, pruner = study(), HalvingPruner(first=first, keep=20)
+@pytest.mark.parametrize(("share", "length"), [(0.2, 1), (0.9, 2), (0.1, 4)])
+def test_what_has_cost_all_it_can_is_not_pruned(share: float, length: int) -> None:
+    of, pruner = study(), HalvingPruner(rungs=[share], keep=20)
     assert [judged(pruner, of, [value] * length) for value in (0.9, 0.1)] == [None, None]
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
 def test_the_best_third_goes_on(direction: str) -> None:
     sign = 1 if direction == "maximize" else -1
-    of, pruner = study(direction), HalvingPruner(first=0.5)
+    of, pruner = study(direction), HalvingPruner(rungs=[0.5], keep=3)
     assert judged(pruner, of, [sign * 0.5] * 4) is None
     ended = [judged(pruner, of, [sign * value] * 4) for value in (0.9, 0.8, 0.7, 0.6, 0.85, 0.95)]
     assert ended == [None, 2, 2, 2, None, None]  # of six values two go on: 0.9, and 0.85 when it comes
@@ -70,7 +71,7 @@ def test_a_tie_with_the_last_that_goes_on_goes_on() -> None:
 
 
 def test_not_a_number_is_pruned_at_once_and_never_compared_with() -> None:
-    of, pruner = study(), HalvingPruner(first=0.5)
+    of, pruner = study(), HalvingPruner(rungs=[0.5])
     assert judged(pruner, of, [0.5, 0.5]) is None
     assert judged(pruner, of, [math.nan, 0.5]) == 1
     assert judged(pruner, of, [0.6, 0.6]) is None
@@ -80,12 +81,18 @@ def test_a_study_goes_on_as_if_it_had_never_stopped() -> None:
     """The rungs are in the trials, not in the pruner."""
     of = study()
     judged(HalvingPruner(), of, [0.9] * 15)
-    assert judged(HalvingPruner(), of, [0.1] * 15) == 2
+    assert judged(HalvingPruner(), of, [0.1] * 15) == 3
 
 
 @pytest.mark.parametrize(
-    ("given", "said"), [({"first": 0.0}, "first=0.0"), ({"first": 1.0}, "below 1"), ({"keep": 1}, "2 and more")]
+    ("given", "said"),
+    [
+        ({"rungs": [0.0]}, "0.0"),
+        ({"rungs": [0.5, 1.0]}, "below 1"),
+        ({"rungs": []}, "shares"),
+        ({"keep": 1}, "2 and more"),
+    ],
 )
-def test_what_it_cannot_be_is_told(given: dict[str, float], said: str) -> None:
+def test_what_it_cannot_be_is_told(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        HalvingPruner(**given)  # type: ignore[arg-type]
+        HalvingPruner(**given)

@@ -12,24 +12,24 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class HalvingPruner(BasePruner):
-    """At a first share of a training's reports, and at each `keep` times as many, the best in `keep` go on (ASHA, Li et
-    al. 2020, arXiv:1810.05934).
+    """At some shares of a training's reports the best in `keep` go on (after ASHA, Li et al. 2020, arXiv:1810.05934).
 
     Where Optuna's own has its rungs at fixed steps, these lie at the same shares of trainings of any length, which is
-    that of the longest that is complete: nothing is pruned before one is. And a trial is compared with every trial's
-    value at its own step, those from before the length was known included.
+    that of the longest that is complete: nothing is pruned before one is. The second lies late, when a schedule has
+    lowered the learning rate and values tell more. And a trial is compared with every trial's value at its own step,
+    those from before the length was known included.
     """
 
-    def __init__(self, *, first: float = 0.13, keep: int = 3) -> None:
-        """first: share of a training, above 0 and below 1. keep: at a rung one in so many goes on, 2 or more.
+    def __init__(self, *, rungs: Sequence[float] = (0.2, 0.6), keep: int = 4) -> None:
+        """rungs: shares of a training, above 0 and below 1. keep: at a rung one in so many goes on, 2 or more.
 
         Raises ValueError for others.
         """
-        if not 0 < first < 1:
-            raise ValueError(f"first={first}; allowed: above 0 and below 1")
+        if not rungs or not all(0 < share < 1 for share in rungs):
+            raise ValueError(f"rungs={list(rungs)}; allowed: shares above 0 and below 1")
         if keep < 2:
             raise ValueError(f"keep={keep}; allowed: 2 and more")
-        self._first, self._keep = first, keep
+        self._shares, self._keep = tuple(rungs), keep
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether the trial's last report leaves it outside of the best, at a rung."""
@@ -53,10 +53,7 @@ class HalvingPruner(BasePruner):
         if longest is None:
             return []
         reports = sorted(longest.intermediate_values)
-        places, share = [], self._first
-        while share < 1:
-            places.append(round(share * len(reports)))
-            share *= self._keep
+        places = {round(share * len(reports)) for share in self._shares}
         return [reports[place - 1] for place in places if 0 < place < len(reports)]
 
     def _goes_on(self, value: float, known: Sequence[float], direction: StudyDirection) -> bool:
