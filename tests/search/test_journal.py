@@ -11,15 +11,19 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages.journal import JournalStorage
 
 from ratchet.search import journal
 from ratchet.search.host import Process
 from ratchet.search.journal import Journal
+from ratchet.search.studies import at_once
 
 
 @pytest.fixture
@@ -90,6 +94,65 @@ def lock_of(path: Path) -> Path:
 def dead() -> str:
     code = "from ratchet.search.host import Process; print(Process.this().name)"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_what_is_written_together_is_written_at_once_and_then_read(path: Path) -> None:
+    opened = study(path)
+    target: Journal = opened._storage._backend  # type: ignore[attr-defined]
+    trial, before = opened.ask(), path.read_bytes()
+    with target.together():
+        assert trial.suggest_float("a", 0, 1) == trial.params["a"]
+        trial.suggest_int("b", 1, 9)
+        assert path.read_bytes() == before
+    assert opened.trials[-1].params == trial.params == study(path).trials[-1].params
+    assert len(path.read_bytes()[len(before) :].splitlines()) == 2
+
+
+def test_what_waits_comes_before_what_is_written_next(path: Path) -> None:
+    opened = study(path)
+    target: Journal = opened._storage._backend  # type: ignore[attr-defined]
+    trial = opened.ask()
+    with suppress(ArithmeticError), target.together():
+        trial.suggest_float("a", 0, 1)
+        raise ArithmeticError
+    opened.tell(trial, 3.0)
+    assert [each.params for each in study(path).trials] == [{}, {}, trial.params]
+
+
+def test_what_could_not_be_written_together_is_written_when_it_can_be(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = study(path)
+    target: Journal = opened._storage._backend  # type: ignore[attr-defined]
+    trial = opened.ask()
+    write, broken = target._write, [OSError("away"), OSError("away")]
+
+    def sometimes(logs: list[dict[str, Any]]) -> None:
+        if broken:
+            raise broken.pop()
+        write(logs)
+
+    monkeypatch.setattr(target, "_write", sometimes)
+    with target.together():
+        trial.suggest_float("a", 0, 1)
+    for _ in range(2):
+        with pytest.raises(OSError, match="away"):
+            opened.get_trials()
+    assert opened.get_trials()[-1].params == trial.params == study(path).trials[-1].params
+
+
+def test_what_is_written_together_to_a_trial_that_is_over_is_refused(path: Path) -> None:
+    opened, other = study(path), study(path)
+    trial = opened.ask()
+
+    def suggest_too_late() -> None:
+        with at_once(opened):
+            trial.suggest_float("a", 0, 1)
+            other.tell(trial.number, 3.0)
+
+    with pytest.raises(UpdateFinishedTrialError):
+        suggest_too_late()
+    assert [each.params for each in study(path).trials] == [{}, {}, {}]
 
 
 def test_the_lock_of_a_dead_process_is_broken_at_once(path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ratchet.comparison.gather import Run
 from ratchet.config.inert import is_inert
+from ratchet.config.seeds import is_audit
 
 _ALL_ONE = {"seed", "objective.metric", "objective.direction", "trainer.threads"}  # makes no rows apart
 
@@ -22,6 +23,7 @@ class Setting:
     runs: tuple[Run, ...]
     values: Mapping[int, float]  # of finished runs: {seed: value}; of one seed twice, the newest
     repeated: int = 0  # finished runs whose seed ran again later
+    set_aside: int = 0  # finished runs by which a champion was chosen, where there are audits of it
 
     @property
     def mean(self) -> float:
@@ -60,14 +62,13 @@ def settings_of(runs: Iterable[Run], values: Mapping[Run, float | None]) -> list
 
 
 def _setting(config: Mapping[str, Any], runs: Sequence[Run], values: Mapping[Run, float | None]) -> Setting:
-    by_seed: dict[int, float] = {}
-    finished = 0
-    for run in runs:
-        value = values[run]
-        if run.finished and value is not None and run.record is not None:
-            by_seed[run.record.seed] = value
-            finished += 1
-    return Setting(config, tuple(runs), by_seed, finished - len(by_seed))
+    """Of a champion the audits count: its values in screen and gate made it one, and the pipeline's run is a repeat."""
+    measured = [
+        (run.record.seed, value) for run in runs if run.finished and run.record and (value := values[run]) is not None
+    ]
+    counted = [each for each in measured if is_audit(each[0])] or measured
+    by_seed = dict(counted)
+    return Setting(config, tuple(runs), by_seed, len(counted) - len(by_seed), len(measured) - len(counted))
 
 
 def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -252,10 +252,13 @@ def _expected_high(chosen: Sequence[Row]) -> list[str]:
 
 def _more_notes(rows: Sequence[Row], values: Mapping[Run, float | None]) -> list[str]:
     repeated = sum(setting.repeated for row in rows for setting in row.settings)
+    aside = sum(setting.set_aside for row in rows for setting in row.settings)
     missing = sum(run.status == FINISHED and value is None for run, value in values.items())
     said = []
     if repeated:
         said.append(f"{repeated} finished run{'s' * (repeated > 1)} had a seed that ran again: the newest counts.")
+    if aside:
+        said.append(f"{aside} finished run{'s' * (aside > 1)} made a setting the champion: its audits alone count.")
     if missing:
         said.append(f"{missing} finished run{'s' * (missing > 1)} did not measure it (trained on all data, perhaps).")
     return said

@@ -15,3 +15,8 @@ def refuse_reserved(seed: int) -> None:
             f"seed={seed} is kept for promotion; allowed in a sweep: any below {RESERVED.start} or from "
             f"{RESERVED.stop} on; type: seed=0"
         )
+
+
+def is_audit(seed: int) -> bool:
+    """Whether a run on this seed chose nothing: it came after the promotion."""
+    return AUDIT <= seed < RESERVED.stop

@@ -14,7 +14,7 @@ from ratchet.search.ledger import Claim
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full
 from ratchet.search.progress import OpenStudy
 from ratchet.search.slots import Slot
-from ratchet.search.studies import training_identity
+from ratchet.search.studies import at_once, training_identity
 from ratchet.search.trial_process import Job
 
 
@@ -30,11 +30,12 @@ class Jobs:
 
     def overrides(self, of: OpenStudy, claim: Claim) -> tuple[str, ...]:
         """The trial's own overrides, on record in the study before anything runs."""
-        if of.plan.cells:
+        with at_once(of.study):
+            if not of.plan.cells:
+                return tuple(of.plan.space.suggest(claim.trial, of.plan.chosen))
             cell = of.plan.cells[claim.ticket]
             of.record_cell(claim.trial, cell)
             return cell
-        return tuple(of.plan.space.suggest(claim.trial, of.plan.chosen))
 
     def job(
         self, of: OpenStudy, claim: Claim, overrides: Sequence[str], directory: Path, slot: Slot, *, repeat: int

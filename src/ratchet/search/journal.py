@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,12 +26,29 @@ class Journal(JournalFileBackend):
         path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(str(path), lock_obj=OwnedLock(path))
         self._synced = time.monotonic()
+        self._waits, self._waiting = False, list[dict[str, Any]]()
         if path.stat().st_size:
             with _held(self._lock), path.open("r+b") as stream:
                 _cut_torn_line(stream)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is appended meanwhile waits, and is appended with what is next, or before anything is read."""
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append whole lines. Raises OSError, for example where the disk is full, and nothing is left of them."""
+        if self._waits:
+            self._waiting += logs
+            return
+        self._write([*self._waiting, *logs])
+        self._waiting = []
+
+    def _write(self, logs: list[dict[str, Any]]) -> None:
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         with _held(self._lock), Path(self._file_path).open("r+b") as stream:
             end = _cut_torn_line(stream)
@@ -47,6 +65,8 @@ class Journal(JournalFileBackend):
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """What was appended since. Nearly always nothing: that is seen by the size, and the file is left closed."""
+        if self._waiting and not self._waits:
+            self.append_logs([])
         if os.stat(self._file_path).st_size != self._log_number_offset.get(log_number_from):  # noqa: PTH116
             yield from super().read_logs(log_number_from)
 

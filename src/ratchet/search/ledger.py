@@ -8,7 +8,7 @@ however many workers come, go and are killed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,10 +77,10 @@ class Ledger:
         """A trial to run; None while there is none left to start."""
         while self._is_any_left():
             trial = self.study.ask()
-            self.trials()
+            open_trials = self.trials()
             claim = trial.user_attrs.get(CLAIM) or {}
             ticket, attempt = self._tickets[trial.number], int(claim.get("attempt", 0))
-            if ticket >= self.tickets or self._taken(ticket, before=trial.number):
+            if ticket >= self.tickets or self._taken(ticket, open_trials, before=trial.number):
                 self.fail(trial._trial_id, {"failure": "surplus"})
                 continue
             try:
@@ -114,9 +114,8 @@ class Ledger:
         again = {**claim, "ticket": self._tickets[trial.number], "lost": int(claim.get("lost", 0)) + lost}
         self.retry(again, trial.params, of=trial.number)
 
-    def _taken(self, ticket: int, *, before: int) -> bool:
+    def _taken(self, ticket: int, open_trials: Sequence[FrozenTrial], *, before: int) -> bool:
         """Whether a trial with a lower number holds this ticket, or it is done with."""
-        open_trials = self.trials()
         if self._closed.get(ticket, before) != before:
             return True
         held = (trial for trial in open_trials if not trial.state.is_finished() and trial.number < before)

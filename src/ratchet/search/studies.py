@@ -7,7 +7,8 @@ import json
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -166,6 +167,18 @@ def patient(storage: BaseStorage, *, say: Callable[[str], None]) -> BaseStorage:
         operation = getattr(storage, name)
         setattr(storage, name, lambda *a, _do=operation, **k: patiently(lambda: _do(*a, **k), say=say))
     return storage
+
+
+@contextmanager
+def at_once(study: optuna.Study) -> Iterator[None]:
+    """What is written to the study meanwhile is written together where the storage is a journal: one lock, one write.
+
+    Raises UpdateFinishedTrialError at the end where a trial that was written to is over.
+    """
+    journal = getattr(study._storage, "_backend", None)
+    with journal.together() if isinstance(journal, Journal) else nullcontext():
+        yield
+    study._storage.get_study_directions(study._study_id)  # any reading sees to the writing first
 
 
 def _without_password(url: str) -> str:
