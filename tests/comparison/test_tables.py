@@ -11,6 +11,7 @@ from ratchet.comparison.gather import gather
 from ratchet.comparison.measures import direction_of, require_metric, value_of
 from ratchet.comparison.tables import Table, tables_of
 from ratchet.comparison.testing import make_run, make_study
+from ratchet.config.seeds import AUDIT, PAIRS, SCREEN
 from ratchet.errors import RatchetError
 from ratchet.evidence.groups import compare_groups
 from ratchet.project import Project
@@ -115,6 +116,19 @@ def test_of_a_seed_that_ran_twice_the_newest_counts_and_it_is_said(tmp_path):
     found = table(tmp_path)
     assert found.rows[0].settings[0].values == {0: 0.9}
     assert any("newest counts" in note for note in found.notes)
+
+
+def test_of_a_champion_the_audits_alone_count(tmp_path):
+    for k, value in enumerate([0.93, 0.95, 0.96]):  # the screen's, the gate's, the pipeline's
+        make_run(tmp_path / f"runs/chosen{k}", accuracy=value, seed=(SCREEN, PAIRS, 0)[k])
+    for k, value in enumerate([0.90, 0.91]):
+        make_run(tmp_path / f"runs/audit{k}", accuracy=value, seed=AUDIT + k)
+    make_run(tmp_path / "runs/other", accuracy=0.8, seed=SCREEN, model="mlp")
+    found = table(tmp_path)
+    row = next(row for row in found.rows if "cnn" in row.name)
+    assert row.settings[0].values == {AUDIT: 0.90, AUDIT + 1: 0.91}
+    assert len(row.runs) == 5
+    assert "3 finished runs made a setting the champion: its audits alone count." in found.notes
 
 
 def test_a_search_is_one_row_among_others_and_claims_nothing(tmp_path):

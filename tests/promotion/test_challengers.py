@@ -97,13 +97,18 @@ def test_a_trial_between_two_repeats_has_not_completed(places: Places, champion:
         from_trial("lr", 1, champion, places=places)
 
 
-def test_what_is_beyond_a_constraint_is_not_the_best_of_its_study(places: Places, champion: Champion) -> None:
+def test_what_is_beyond_a_constraint_is_not_the_best_of_its_study(
+    places: Places, champion: Champion, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number, value in enumerate([0.7, 0.9]):
         trial(places, number, f"optimizer.lr=0.0{number + 2}", value=value)
     table = places.sweeps / "lr/trials.csv"
     table.write_text("number,state,feasible\n0,complete,yes\n1,complete,no\n", encoding="utf-8")
     assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [0]
     assert from_trial("lr", 1, champion, places=places).value == 0.9  # named, it is what a person wants
+    for number, named in ((0, {"study": "lr", "trial": 0}), (1, {"study": "lr", "trial": 1}), (1, {"run": "id1"})):
+        promote(Ask(**named, dry_run=True), project=places.project)
+        assert ("beyond a constraint" in capsys.readouterr().out) == (number == 1)
     table.write_text("number,state,feasible\n0,complete,no\n1,complete,no\n", encoding="utf-8")
     with pytest.raises(RatchetError, match=r"none of its 2 completed trials keeps to its constraints.*trial=0"):
         list(of_study("lr", champion, places=places))

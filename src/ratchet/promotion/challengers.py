@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -47,6 +47,7 @@ class Candidate:
     config: Config  # what does not change a number is the champion's: loggers, reports, sources
     origin: Mapping[str, Any]  # study, trial, run, value, seeds, git
     value: float  # of the objective on validation, the mean where it was trained on several seeds
+    beyond: bool = False  # a constraint of its study
 
     @property
     def name(self) -> str:
@@ -66,8 +67,10 @@ def from_run(named: str, champion: Champion, *, places: Places) -> Candidate:
     path = next((p for p in (Path(named), places.project.root / named) if (p / "run.json").is_file()), None)
     run = RunDirectory(path.resolve()) if path else _by_id(named, places)
     trial = RunRecord.read(run).trial
-    status = _told(run.path, trial, read_trials(study_directory(run.path))) if trial is not None else None
-    return _candidate([_find(run, status)], champion, what=f"run {named}")
+    rows = read_trials(study_directory(run.path)) if trial is not None else {}
+    status = _told(run.path, trial, rows) if trial is not None else None
+    made = _candidate([_find(run, status)], champion, what=f"run {named}")
+    return replace(made, beyond=trial is not None and _is_beyond(rows, trial))
 
 
 def from_trial(study: str, trial: int, champion: Champion, *, places: Places) -> Candidate:
@@ -78,7 +81,8 @@ def from_trial(study: str, trial: int, champion: Champion, *, places: Places) ->
             f"trial={trial}: study {study} has no run of it, or it failed before training began; allowed: "
             f"{_some(sorted(trials))}; type: study={study}, for its best"
         )
-    return _candidate(trials[trial], champion, what=f"trial {trial} of study {study}")
+    made = _candidate(trials[trial], champion, what=f"trial {trial} of study {study}")
+    return replace(made, beyond=_is_beyond(read_trials(places.sweeps / study), trial))
 
 
 def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Candidate]:
@@ -94,7 +98,7 @@ def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Cand
             f"type: ls {places.sweeps}"
         )
     _require_one_best(study, rows)
-    kept = {k: found for k, found in complete.items() if rows.get(k, {}).get(FEASIBLE) != NO}
+    kept = {k: found for k, found in complete.items() if not _is_beyond(rows, k)}
     if not kept:
         raise RatchetError(
             f"study {study}: none of its {len(complete)} completed trials keeps to its constraints; allowed all the "
@@ -109,9 +113,13 @@ def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Cand
         yield _candidate(complete[number], champion, what=f"trial {number} of study {study}")
 
 
+def _is_beyond(rows: Mapping[int, Mapping[str, str]], trial: int) -> bool:
+    return rows.get(trial, {}).get(FEASIBLE) == NO
+
+
 def _require_one_best(study: str, rows: Mapping[int, Mapping[str, str]]) -> None:
     """Raises RatchetError for a study of several objectives: which of its front is wanted, a person has to say."""
-    front = [number for number, row in rows.items() if row.get(FRONT) == YES and row.get(FEASIBLE) != NO]
+    front = [number for number, row in rows.items() if row.get(FRONT) == YES and not _is_beyond(rows, number)]
     if any(FRONT in row for row in rows.values()):
         raise RatchetError(
             f"study {study} has several objectives, so it has no single best; allowed: one of its front, trials "

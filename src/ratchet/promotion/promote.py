@@ -160,6 +160,8 @@ class _Promotion:
         print(f"champion: {config.data.name} {config.model.name}, as params.yaml and conf/ say")
         print(f"challenger: {candidate.name} ({candidate.config.model.name}); it differs in")
         print("\n".join(words.difference_lines(changed)))
+        if candidate.beyond:
+            print(f"note: {candidate.name} is beyond a constraint of its study; you named it, so it is tested")
         if not self.project.champion.is_dir():
             print(
                 "note: dvc repro has made no champion here yet; the challenger is tested against what params.yaml says"
