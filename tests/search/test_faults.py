@@ -283,6 +283,18 @@ def test_ctrl_c_while_the_server_imports_ends_everything_at_once(application, tm
     assert {trial.state for trial in application.trials} <= {TrialState.WAITING}  # what conf/ has now is queued first
 
 
+@pytest.mark.parametrize(("space", "status"), [("x=interval(1,-1)", 1), (SPACE, 0)])
+def test_a_server_that_nobody_needs_is_ended(application, tmp_path, monkeypatch, space: str, status: int) -> None:
+    """It began to import before a mistake was found, or before it was seen that the study is done."""
+    if status == 0:
+        application.run(SPACE, n_trials=1)
+    (tmp_path / "sitecustomize.py").write_text(SLOW_SERVER, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    process = application.start(space, n_trials=1)
+    process.communicate(timeout=60)  # until nobody holds its pipes any more
+    assert process.returncode == status
+
+
 def test_who_is_told_to_end_by_a_cluster_says_so(application) -> None:
     process = application.start(SPACE, "seconds=60", "steps=600", n_trials=2, n_jobs=1)
     until(lambda: trial_processes(process.pid))

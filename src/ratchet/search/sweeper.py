@@ -7,7 +7,8 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ class Sweep:
     master: DictConfig
     facts: TaskFacts
     keep_returns: bool = False
+
+    @contextmanager
+    def server(self) -> Iterator[None]:
+        """Trials of this process are forked from a server; its imports begin before anything is planned."""
+        ahead = ForkedExecutor(self.facts.preload)
+        if self.launcher == "basic" and not any(settings.dry_run for settings in self.sweeps.values()):
+            ahead.warm_up()
+        try:
+            yield
+        finally:
+            ahead.leave()
 
     def plans(self, composer: Composer) -> list[StudyPlan]:
         """The studies, each checked: everything a trial could ask for composes. Raises ConfigError."""
@@ -213,12 +225,13 @@ def sweep_under_hydra(
         master=master, facts=facts, keep_returns=keep_returns,
     )  # fmt: skip
     composer = Composer(context.config_loader, master)
-    plans = sweep.plans(composer)
-    if any(plan.settings.dry_run for plan in plans):
-        for plan in plans:
-            tell_plan(plan, composer=composer, facts=facts)
-        return []
-    worker = sweep.run(plans, composer)
+    with sweep.server():
+        plans = sweep.plans(composer)
+        if any(plan.settings.dry_run for plan in plans):
+            for plan in plans:
+                tell_plan(plan, composer=composer, facts=facts)
+            return []
+        worker = sweep.run(plans, composer)
     if not keep_returns:
         report(worker, facts)
     else:
