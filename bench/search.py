@@ -20,8 +20,10 @@ from __future__ import annotations
 import csv
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -132,7 +134,19 @@ def scaling(given: Given) -> Table:
             times = orchestrate(executor="process", slots=slots, trials=trials + slots, task=task)["ended"]
             seconds.append(times[-1] - times[slots - 1])
         made.add_row(task, *(f"{value:.1f}" for value in seconds), f"{seconds[0] / seconds[1]:.2f}", "1.85")
+    alone, beside = (bare(trials, processes) for processes in (1, 2))
+    made.add_row("compute, in bare loops", f"{alone:.1f}", f"{beside:.1f}", f"{alone / beside:.2f}", "")
     return made
+
+
+def bare(trials: int, processes: int) -> float:
+    """Seconds of as much computing in so many processes with nothing around it: what the machine itself allows."""
+    command = [PYTHON, "-c", f"for _ in range({trials // processes} * 12_000_000): pass"]
+    began = time.perf_counter()
+    running = [subprocess.Popen(command) for _ in range(processes)]
+    for process in running:
+        process.wait()
+    return time.perf_counter() - began
 
 
 # --- sweep
