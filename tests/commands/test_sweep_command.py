@@ -119,6 +119,7 @@ def test_what_is_refitted_on_validation_is_searched_without_it(project, train, m
     status, _, err = train("-m", "model=cnn,logistic", "sweep.dry_run=true")
     assert (status, "note: trainer.train_on=train: conf/tuned/digits_logistic.yaml trains" in err) == (0, True), err
     assert "train_on" not in "".join(train("-m", "model=cnn,mlp", "sweep.dry_run=true")[1:])
+    assert "train_on" not in "".join(train("-m", "sweep=full", "sweep.dry_run=true")[1:])  # it has no logistic
 
 
 # --- mistakes

@@ -69,12 +69,9 @@ def _validated(request: Request, sweeps: Iterable[SweepSettings]) -> Request:
 
 
 def _chosen(group: str, request: Request, sweeps: Iterable[SweepSettings]) -> set[str]:
-    named = [text for text in request.overrides if text.partition("=")[0] == group]
-    values = {str(value) for value in values_of(parse_override(named[-1]))} if named else set()
-    for sweep in sweeps:
-        if group in sweep.space:
-            values |= {str(value) for value in sweep.options.get(group, {})}
-    return values
+    named = [text for text in request.overrides if text.partition("=")[0] == group][-1:]
+    searched = [f"{group}={sweep.space[group]}" for sweep in sweeps if group in sweep.space]
+    return {str(value) for text in (*named, *searched) for value in values_of(parse_override(text))}
 
 
 def for_the_sweep(typed: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
