@@ -171,6 +171,7 @@ MISTAKES = {
     f"{INTERVAL} sweep.storage='foo://x'": "sweep.storage=foo://x cannot be opened: ",
     f"{INTERVAL} sweep.sampler._target_=optuna.samplers.Nothing": "cannot be imported; allowed: the dotted path",
     f"{INTERVAL} +sweep.sampler.warmth=3": "mend sweep.sampler.<argument>",
+    'sweep=full sweep.space.model="choise(mlp)"': "space of model: ",
     "model=cnn,mlp hydra/launcher=nowhere": "hydra/launcher=nowhere: there is no such option",
     "sweep=learning_rate,architecture model=cnn,mlp sweep.study=mine": "two studies would be named mine",
 }

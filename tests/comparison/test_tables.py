@@ -163,6 +163,35 @@ def test_what_its_study_does_not_call_best_stands_for_no_search(tmp_path, column
     assert (alone[0].rows[-1].runs[0].trial, alone[0].rows[-1].verdict) == (best, against)
 
 
+def test_what_is_beyond_a_constraint_stands_where_nothing_else_has_a_value(tmp_path):
+    """And not what was pruned, which nothing is against."""
+    seeds(tmp_path, "a", 0.5, n=2, model="mlp")
+    home = tmp_path / "runs/sweeps/s"
+    for number, status in enumerate(["completed", "pruned"]):
+        config = {"optimizer.lr": 0.1 * (number + 1)}
+        make_run(home / str(number), accuracy=0.9, status=status, study="s", trial=number, config=config)
+    (home / "trials.csv").write_text("number,state,feasible\n0,complete,no\n1,pruned,\n")
+    row = next(row for row in table(tmp_path).rows if row.name == "search s")
+    assert row.group is not None
+    assert (row.group.mean, row.verdict) == (0.9, "beyond a constraint")
+
+
+def test_a_trial_that_was_tried_again_is_what_came_of_it(tmp_path):
+    home = tmp_path / "runs/sweeps/s"
+    for number, (value, rate) in enumerate([(0.7, 0.1), (0.9, 0.2), (0.9, 0.2)]):
+        status = "failed" if number == 1 else "completed"
+        error = {"class": "killed", "message": "killed"} if number == 1 else None
+        make_run(
+            home / str(number), accuracy=value, status=status, study="s", trial=number, minute=number, error=error,
+            config={"optimizer.lr": rate},
+        )  # fmt: skip
+    (home / "trials.csv").write_text("number,state,feasible\n0,complete,yes\n1,fail,\n2,complete,no\n")
+    seeds(tmp_path, "a", 0.5, n=2, model="mlp")
+    row = next(row for row in table(tmp_path).rows if row.name == "search s")
+    assert row.group is not None
+    assert row.group.mean == 0.7
+
+
 def test_a_row_of_several_studies_is_the_best_of_those_that_it_was_chosen_among(tmp_path):
     """Settings with one seed each lose to two with two, whatever their values."""
     make_study(tmp_path / "runs", "search", 3)

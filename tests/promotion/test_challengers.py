@@ -85,13 +85,27 @@ def test_a_study_knows_of_a_trial_what_its_runs_do_not(
     assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [1]
 
 
-def test_a_trial_between_two_repeats_has_not_completed(places: Places, champion: Champion) -> None:
+@pytest.mark.parametrize("row", ["", "1,running\n"])
+def test_a_trial_between_two_repeats_has_not_completed(places: Places, champion: Champion, row: str) -> None:
     done = trial(places, 0, "optimizer.lr=0.02", value=0.8)
     going = trial(places, 1, "optimizer.lr=0.03", value=0.9)
     (going / "repeat0").mkdir()
     for name in ("run.json", "config.yaml"):
         (going / name).rename(going / "repeat0" / name)
-    (done.parent / "trials.csv").write_text("number,state\n0,complete\n", encoding="utf-8")
+    (done.parent / "trials.csv").write_text(f"number,state\n0,complete\n{row}", encoding="utf-8")
+    assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [0]
+    with pytest.raises(RatchetError, match="trial 1 of study lr is running"):
+        from_trial("lr", 1, champion, places=places)
+
+
+@pytest.mark.parametrize("row", ["", "1,running,\n"])
+def test_a_trial_whose_study_has_not_told_of_its_end_has_not_completed(
+    places: Places, champion: Champion, row: str
+) -> None:
+    """After a kill nobody knows yet whether it keeps to the constraints."""
+    for number, value in enumerate([0.8, 0.9]):
+        trial(places, number, f"optimizer.lr=0.0{number + 2}", value=value)
+    (places.sweeps / "lr/trials.csv").write_text(f"number,state,feasible\n0,complete,yes\n{row}", encoding="utf-8")
     assert [each.origin["trial"] for each in of_study("lr", champion, places=places)] == [0]
     with pytest.raises(RatchetError, match="trial 1 of study lr is running"):
         from_trial("lr", 1, champion, places=places)

@@ -77,6 +77,14 @@ def test_champions_of_other_data_or_another_metric_have_an_axis_of_their_own() -
     assert apart[0] - apart[1] > 50
 
 
+def test_numbers_of_data_that_were_prepared_anew_have_another_axis_and_what_reigns_is_first() -> None:
+    anew = entry(1, mean=0.5).model_copy(update={"data_hash": "b"})
+    taken_back = [entry(0, "first", 0.90), anew, anew.model_copy(update={"event": "undo"})]
+    panels = ElementTree.fromstring(draw(taken_back)).findall("{http://www.w3.org/2000/svg}g")
+    assert [len(list(panel.iter("{http://www.w3.org/2000/svg}circle"))) for panel in panels] == [1, 1]
+    assert "0.9" in "".join(panels[0].itertext())
+
+
 def test_a_backup_puts_back_content_and_absence(tmp_path: Path) -> None:
     project = Project(tmp_path)
     (tmp_path / "params.yaml").write_text("old")

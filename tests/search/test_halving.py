@@ -9,17 +9,21 @@ from typing import Any
 import optuna
 import pytest
 
-from ratchet.search.halving import HalvingPruner
+from ratchet.search.halving import LENGTH, HalvingPruner
 
 
 def study(direction: str = "maximize") -> optuna.Study:
     return optuna.create_study(direction=direction, sampler=optuna.samplers.RandomSampler(seed=0))
 
 
-def judged(pruner: HalvingPruner, of: optuna.Study, values: Sequence[float], *, first: int = 1) -> int | None:
+def judged(
+    pruner: HalvingPruner, of: optuna.Study, values: Sequence[float], *, first: int = 1, length: int | None = None
+) -> int | None:
     """Report the values one after the other; the step at which the trial was pruned, or None: it is complete."""
     of.pruner = pruner
     trial = of.ask()
+    if length is not None:
+        trial.set_user_attr(LENGTH, length)
     for step, value in enumerate(values, first):
         trial.report(value, step)
         if trial.should_prune():
@@ -68,6 +72,41 @@ def test_the_best_third_goes_on(direction: str) -> None:
 def test_a_tie_with_the_last_that_goes_on_goes_on() -> None:
     of, pruner = study(), HalvingPruner()
     assert [judged(pruner, of, [0.5] * 10) for _ in range(5)] == [None] * 5
+
+
+def test_trainings_of_different_lengths_are_compared_at_the_same_share_of_theirs() -> None:
+    of, pruner = study(), HalvingPruner()
+    assert judged(pruner, of, [0.5] * 100, length=100) is None
+    assert judged(pruner, of, [0.4] * 60, length=60) == 12
+    assert judged(pruner, of, [0.5] * 35 + [0.4] * 25, length=60) == 36
+    assert judged(pruner, of, [0.6] * 60, length=60) is None
+    assert judged(pruner, of, [0.5] * 40, length=40) == 8  # of three that were better at a fifth, the best goes on
+    assert judged(pruner, of, [0.7] * 30, length=100) is None  # it was stopped early
+
+
+def test_what_ended_early_is_compared_as_far_as_it_came() -> None:
+    of, pruner = study(), HalvingPruner(rungs=[0.5])
+    assert judged(pruner, of, [0.5] * 10, length=10) is None
+    assert judged(pruner, of, [0.9] * 4, length=10) is None
+    assert judged(pruner, of, [0.6] * 10, length=10) is None  # what ended after four never came to the rung
+
+
+def test_what_failed_is_compared_with_nothing() -> None:
+    of, pruner = study(), HalvingPruner(rungs=[0.5])
+    assert judged(pruner, of, [0.5] * 10) is None
+    failed = of.ask()
+    for step in range(1, 8):
+        failed.report(0.9, step)
+    of.tell(failed, state=optuna.trial.TrialState.FAIL)
+    assert judged(pruner, of, [0.6] * 10) is None
+
+
+@pytest.mark.parametrize(("repeats", "rung"), [(2, 1), (3, 1), (5, 1)])
+def test_repeats_have_a_rung(repeats: int, rung: int) -> None:
+    """The last of them is not reported: all is paid then."""
+    of, pruner = study(), HalvingPruner()
+    assert judged(pruner, of, [0.5] * (repeats - 1), length=repeats) is None
+    assert judged(pruner, of, [0.4] * (repeats - 1), length=repeats) == rung
 
 
 def test_not_a_number_is_pruned_at_once_and_never_compared_with() -> None:

@@ -147,12 +147,14 @@ def test_what_is_written_together_to_a_trial_that_is_over_is_refused(path: Path)
 
     def suggest_too_late() -> None:
         with at_once(opened):
-            trial.suggest_float("a", 0, 1)
+            for name in "abc":
+                trial.suggest_float(name, 0, 1)
             other.tell(trial.number, 3.0)
 
     with pytest.raises(UpdateFinishedTrialError):
         suggest_too_late()
-    assert [each.params for each in study(path).trials] == [{}, {}, {}]
+    opened.tell(opened.ask(), 4.0)  # nothing of it comes up again
+    assert [each.params for each in study(path).trials] == [{}, {}, {}, {}]
 
 
 def test_the_lock_of_a_dead_process_is_broken_at_once(path: Path) -> None:

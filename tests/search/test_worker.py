@@ -17,6 +17,8 @@ from ratchet.search.preflight import preflight
 from search.conftest import Bench, load
 from search.zoo import ZOO, animal
 
+RANDOM = {"_target_": "optuna.samplers.RandomSampler"}
+
 
 def test_a_study_has_as_many_trials_as_it_is_asked_for(bench) -> None:
     settings = {"space": {"x": "interval(-1,1)"}}
@@ -147,6 +149,26 @@ def test_a_hopeless_configuration_is_not_repeated_to_the_end(seeded) -> None:
     (study,) = bench.run(plan).studies
     assert [trial.state.name for trial in study.study.trials] == ["COMPLETE", "PRUNED"]
     assert seen[4:] == [(0.1, 0)]
+
+
+def test_the_usual_pruner_ends_repeats_too(seeded) -> None:
+    bench, seen = seeded
+    pruner = {"_target_": "ratchet.search.halving.HalvingPruner"}
+    (study,) = bench.run(bench.plan("lr=0.5,0.1", repeats=2, pruner=pruner)).studies
+    assert [trial.state.name for trial in study.study.trials] == ["COMPLETE", "PRUNED"]
+    assert seen == [(0.5, 0), (0.5, 1), (0.1, 0)]
+
+
+def test_what_is_measured_before_breaks_the_constraints_that_it_broke_before(zoo) -> None:
+    space = {"lr": "choice(0.1,0.2)"}
+    plan = zoo.plan(space=space, n_trials=6, constraints=["parameters <= 0.5"], sampler=RANDOM)
+    (study,) = zoo.run(plan).studies
+    trials = study.study.trials
+    assert any("duplicate_of" in trial.user_attrs[RESULT] for trial in trials)
+    for trial in trials:
+        bounds = [value for key, value in trial.system_attrs.items() if key.startswith("constraints:")]
+        assert len(bounds) == 1
+        assert bounds[0] > 0
 
 
 def test_wilcoxon_compares_seed_by_seed(seeded) -> None:

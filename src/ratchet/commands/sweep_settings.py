@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -71,7 +72,11 @@ def _validated(request: Request, sweeps: Iterable[SweepSettings]) -> Request:
 def _chosen(group: str, request: Request, sweeps: Iterable[SweepSettings]) -> set[str]:
     named = [text for text in request.overrides if text.partition("=")[0] == group][-1:]
     searched = [f"{group}={sweep.space[group]}" for sweep in sweeps if group in sweep.space]
-    return {str(value) for text in (*named, *searched) for value in values_of(parse_override(text))}
+    values = set()
+    for text in (*named, *searched):
+        with suppress(HydraException):  # whoever composes it says what is wrong with it
+            values |= {str(value) for value in values_of(parse_override(text))}
+    return values
 
 
 def for_the_sweep(typed: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

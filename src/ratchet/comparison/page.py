@@ -17,6 +17,7 @@ from ratchet.comparison.gather import Run
 from ratchet.comparison.importance import FEWEST, importances, varied
 from ratchet.comparison.settings import differing
 from ratchet.comparison.tables import Row, Table
+from ratchet.config.inert import is_inert
 from ratchet.files import write_atomically
 
 _PARTS = Path(__file__).parent
@@ -90,7 +91,7 @@ def _facts(run: Run) -> dict[str, Any]:
     record = run.record
     if record is None:
         return {}
-    facts = {key: value for key, value in run.config.items() if not key.startswith(("logger.", "evaluation."))}
+    facts = {key: value for key, value in run.config.items() if not is_inert(key)}
     code = str(record.git.get("revision") or "unknown")[:12] + (" and changes" if record.git.get("dirty") else "")
     versions = {f"version of {name}": version for name, version in record.versions.items()}
     machine = {f"machine: {name}": value for name, value in record.host.items()}

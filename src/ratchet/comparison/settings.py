@@ -38,7 +38,7 @@ class Setting:
     @property
     def beyond(self) -> str:
         """Why its study does not call it best; empty where nothing is against it."""
-        return self.runs[0].beyond if self.searched else ""
+        return next((run.beyond for run in self.runs if run.beyond), "") if self.searched else ""
 
     @property
     def searched(self) -> bool:

@@ -149,7 +149,8 @@ def _row(name: str, settings: Sequence[Setting], direction: Direction) -> Row:
     """
     sign = -1.0 if direction == "maximize" else 1.0
     ordered = sorted(
-        settings, key=lambda each: (bool(each.beyond), -len(each.values), sign * each.mean if each.values else 0.0)
+        settings,
+        key=lambda e: (not e.values, bool(e.beyond), -len(e.values), sign * e.mean if e.values else 0.0),
     )
     runs = tuple(run for setting in settings for run in setting.runs)
     counted = [run for run in ordered[0].runs if run.finished] or list(runs)

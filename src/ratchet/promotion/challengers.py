@@ -154,10 +154,12 @@ def _trials(study: str, places: Places) -> dict[int, list[_Found]]:
 
 
 def _told(run: Path, trial: int, rows: Mapping[int, Mapping[str, str]]) -> Status | None:
-    """What the study knows better than run.json: between two repeats, that the trial still runs."""
-    if run.name.startswith("repeat") and trial not in rows:
-        return "running"
-    return ended_as(rows.get(trial, {}))
+    """What the study knows better than run.json: that the trial still runs, between two repeats or before it is told
+    of; after a kill too.
+    """
+    if trial in rows and rows[trial].get("state") != "running":
+        return ended_as(rows[trial])
+    return "running" if rows or run.name.startswith("repeat") else None
 
 
 def _by_id(named: str, places: Places) -> RunDirectory:

@@ -86,9 +86,12 @@ def draw(entries: Sequence[Entry]) -> str:
     """
     shown = [entry for entry in entries if entry.event != "undo" and entry.mean is not None]
     kept = {entry.number for entry in reigns(entries)}
-    panels: dict[tuple[str, str], list[Entry]] = {}
-    for entry in reversed(shown):
-        panels.setdefault((entry.data, entry.metric), []).insert(0, entry)
+    panels: dict[tuple[str, str, str], list[Entry]] = {}
+    present = [entry for entry in reigns(entries) if entry.mean is not None][-1:]
+    for entry in [*present, *reversed(shown)]:
+        panels.setdefault((entry.data, entry.data_hash, entry.metric), [])
+    for entry in shown:
+        panels[entry.data, entry.data_hash, entry.metric].append(entry)
     drawn = [_panel(found, kept, top=_HEIGHT * place) for place, found in enumerate(panels.values())]
     return _SVG.format(width=_WIDTH, height=_HEIGHT * max(1, len(drawn)), panels="\n".join(drawn) or _NOTHING)
 

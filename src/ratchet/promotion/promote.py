@@ -53,12 +53,12 @@ def promote(ask: Ask, *, project: Project) -> int:
     number does not come out: then files are as before.
     """
     places = Places(project)
-    if ask.dry_run and places.journal.is_dir():
-        raise RatchetError(
-            "a promotion was cut off here, and is finished or put back before anything else; type: the same without "
-            "dry_run=true"
-        )
     with alone(places):
+        if ask.dry_run and places.journal.is_dir():
+            raise RatchetError(
+                "a promotion was cut off here, and is finished or put back before anything else; type: the same "
+                "without dry_run=true"
+            )
         recover(project)
         if ask.undo:
             undo(project, allow_dirty=ask.allow_dirty)

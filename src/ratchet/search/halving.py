@@ -10,14 +10,17 @@ from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+LENGTH = "ratchet:length"  # trial attribute: how many reports it makes, if nothing ends it early
+
 
 class HalvingPruner(BasePruner):
     """At some shares of a training's reports the best in `keep` go on (after ASHA, Li et al. 2020, arXiv:1810.05934).
 
-    Where Optuna's own has its rungs at fixed steps, these lie at the same shares of trainings of any length, which is
-    that of the longest that is complete: nothing is pruned before one is. The second lies late, when a schedule has
-    lowered the learning rate and values tell more. And a trial is compared with every trial's value at its own step,
-    those from before the length was known included.
+    Where Optuna's own has its rungs at fixed steps, these lie at the same shares of trainings of any length: a trial
+    is compared with what each other one reported at the same share of its own, those that ended early included, those
+    that failed not. A trial that does not say how long it is counts as long as the longest that is complete. Nothing
+    is pruned before one is. The second rung lies late, when a schedule has lowered the learning rate and values tell
+    more.
     """
 
     def __init__(self, *, rungs: Sequence[float] = (0.2, 0.6), keep: int = 4) -> None:
@@ -40,23 +43,29 @@ class HalvingPruner(BasePruner):
         if math.isnan(value):
             return True
         trials = study.get_trials(deepcopy=False)
-        if step not in self._rungs(trials):
+        complete = [len(each.intermediate_values) for each in trials if each.state == TrialState.COMPLETE]
+        usual = max(complete, default=0)
+        place, length = len(trial.intermediate_values), _length(trial, usual)
+        if usual == 0 or place >= length:  # at the end all is paid
             return False
-        known = [each.intermediate_values[step] for each in trials if step in each.intermediate_values]
-        known = [each for each in known if not math.isnan(each)]
-        return not self._goes_on(value, known, study.direction)
-
-    def _rungs(self, trials: Sequence[FrozenTrial]) -> list[int]:
-        """The steps at which is judged: none before a training is complete, never at the end, when all is paid."""
-        complete = (each for each in trials if each.state == TrialState.COMPLETE and each.last_step is not None)
-        longest = max(complete, key=lambda each: each.last_step or 0, default=None)
-        if longest is None:
-            return []
-        reports = sorted(longest.intermediate_values)
-        places = {round(share * len(reports)) for share in self._shares}
-        return [reports[place - 1] for place in places if 0 < place < len(reports)]
+        for share in self._shares:
+            if round(share * length) == place:
+                others = (_at(share, each, usual) for each in trials if each.state != TrialState.FAIL)
+                known = [each for each in others if each is not None and not math.isnan(each)]
+                return not self._goes_on(value, known, study.direction)
+        return False
 
     def _goes_on(self, value: float, known: Sequence[float], direction: StudyDirection) -> bool:
         ordered = sorted(known, reverse=direction == StudyDirection.MAXIMIZE)
         last = ordered[max(1, len(ordered) // self._keep) - 1]
         return value >= last if direction == StudyDirection.MAXIMIZE else value <= last
+
+
+def _length(trial: FrozenTrial, usual: int) -> int:
+    return int(trial.user_attrs.get(LENGTH, usual))
+
+
+def _at(share: float, trial: FrozenTrial, usual: int) -> float | None:
+    """What a trial reported at a share of its length; None where it did not come so far."""
+    place, reports = round(share * _length(trial, usual)), trial.intermediate_values
+    return reports[sorted(reports)[place - 1]] if 0 < place <= len(reports) else None

@@ -71,6 +71,9 @@ class Settlement:
     def settle_duplicate(self, of: OpenStudy, claim: Claim, known: FrozenTrial) -> None:
         """Of a trial that need not run: its values were measured before."""
         claim.trial.set_user_attr(RESULT, {"duplicate_of": known.number})
+        metrics = (known.user_attrs.get(RESULT) or {}).get("metrics") or {}
+        for bound in of.plan.settings.bounds if metrics else ():
+            claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
         of.study.tell(claim.trial, list(known.values))
         self.display.finished(of, claim.trial.number, "known", Outcome("complete"), {})
 

@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
+from optuna.exceptions import (
+    DuplicatedStudyError,
+    ExperimentalWarning,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.storages import BaseStorage
 from optuna.storages.journal import JournalStorage
 
@@ -178,7 +183,16 @@ def at_once(study: optuna.Study) -> Iterator[None]:
     journal = getattr(study._storage, "_backend", None)
     with journal.together() if isinstance(journal, Journal) else nullcontext():
         yield
-    study._storage.get_study_directions(study._study_id)  # any reading sees to the writing first
+    refused: UpdateFinishedTrialError | None = None
+    while True:
+        try:
+            study._storage.get_study_directions(study._study_id)  # any reading sees to the writing first
+        except UpdateFinishedTrialError as error:
+            refused = refused or error  # each line that was refused is told of by a reading of its own
+        else:
+            break
+    if refused is not None:
+        raise refused
 
 
 def _without_password(url: str) -> str:
