@@ -101,6 +101,18 @@ def test_what_failed_is_compared_with_nothing() -> None:
     assert judged(pruner, of, [0.6] * 10) is None
 
 
+def test_what_broke_a_constraint_is_compared_with_nothing() -> None:
+    """The best in a study with constraints is the best of what keeps to them."""
+    of, pruner = study(), HalvingPruner(rungs=[0.5])
+    large = of.ask()
+    for step in range(1, 11):
+        large.report(0.9, step)
+    large.set_constraint("parameters", 1.0)
+    of.tell(large, 0.9)
+    assert judged(pruner, of, [0.6] * 10) is None
+    assert judged(pruner, of, [0.5] * 10) == 5
+
+
 @pytest.mark.parametrize(("repeats", "rung"), [(2, 1), (3, 1), (5, 1)])
 def test_repeats_have_a_rung(repeats: int, rung: int) -> None:
     """The last of them is not reported: all is paid then."""

@@ -10,6 +10,8 @@ from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.search.ledger import is_feasible
+
 LENGTH = "ratchet:length"  # trial attribute: how many reports it makes, if nothing ends it early
 
 
@@ -17,10 +19,10 @@ class HalvingPruner(BasePruner):
     """At some shares of a training's reports the best in `keep` go on (after ASHA, Li et al. 2020, arXiv:1810.05934).
 
     Where Optuna's own has its rungs at fixed steps, these lie at the same shares of trainings of any length: a trial
-    is compared with what each other one reported at the same share of its own, those that ended early included, those
-    that failed not. A trial that does not say how long it is counts as long as the longest that is complete. Nothing
-    is pruned before one is. The second rung lies late, when a schedule has lowered the learning rate and values tell
-    more.
+    is compared with what each other one reported at the same share of its own. Those that ended early count; those
+    that failed, or broke a constraint, do not. A trial that does not say how long it is counts as long as the longest
+    that is complete. Nothing is pruned before one is. The second rung lies late, when a schedule has lowered the
+    learning rate and values tell more.
     """
 
     def __init__(self, *, rungs: Sequence[float] = (0.2, 0.6), keep: int = 4) -> None:
@@ -50,7 +52,8 @@ class HalvingPruner(BasePruner):
             return False
         for share in self._shares:
             if round(share * length) == place:
-                others = (_at(share, each, usual) for each in trials if each.state != TrialState.FAIL)
+                counted = (each for each in trials if each.state != TrialState.FAIL and is_feasible(each))
+                others = (_at(share, each, usual) for each in counted)
                 known = [each for each in others if each is not None and not math.isnan(each)]
                 return not self._goes_on(value, known, study.direction)
         return False

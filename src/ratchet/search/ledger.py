@@ -201,3 +201,9 @@ def is_over(trial: FrozenTrial) -> bool:
 def has_result(trial: FrozenTrial) -> bool:
     """Whether a person wants to hear of a trial at all: not of those that gave their ticket away."""
     return (trial.user_attrs.get(RESULT) or {}).get("failure") != "surplus"
+
+
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Whether nothing is known of it that breaks a constraint of its study."""
+    bounds = [value for key, value in trial.system_attrs.items() if key.startswith("constraints:")]
+    return all(value <= 0 for value in bounds)

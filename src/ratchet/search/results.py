@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ratchet.files import write_atomically
 from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES
 from ratchet.search.display import relative, told, written
-from ratchet.search.ledger import RESULT, has_result, ticket_of
+from ratchet.search.ledger import RESULT, has_result, is_feasible, ticket_of
 from ratchet.search.plan import StudyPlan, in_full
 
 SHOWN = 10
@@ -50,7 +50,7 @@ def _standing(study: optuna.Study, plan: StudyPlan) -> dict[str, dict[int, str]]
     ranked = rank(study, plan)
     standing: dict[str, dict[int, str]] = {}
     if plan.settings.constraints:
-        standing[FEASIBLE] = {trial.number: YES if _feasible(trial) else NO for trial in ranked}
+        standing[FEASIBLE] = {trial.number: YES if is_feasible(trial) else NO for trial in ranked}
     if len(plan.objectives) > 1:
         front = {trial.number for trial in study.best_trials}
         standing[FRONT] = {trial.number: YES if trial.number in front else NO for trial in ranked}
@@ -75,7 +75,7 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str 
     for trial in ranked[:SHOWN]:
         values = "  ".join(written(value) for value in trial.values or [])
         spread = _spread(trial, plan)
-        bounds = "" if _feasible(trial) else "  (beyond a constraint)"
+        bounds = "" if is_feasible(trial) else "  (beyond a constraint)"
         where = relative(plan.directory / str(trial.number))
         yield f"  {values}{spread}{bounds}  {where}  {told(trial.params)}".rstrip()
     if len(ranked) > SHOWN:
@@ -85,7 +85,7 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str 
         yield f"  failed  {cause(trial)}"
     if len(failed) > FAILED:
         yield f"  and {len(failed) - FAILED} more failed: {relative(plan.directory / 'trials.csv')}"
-    if ranked and not _feasible(ranked[0]):
+    if ranked and not is_feasible(ranked[0]):
         yield f"  no trial keeps to {', '.join(plan.settings.constraints)}"
     elif ranked:
         yield "next:"
@@ -105,7 +105,8 @@ def rank(study: optuna.Study, plan: StudyPlan) -> list[FrozenTrial]:
         front = {trial.number for trial in study.best_trials}
     sign = -1.0 if plan.objectives[0].direction == "maximize" else 1.0
     return sorted(
-        complete, key=lambda t: (not _feasible(t), bool(front) and t.number not in front, sign * t.values[0], t.number)
+        complete,
+        key=lambda t: (not is_feasible(t), bool(front) and t.number not in front, sign * t.values[0], t.number),
     )
 
 
@@ -141,11 +142,6 @@ def failure(trial: FrozenTrial) -> str | None:
 
 def _result(trial: FrozenTrial) -> dict[str, Any]:
     return trial.user_attrs.get(RESULT) or {}
-
-
-def _feasible(trial: FrozenTrial) -> bool:
-    bounds = [value for key, value in trial.system_attrs.items() if key.startswith("constraints:")]
-    return all(value <= 0 for value in bounds)
 
 
 def _spread(trial: FrozenTrial, plan: StudyPlan) -> str:
