@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ratchet.commands.sweep import PRELOAD, PRELOAD_WANDB
+from ratchet.commands.ahead import preload
 from ratchet.config.composition import load_config
 from ratchet.project import Project
 from ratchet.runs import RunDirectory
@@ -81,7 +81,7 @@ def main() -> None:
     trials, runs = int(given.pop("trials", 9)), int(given.pop("runs", 3))
     settings = [f"{key}={value}" for key, value in given.items()]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOAD, *PRELOAD_WANDB])
+    context.set_forkserver_preload(list(preload(())))
     table = Table(title="W&B offline against metrics.csv alone, one process after the other")
     for column in ("", "csv s", "W&B s", "costs", "pairs", "aim"):
         table.add_column(column, justify="right")

@@ -1,13 +1,15 @@
 """Stage train: a run directory from the prepared arrays. `python src/train.py --help` says what can be chosen."""
 
+from ratchet.commands.ahead import begun_ahead
 from ratchet.terminal.command import run_command
 
 
 def main(arguments: list[str]) -> int:
     """Train what params.yaml and the command line name."""
-    from ratchet.commands.train import main as application
+    with begun_ahead(arguments):
+        from ratchet.commands.train import main as application
 
-    return application(arguments)
+        return application(arguments)
 
 
 if __name__ == "__main__":

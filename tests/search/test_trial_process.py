@@ -37,3 +37,22 @@ def test_what_jobs_share_is_pickled_once(
     assert pickled == [0]
     assert all(isinstance(outcome, Outcome) and outcome.state == "complete" for outcome in outcomes), outcomes
     assert [outcome.metrics["seed"] for outcome in outcomes if isinstance(outcome, Outcome)] == [0, 1]
+
+
+def test_a_trial_has_the_environment_of_its_worker_not_of_the_server(
+    composer: Composer, context: HydraContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = ForkedExecutor()
+    executor.warm_up()
+    monkeypatch.setenv("SET_LATER", "7")
+
+    def task(_: DictConfig) -> Any:
+        return {name: float(os.environ[name]) for name in ("SET_LATER", "SLOT")}
+
+    config = composer.compose([], number=0, directory=str(tmp_path))
+    job = Job(task, config, context, "study", 0, tmp_path / "0", ("SLOT",), environment=(("SLOT", "1"),))
+    running = executor.start(job)
+    outcome = running.receive()
+    running.end()
+    assert isinstance(outcome, Outcome)
+    assert outcome.metrics == {"SET_LATER": 7.0, "SLOT": 1.0}

@@ -17,6 +17,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ratchet.commands.ahead import preload
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.inert import without_inert
 from ratchet.config.schema import Config
@@ -36,8 +37,6 @@ METRICS = (
     "parameters", "latency", "seconds",
 )  # fmt: skip
 _LOOKED_AT, _MEDIAN_OF = 50, 5  # runs, to say how long a training takes
-PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
-PRELOAD_WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what init imports
 
 
 @dataclass
@@ -59,7 +58,7 @@ class SweptTraining:
     project: Project
     typed: tuple[str, ...]  # what is trained
     asked: tuple[str, ...]  # how it is searched
-    preload: tuple[str, ...] = PRELOAD
+    preload: tuple[str, ...] = ()
     ending: Ending = field(default_factory=Ending)
 
     def run(self, composed: DictConfig) -> dict[str, float]:
@@ -161,9 +160,7 @@ def run_sweep(
         "nested": not any(text.startswith("hydra.sweep.dir=") for text in request.typed),
         "keep_returns": False,
     }
-    loggers = [text.partition("=")[2] for text in request.overrides if text.partition("=")[0].lstrip("+") == "logger"]
-    tracked = PRELOAD_WANDB if not loggers or "wandb" in loggers[-1] else ()
-    training = SweptTraining(project, request.typed, tuple(asked), preload=(*PRELOAD, *tracked))
+    training = SweptTraining(project, request.typed, tuple(asked), preload=preload(request.overrides))
     with _as_sweeper(node, otherwise=NODE):
         run_hydra(training.run)
     return training.ending

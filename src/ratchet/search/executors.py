@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -16,8 +15,8 @@ from typing import Any, Protocol
 
 from ratchet.search.channel import Line, Report, Verdict
 from ratchet.search.outcomes import Outcome
-from ratchet.search.signals import handled_by
-from ratchet.search.trial_process import Job, preloaded, run, trial_main
+from ratchet.search.server import SERVER, importable
+from ratchet.search.trial_process import Job, run, trial_main
 
 GRACE = 1.0  # seconds between asking a process to end and ending it
 
@@ -62,49 +61,29 @@ class ForkedExecutor:
     """One process for each job, from a server that has imported what jobs need; where there is no fork, spawned."""
 
     def __init__(self, preload: Sequence[str] = ()) -> None:
-        self._forks = "forkserver" in multiprocessing.get_all_start_methods()
-        self._context: Any = multiprocessing.get_context("forkserver" if self._forks else "spawn")
+        self._context: Any = multiprocessing.get_context("forkserver" if SERVER.exists else "spawn")
+        self._preload = preload
         self._surroundings: tuple[Any, Any, bytes] | None = None  # of a task and a context, pickled once
-        self._warming: Connection | None = None
-        if self._forks:
-            self._context.set_forkserver_preload([*preload, *preloaded()])
 
     def warm_up(self) -> None:
         """Let the server begin its imports; it takes seconds."""
-        if self._forks:
-            from multiprocessing.forkserver import connect_to_new_process, ensure_running
-
-            # what it starts ignores Ctrl-C while it imports: that is between a person and the worker
-            with _importable(), handled_by(signal.SIG_IGN, signal.SIGINT):
-                ensure_running()
-            forked, orders = connect_to_new_process([])  # the first fork comes after the imports
-            with os.fdopen(orders, "wb") as stream:
-                stream.write(pickle.dumps({}) + pickle.dumps(_Probe()))
-            self._warming = Connection(forked, writable=False)
+        SERVER.begin(self._preload)
 
     @property
     def warming(self) -> Connection | None:
         """What becomes readable when the server has imported everything; None from then on."""
-        if self._warming is not None and self._warming.poll():
-            self._warming.close()
-            self._warming = None
-        return self._warming
+        return SERVER.warming
 
     def leave(self) -> None:
-        """A server that still imports would go on with it, and hold on to the terminal, after everybody has left."""
-        if self.warming is not None:
-            from multiprocessing import forkserver
-
-            pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
-            if pid is not None:
-                os.kill(pid, signal.SIGKILL)
+        """A server that still imports is ended."""
+        SERVER.leave()
 
     def start(self, job: Job) -> ForkedRun:
         """Fork, hand the job over, and come back."""
         ours, theirs = self._context.Pipe()
         payload = (self._pickled_once(job), job.own())
         process = self._context.Process(target=trial_main, args=(theirs, *payload), name=f"trial-{job.number}")
-        with _importable(), _without_main():
+        with importable(), _without_main():
             process.start()
         theirs.close()
         return ForkedRun(process, ours)
@@ -114,13 +93,6 @@ class ForkedExecutor:
         if kept is None or kept[0] is not job.task or kept[1] is not job.context:
             kept = self._surroundings = (job.task, job.context, job.surroundings())
         return kept[2]
-
-
-class _Probe:
-    """What multiprocessing takes for a process; it ends at once."""
-
-    def _bootstrap(self, parent_sentinel: int) -> int:
-        return 0
 
 
 class ForkedRun:
@@ -222,22 +194,6 @@ class ThreadRun:
         """A thread cannot be ended, only awaited."""
         self._thread.join(GRACE)
         self.connection.close()
-
-
-@contextmanager
-def _importable() -> Iterator[None]:
-    """The server and what it forks find the modules that this process finds."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        dict.fromkeys(filter(None, [*sys.path, *(before or "").split(os.pathsep)]))
-    )
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
 
 
 @contextmanager

@@ -7,3 +7,4 @@ from hydra.core.plugins import Plugins
 
 Plugins.instance()  # finds and imports Hydra's plugins
 gc.freeze()  # it comes last: the trials share this memory for as long as nobody's collector touches it
+gc.enable()

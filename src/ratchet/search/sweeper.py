@@ -29,6 +29,7 @@ from ratchet.search.orders import Orders
 from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
 from ratchet.search.preflight import lease, preflight
 from ratchet.search.recheck import recheck_plan, tell_recheck
+from ratchet.search.server import SERVER
 from ratchet.search.settings import SweepSettings, read_settings
 from ratchet.search.signals import handled_by
 from ratchet.search.slots import Slot
@@ -52,13 +53,14 @@ class Sweep:
     @contextmanager
     def server(self) -> Iterator[None]:
         """Trials of this process are forked from a server; its imports begin before anything is planned."""
-        ahead = ForkedExecutor(self.facts.preload)
         if self.launcher == "basic" and not any(settings.dry_run for settings in self.sweeps.values()):
-            ahead.warm_up()
+            SERVER.begin(self.facts.preload)
+        else:
+            SERVER.leave()
         try:
             yield
         finally:
-            ahead.leave()
+            SERVER.leave()
 
     def plans(self, composer: Composer) -> list[StudyPlan]:
         """The studies, each checked: everything a trial could ask for composes. Raises ConfigError."""

@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -46,7 +46,8 @@ class Job:
 
     def surroundings(self) -> bytes:
         """What it has in common with the other jobs of its worker. By cloudpickle: a task may be in a script."""
-        return bytes(cloudpickle.dumps((self.task, self.context, Singleton.get_state())))
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # the server has more
+        return bytes(cloudpickle.dumps((self.task, self.context, Singleton.get_state(), environment)))
 
     def own(self) -> bytes:
         """The rest."""
@@ -67,10 +68,10 @@ def trial_main(connection: Connection, surroundings: bytes, own: bytes) -> None:
     signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
     line = Line(connection, on_stop=interrupt_main_thread, on_lost=lambda: os._exit(1))
     try:
-        task, context, state = cloudpickle.loads(surroundings)
+        task, context, state, environment = cloudpickle.loads(surroundings)
         _enter(state)
         job: Job = replace(pickle.loads(own), task=task, context=context)
-        os.environ.update(job.environment)
+        os.environ.update({**environment, **dict(job.environment)})  # the server began before the worker set its own
         if job.captures:
             _capture(job.directory / OUTPUT)
         outcome = run(job, line.report)
@@ -119,8 +120,3 @@ def _capture(file: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-
-
-def preloaded() -> Sequence[str]:
-    """What a server that forks trials has imported at least."""
-    return (__name__, "ratchet.search.preload")
