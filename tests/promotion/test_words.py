@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ratchet.promotion.gate import Judgement, Terms
-from ratchet.promotion.words import verdict_lines
+from ratchet.promotion.words import look_line, verdict_lines
 
 
 def lines(table: np.ndarray, terms: Terms, metric: str = "validation/accuracy", uses: int = 2) -> list[str]:
@@ -56,3 +56,12 @@ def test_a_loss_is_told_in_its_own_unit() -> None:
 def test_seeds_that_change_nothing_are_told() -> None:
     same = np.repeat(table(0.3, 1), 5, axis=0)
     assert "seeds change nothing here, so one look decides" in lines(same, Terms())[2]
+
+
+def test_a_look_that_decides_nothing_is_a_line() -> None:
+    evidence = Terms().attempt().after(*table(0.02, 5)).evidence
+    assert evidence is not None
+    assert evidence.verdict == "continue"
+    gain, error = 100 * evidence.gain, 100 * evidence.error
+    told = f"after 5 pairs: {gain:+.2f} ± {error:.2f} points of accuracy, p = {evidence.p:.3g}: undecided, 5 more pairs"
+    assert look_line(evidence, more=5, metric="validation/accuracy") == told

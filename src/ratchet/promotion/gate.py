@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count, islice
@@ -85,14 +85,17 @@ def _validated(seeded: Seeded) -> float:
 
 
 def judge(
-    champion: Configuration, against: Configuration, *, terms: Terms, project: Project, data_hash: str
-) -> Judgement:
+    champion: Configuration, against: Configuration, *, terms: Terms, project: Project, data_hash: str,
+    undecided: Callable[[Evidence, int], None],
+) -> Judgement:  # fmt: skip
     """Run pairs until a look decides; pairs that are kept are not run again. Each look is noted.
 
+    `undecided` is called with what a look saw that has another one after it, so many pairs later.
     A seed on which the champion itself does not train is left out, for both. Raises TrainingError where the challenger
     fails on one that the champion trains on.
     """
     attempt, seeds, used, failed, spent = terms.attempt(), count(PAIRS), list[int](), list[Failed](), 0
+    looked = 0
     while wanted := attempt.wanted:
         tried = list(islice(seeds, len(wanted)))
         trained = train_missing([each.on(seed) for seed in tried for each in (champion, against)], project=project)
@@ -102,10 +105,11 @@ def judge(
         used += usable
         if tried[-1] >= PAIRS + MOST_PAIRS:
             raise TrainingError(f"the champion fails on most seeds: {failed[-1].error}; mend it first")
-        if attempt.evidence is not None:
-            _note_use(
-                champion, against, _capped(attempt.evidence, champion), data_hash=data_hash, places=Places(project)
-            )
+        if attempt.evidence is not None and attempt.evidence.pairs > looked:
+            looked, seen = attempt.evidence.pairs, _capped(attempt.evidence, champion)
+            _note_use(champion, against, seen, data_hash=data_hash, places=Places(project))
+            if attempt.wanted:
+                undecided(seen, len(attempt.wanted))
     evidence = attempt.evidence
     assert evidence is not None
     return Judgement(_capped(evidence, champion), spent, tuple(failed), tuple(used[: evidence.pairs]))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ratchet.config.composition import config_hash, load_config
 from ratchet.errors import RatchetError
 from ratchet.evidence.attempt import SCREEN_SEEDS, SCREENED, recorded
-from ratchet.evidence.gate import LOOKS
+from ratchet.evidence.gate import LOOKS, Evidence
 from ratchet.project import Project
 from ratchet.promotion import words
 from ratchet.promotion.challengers import Candidate, Champion, from_run, from_trial, of_study
@@ -173,8 +173,9 @@ class _Promotion:
             self._tell_dry(champion, challenger, writing)
             return 0
         judgement = judge(
-            champion, challenger, terms=self.ask.terms, project=self.project, data_hash=self.champion.data_hash
-        )
+            champion, challenger, terms=self.ask.terms, project=self.project, data_hash=self.champion.data_hash,
+            undecided=self._tell_look,
+        )  # fmt: skip
         self._tell(judgement)
         if not judgement.promotes(self.ask.terms):
             print("the champion stays; nothing was written. Its runs are kept: asked again, the answer is the same")
@@ -189,6 +190,9 @@ class _Promotion:
         looks = ", ".join(map(str, LOOKS))
         print(f"it would be tested on {looks} pairs: at most {2 * LOOKS[-1] - kept} runs, {kept} are kept")
         print(f"proved, it would write conf/tuned/{writing.tuned_name} and params.yaml; nothing was run or written")
+
+    def _tell_look(self, evidence: Evidence, more: int) -> None:
+        print(words.look_line(evidence, more=more, metric=self.champion.config.objective.metric), flush=True)
 
     def _tell(self, judgement: Judgement) -> None:
         uses = [use for use in read_uses(self.places) if use.get("data") == self.champion.data_hash]

@@ -54,6 +54,13 @@ def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequ
     return lines
 
 
+def look_line(e: Evidence, *, more: int, metric: str) -> str:
+    """What a look saw that decides nothing, and how many pairs are run before the next one."""
+    one = _Unit(metric)
+    seen = f"{one(e.gain, sign=True)} ± {one(e.error)} {one.name}, p = {e.p:.3g}"
+    return f"after {e.pairs} pairs: {seen}: undecided, {more} more pairs"
+
+
 def _headline(e: Evidence, terms: Terms, effect: str) -> str:
     eased = f" (alpha={terms.alpha:g} instead of the rule's)" if terms.alpha is not None else ""
     if e.verdict == "proved":
