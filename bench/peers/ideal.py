@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
-from ratchet.search.halving import HalvingPruner
+from ratchet.search.halving import LENGTH, HalvingPruner
 
 STEPS, TRIALS = int(os.environ["STEPS"]), int(os.environ["TRIALS"])
 
@@ -83,6 +83,7 @@ def serve(pipe: Connection) -> None:
 def ask(study: optuna.Study, pipe: Connection) -> optuna.Trial:
     """Send a new trial to a free process."""
     trial = study.ask()
+    trial.set_user_attr(LENGTH, STEPS // 100)
     config = {
         "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
         "weight_decay": trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),

@@ -33,7 +33,7 @@ def judged(
     return None
 
 
-def test_nothing_is_pruned_before_a_training_is_complete() -> None:
+def test_what_does_not_say_how_long_it_is_is_not_pruned_before_a_training_is_complete() -> None:
     of, pruner = study(), HalvingPruner()
     of.pruner = pruner
     good, bad = of.ask(), of.ask()
@@ -43,6 +43,21 @@ def test_nothing_is_pruned_before_a_training_is_complete() -> None:
         assert not bad.should_prune()
     of.tell(good, 0.9)
     assert judged(pruner, of, [0.1] * 10) == 2
+
+
+def test_what_says_how_long_it_is_is_compared_from_the_first_rung_on() -> None:
+    of, pruner = study(), HalvingPruner()
+    of.pruner = pruner
+    good, bad = of.ask(), of.ask()
+    for trial in (good, bad):
+        trial.set_user_attr(LENGTH, 10)
+    ended = {"good": 0, "bad": 0}
+    for step in range(1, 4):
+        good.report(0.9, step)
+        bad.report(0.1, step)
+        ended["good"] += good.should_prune()
+        ended["bad"] += bad.should_prune()
+    assert ended == {"good": 0, "bad": 1}
 
 
 @pytest.mark.parametrize(("length", "rungs"), [(15, (3, 9)), (60, (12, 36)), (5, (1, 3))])
@@ -61,7 +76,7 @@ def test_what_has_cost_all_it_can_is_not_pruned(share: float, length: int) -> No
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
-def test_the_best_third_goes_on(direction: str) -> None:
+def test_one_in_keep_goes_on(direction: str) -> None:
     sign = 1 if direction == "maximize" else -1
     of, pruner = study(direction), HalvingPruner(rungs=[0.5], keep=3)
     assert judged(pruner, of, [sign * 0.5] * 4) is None

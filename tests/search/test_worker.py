@@ -11,6 +11,8 @@ from omegaconf import DictConfig
 from optuna.trial import TrialState
 
 from ratchet.search import worker
+from ratchet.search.channel import current_trial
+from ratchet.search.halving import LENGTH
 from ratchet.search.ledger import RESULT
 from ratchet.search.plan import TaskFacts
 from ratchet.search.preflight import preflight
@@ -149,6 +151,24 @@ def test_a_hopeless_configuration_is_not_repeated_to_the_end(seeded) -> None:
     (study,) = bench.run(plan).studies
     assert [trial.state.name for trial in study.study.trials] == ["COMPLETE", "PRUNED"]
     assert seen[4:] == [(0.1, 0)]
+
+
+def test_a_training_that_says_how_long_it_is_is_pruned_at_shares_of_that(zoo) -> None:
+    """The second is compared with the first, at a fifth of its own length."""
+    zoo.task = lambda config: reports(float(config.lr), 20 if config.lr == 0.1 else 10)
+    pruner = {"_target_": "ratchet.search.halving.HalvingPruner"}
+    (study,) = zoo.run(zoo.plan("lr=0.5,0.1", pruner=pruner)).studies
+    long, short = study.study.trials
+    assert (long.state.name, len(long.intermediate_values), long.user_attrs[LENGTH]) == ("COMPLETE", 10, 10)
+    assert (short.state.name, len(short.intermediate_values), short.user_attrs[LENGTH]) == ("PRUNED", 4, 20)
+
+
+def reports(value: float, count: int) -> float:
+    trial = current_trial()
+    assert trial is not None
+    for step in range(1, count + 1):
+        trial.report(step, value, count)
+    return value
 
 
 def test_the_usual_pruner_ends_repeats_too(seeded) -> None:

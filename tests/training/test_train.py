@@ -50,6 +50,24 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["trainer.validate_every=1"], ["trainer.validate_every=3"], ["trainer.max_steps=30"], ["trainer.max_steps=1"],
+        ["trainer.max_epochs=null", "trainer.max_steps=61", "trainer.validate_every=2"],
+    ],
+)  # fmt: skip
+def test_each_report_says_how_many_there_will_be(project: Project, tmp_path: Path, overrides: list[str]) -> None:
+    config = load_config(project, [*SMALL, *overrides])
+    heard: list[tuple[int, float, int | None]] = []
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
+    with quiet_libraries(run.log):
+        train(config, run=run, project=project, report=lambda *told: heard.append(told))
+    assert [number for number, *_ in heard] == list(range(1, len(heard) + 1))
+    assert {of for *_, of in heard} == {len(heard)}
+
+
 def test_a_run_directory_holds_everything(trained: Trained, project: Project) -> None:
     run, record = trained("a", "seed=3")
     written = json.loads(run.record.read_text())

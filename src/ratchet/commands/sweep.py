@@ -92,7 +92,6 @@ class SweptTraining:
             evaluate="python src/evaluate.py run=",
             threads=lambda composed: int(composed.trainer.threads),
             trainings=_length,
-            reports=_reports,
             measured=lambda composed: measured_before(self.project.runs, composed),
             lost=note_the_end,
             ended=self.ending.tell,
@@ -206,16 +205,6 @@ def _length(composed: DictConfig) -> str:
     told = [f"{trainer.max_epochs} epochs"] if trainer.max_epochs is not None else []
     told += [f"{trainer.max_steps} steps"] if trainer.max_steps is not None else []
     return f"at most {' or '.join(told)} of {composed.data.name}"
-
-
-def _reports(composed: DictConfig) -> int | None:
-    """Validations of a whole training; None where steps bound it, for an epoch's depend on the data."""
-    trainer = composed.trainer
-    return (
-        None
-        if trainer.max_epochs is None or trainer.max_steps is not None
-        else (trainer.max_epochs // trainer.validate_every)
-    )
 
 
 def _check(composed: DictConfig) -> None:

@@ -22,6 +22,7 @@ class Report:
 
     step: int
     value: float
+    of: int | None = None  # how many there will be, if nothing ends it early; None: it cannot say
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class TrialContext:
 
     study: str
     number: int
-    send: Callable[[int, float], Verdict]
+    send: Callable[[int, float, int | None], Verdict]
     identity: str = ""  # of this training, the same when it is tried again; of no other study, deleted ones included
 
-    def report(self, step: int, value: float) -> None:
-        """Tell the worker. Raises TrialPruned when the pruner has seen enough."""
-        if self.send(step, float(value)) == "prune":
+    def report(self, step: int, value: float, of: int | None = None) -> None:
+        """Tell the worker; `of`: how many reports there will be. Raises TrialPruned when the pruner has seen enough."""
+        if self.send(step, float(value), of) == "prune":
             raise TrialPruned
 
 
@@ -64,9 +65,9 @@ class Line:
         self._listener = threading.Thread(target=self._listen, name="worker", daemon=True)
         self._listener.start()
 
-    def report(self, step: int, value: float) -> Verdict:
+    def report(self, step: int, value: float, of: int | None) -> Verdict:
         """Send an intermediate value and wait for the verdict."""
-        self._connection.send(Report(step, value))
+        self._connection.send(Report(step, value, of))
         return self._verdicts.get()
 
     def end(self, outcome: Outcome) -> None:

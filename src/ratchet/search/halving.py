@@ -21,7 +21,7 @@ class HalvingPruner(BasePruner):
     Where Optuna's own has its rungs at fixed steps, these lie at the same shares of trainings of any length: a trial
     is compared with what each other one reported at the same share of its own. Those that ended early count; those
     that failed, or broke a constraint, do not. A trial that does not say how long it is counts as long as the longest
-    that is complete. Nothing is pruned before one is. The second rung lies late, when a schedule has lowered the
+    that is complete, and is not pruned before one is. The second rung lies late, when a schedule has lowered the
     learning rate and values tell more.
     """
 
@@ -48,7 +48,7 @@ class HalvingPruner(BasePruner):
         complete = [len(each.intermediate_values) for each in trials if each.state == TrialState.COMPLETE]
         usual = max(complete, default=0)
         place, length = len(trial.intermediate_values), _length(trial, usual)
-        if usual == 0 or place >= length:  # at the end all is paid
+        if place >= length:  # nothing is known of the length, or all is paid
             return False
         for share in self._shares:
             if round(share * length) == place:

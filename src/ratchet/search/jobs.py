@@ -10,7 +10,6 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ratchet.search.composer import Composer
-from ratchet.search.halving import LENGTH, HalvingPruner
 from ratchet.search.ledger import Claim
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full
 from ratchet.search.progress import OpenStudy
@@ -46,10 +45,6 @@ class Jobs:
         task = in_full(of.plan.fixed, overrides, again)
         number = claim.trial.number
         config = self.composer.compose(task, number=number, directory=str(of.plan.directory))
-        if repeat == 0 and isinstance(of.study.pruner, HalvingPruner):
-            length = of.plan.settings.repeats if repeated else self.facts.reports and self.facts.reports(config)
-            if length is not None:
-                claim.trial.set_user_attr(LENGTH, length)
         if repeated:
             directory = directory / f"repeat{repeat}"
             config.hydra.sweep.subdir = f"{number}/repeat{repeat}"

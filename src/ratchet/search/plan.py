@@ -37,7 +37,6 @@ class TaskFacts:
     evaluate: str | None = None  # how a person evaluates a run, up to its directory
     threads: Callable[[DictConfig], int] | None = None  # how many one training uses; None: its share of the cores
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
-    reports: Callable[[DictConfig], int | None] | None = None  # how often one reports at most; None: not known before
     measured: Callable[[DictConfig], tuple[float, str] | None] | None = None  # seconds of such a training, and whose
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, bool], None] | None = None  # hears how many trials failed, and of Ctrl-C

@@ -89,6 +89,7 @@ class Active:
     stop_at: float = 0.0
     step: int = 0
     value: float | None = None
+    length: int | None = None  # how many reports there will be, once it is on record
 
     @property
     def seconds(self) -> float:

@@ -80,7 +80,7 @@ def trial_main(connection: Connection, surroundings: bytes, own: bytes) -> None:
     line.end(outcome)
 
 
-def run(job: Job, report: Callable[[int, float], Any]) -> Outcome:
+def run(job: Job, report: Callable[[int, float, int | None], Any]) -> Outcome:
     """Run the job's task under Hydra and say what it came to."""
     enter_trial(TrialContext(job.study, job.number, report, job.identity))
     setup_globals()

@@ -19,6 +19,7 @@ from ratchet.search.channel import Report
 from ratchet.search.composer import Composer
 from ratchet.search.display import Display
 from ratchet.search.executors import Executor, wait_for
+from ratchet.search.halving import LENGTH
 from ratchet.search.host import Process
 from ratchet.search.jobs import Jobs
 from ratchet.search.ledger import Claim, Ledger
@@ -263,10 +264,13 @@ class Worker:
         active.step, active.value = report.step, report.value
         if active.of.plan.settings.repeats > 1 or len(active.of.plan.objectives) > 1:
             return "go"
-        return "prune" if self._is_hopeless(active, report.step, report.value) else "go"
+        return "prune" if self._is_hopeless(active, report.step, report.value, of=report.of) else "go"
 
-    def _is_hopeless(self, active: Active, step: int, value: float) -> bool:
+    def _is_hopeless(self, active: Active, step: int, value: float, *, of: int | None) -> bool:
         try:
+            if active.length is None and of is not None:
+                active.claim.trial.set_user_attr(LENGTH, of)
+                active.length = of
             active.claim.trial.report(value, step)
             return active.claim.trial.should_prune()
         except UpdateFinishedTrialError:
@@ -280,7 +284,8 @@ class Worker:
         if len(plan.objectives) == 1:
             values = [float(metrics[plan.objectives[0].metric]) for metrics in active.metrics]
             single = isinstance(active.of.study.pruner, WilcoxonPruner)
-            if self._is_hopeless(active, len(values), values[-1] if single else statistics.fmean(values)):
+            value = values[-1] if single else statistics.fmean(values)
+            if self._is_hopeless(active, len(values), value, of=plan.settings.repeats):
                 return False
         active.repeat += 1
         of, slot = active.of, active.slot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -109,10 +110,16 @@ class Reports(pl.callbacks.Checkpoint):
     As a Checkpoint it comes after those before it: what is pruned has its best weights on disk.
     """
 
-    def __init__(self, metric: str, report: Callable[[int, float], None]) -> None:
+    def __init__(self, metric: str, report: Callable[[int, float, int | None], None]) -> None:
         self.metric, self.report = metric, report
         self._validations = 0
+        self._of: int | None = None
         self._validated = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        steps, every = trainer.estimated_stepping_batches, trainer.check_val_every_n_epoch or 1
+        if math.isfinite(steps):
+            self._of = math.ceil(math.ceil(steps / trainer.num_training_batches) / every)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._validated = True
@@ -122,7 +129,7 @@ class Reports(pl.callbacks.Checkpoint):
             return
         self._validated = False
         self._validations += 1
-        self.report(self._validations, float(trainer.callback_metrics[self.metric]))
+        self.report(self._validations, float(trainer.callback_metrics[self.metric]), self._of)
 
 
 class TerminalProgress(pl.Callback):

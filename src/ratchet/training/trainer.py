@@ -17,7 +17,7 @@ from ratchet.runs.directory import RunDirectory
 from ratchet.training.callbacks import Checkpoints, Reports, TerminalProgress
 from ratchet.training.ranks import RankedDDPStrategy
 
-Report = Callable[[int, float], None]  # of a validation: how many there were, and the objective
+Report = Callable[[int, float, int | None], None]  # of a validation: its number, the objective, how many there will be
 
 
 def require_devices(settings: TrainerConfig) -> None:
