@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, Node, OmegaConf, open_dict
 
-from ratchet.search.composer import Composer, task_config
+from ratchet.search.composer import Composer, copied, task_config
 from ratchet.search.hydra_job import run_job
 
 NUMBERS = ["0", "-3", "007", "1_000", "0.5", "-0.0", "1e-05", "1e-5", "1.5e+20", "1e5", ".5", "5.", "1.2.3", "'1'"]
@@ -30,7 +31,7 @@ def test_a_number_is_what_hydra_reads(composer: Composer, text: str) -> None:
 def test_a_config_is_the_one_that_hydra_composes(composer: Composer, overrides: list[str]) -> None:
     ours = composer.compose(overrides)
     theirs = composer._loader.load_sweep_config(composer._master, overrides)
-    theirs.hydra.job.id, theirs.hydra.job.num = "0", 0
+    theirs.hydra.job.id, theirs.hydra.job.num, theirs.hydra.sweep.subdir = "0", 0, "0"  # it is ${hydra.job.num}
     assert OmegaConf.to_container(ours, resolve=False) == OmegaConf.to_container(theirs, resolve=False)
 
 
@@ -47,6 +48,9 @@ TABLE = [
     "optimizer@second=sgd",
     "+optimizer@second=sgd +second.extra=1",
     "model={width:3}",
+    "model={width:3} model.width=5",
+    "model.width=5 model={width:3}",
+    "seed=1.5 lr=7",
     "objective={metric:loss,direction:minimize}",
     "hydra.job.chdir=true lr=1",
     "hydra.sweep.subdir=${hydra.job.override_dirname} lr=1 model=mlp",
@@ -85,6 +89,27 @@ def test_a_config_is_hydras_own(zoo, overrides: list[str]) -> None:
 def test_the_choices_are_those_of_the_overrides(zoo) -> None:
     choices = zoo.loaded.composer.choices(["model=gru", "optimizer=sgd", "model.width=3"])
     assert (choices["model"], choices["optimizer"]) == ("gru", "sgd")
+
+
+def nodes(node: Any) -> list[Any]:
+    """A node, its metadata and flags, and those below it."""
+    content = node.__dict__.get("_content")
+    below = content.values() if isinstance(content, dict) else content if isinstance(content, list) else []
+    return [node, node._metadata, node._metadata.flags, *(each for child in below for each in nodes(child))]
+
+
+def test_a_copy_is_equal_and_shares_no_node(composer: Composer) -> None:
+    original = composer.compose(["seed=1"])
+    OmegaConf.set_readonly(original.model, True)
+    made = copied(original)
+    assert OmegaConf.to_container(made) == OmegaConf.to_container(original)
+    assert not {id(each) for each in nodes(made)} & {id(each) for each in nodes(original)}
+    assert len(nodes(made)) == len(nodes(original))
+    assert OmegaConf.is_readonly(made.model)
+    assert all(each._get_root() is made for each in nodes(made) if isinstance(each, Node))
+    assert OmegaConf.to_container(pickle.loads(pickle.dumps(made))) == OmegaConf.to_container(original)
+    OmegaConf.get_cache(made)["now"]["x"] = 1
+    assert "x" not in OmegaConf.get_cache(original).get("now", {})
 
 
 def test_configs_share_nothing(composer: Composer) -> None:

@@ -19,10 +19,12 @@ import optuna
 import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages.journal import JournalStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.search import journal
 from ratchet.search.host import Process
-from ratchet.search.journal import Journal
+from ratchet.search.journal import Journal, JournalStudies
 from ratchet.search.studies import at_once
 
 
@@ -207,3 +209,25 @@ def test_an_unknown_process_s_lock_is_broken_when_it_stays_too_long(
     Journal(path).append_logs([{"op_code": 9}])
     assert time.monotonic() - began > 0.2
     assert not os.path.lexists(lock_of(path))
+
+
+def test_all_trials_are_those_of_optuna_s_own_storage(tmp_path: Path) -> None:
+    """Also of two studies in one journal, and of what somebody else has written."""
+    path = tmp_path / "two.journal"
+    ours, theirs = JournalStudies(Journal(path)), JournalStorage(Journal(path))
+    first, second = (ours.create_new_study([StudyDirection.MINIMIZE], name) for name in "ab")
+    for writer, study in ((ours, first), (theirs, second), (theirs, first), (ours, second), (theirs, first)):
+        trial_id = writer.create_new_trial(study)
+        writer.set_trial_user_attr(trial_id, "by", str(trial_id))
+        if trial_id % 2 == 0:
+            writer.set_trial_state_values(trial_id, TrialState.COMPLETE, [float(trial_id)])
+        queued = FrozenTrial(0, TrialState.WAITING, None, None, None, {}, {}, {}, {}, {}, 0)
+        writer.create_new_trial(study, queued)
+        for asked in (None, (TrialState.WAITING,), (TrialState.RUNNING, TrialState.WAITING), (TrialState.COMPLETE,)):
+            for each in (first, second):
+                found = ours.get_all_trials(each, deepcopy=False, states=asked)
+                assert found == theirs.get_all_trials(each, deepcopy=False, states=asked)
+    found.clear()
+    assert len(ours.get_all_trials(first)) == 6
+    with pytest.raises(KeyError):
+        ours.get_all_trials(7)

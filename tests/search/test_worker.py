@@ -12,7 +12,9 @@ from optuna.trial import TrialState
 
 from ratchet.search import worker
 from ratchet.search.channel import current_trial
+from ratchet.search.display import Display
 from ratchet.search.halving import LENGTH
+from ratchet.search.journal import Journal, JournalStudies
 from ratchet.search.ledger import RESULT
 from ratchet.search.plan import TaskFacts
 from ratchet.search.preflight import preflight
@@ -226,3 +228,22 @@ def test_what_a_task_may_return(zoo, value: object) -> None:
     plan = zoo.plan("lr=0.1")
     (study,) = zoo.run(plan).studies
     assert study.study.trials[0].value == 0.5
+
+
+def test_a_trial_that_was_taken_for_lost_meanwhile_ends_no_worker(zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Display, "say", lambda _, line: said.append(line))
+    plan = zoo.plan("lr=0.1,0.2", retries=0)
+
+    def task(config: DictConfig) -> float:
+        if config.lr == 0.1:
+            others = JournalStudies(Journal(Path(plan.storage)))
+            others.set_trial_state_values(0, TrialState.FAIL)
+        return float(config.lr)
+
+    zoo.task = task
+    (study,) = zoo.run(plan).studies
+    assert "trial 0 was taken for lost meanwhile; its result is left aside" in said
+    first, second, *_ = study.study.trials
+    assert (first.state, first.value, RESULT in first.user_attrs) == (TrialState.FAIL, None, False)
+    assert (second.state, second.value) == (TrialState.COMPLETE, 0.2)

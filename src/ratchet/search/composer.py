@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,9 +11,7 @@ from typing import Any
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, ValueType
-from omegaconf import DictConfig, OmegaConf
-
-from ratchet.search.pickling import dumps
+from omegaconf import AnyNode, DictConfig, Node, OmegaConf
 
 _NUMBER = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)=(-?[0-9][0-9.e+-]*)")
 
@@ -27,7 +25,7 @@ class Composer:
         self._parser = OverridesParser.create(config_loader=config_loader)
         self._parsed = lru_cache(1024)(self._parse)
         self._is_group = lru_cache(1024)(self._loader.repository.group_exists)
-        self._composed: dict[tuple[tuple[str, ...], int], bytes] = {}  # pickled: read back faster than copied
+        self._composed: dict[tuple[tuple[str, ...], int], DictConfig] = {}
         self.notes: list[str] = []  # what a loader that has an opinion left out of a config
 
     def compose(self, overrides: Sequence[str], *, number: int = 0, directory: str | None = None) -> DictConfig:
@@ -43,9 +41,11 @@ class Composer:
             OmegaConf.set_struct(composed, True)
             OmegaConf.set_readonly(composed, False)
             composed.hydra.overrides.task = [""] * len(task)  # the places of what each job is called
-            self._composed[known] = dumps(composed)
-        config: DictConfig = pickle.loads(self._composed[known])
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+            self._composed[known] = composed
+        config: DictConfig = copied(self._composed[known])
+        for override in values:
+            if not _is_set_in_place(override, config):
+                ConfigLoaderImpl._apply_overrides_to_config([override], config)
         self._name(config, task, number=number, directory=directory)
         return config
 
@@ -53,7 +53,7 @@ class Composer:
         """Options come through the defaults list; so does what deletes from it, and Hydra's own settings."""
         if override.is_hydra_override() or override.package is not None:
             return False
-        return not self._is_group(override.key_or_group)
+        return isinstance(override._value, dict) or not self._is_group(override.key_or_group)
 
     def _parse(self, text: str) -> Override:
         """By Hydra; but a plain number, what most trials differ in, needs no grammar."""
@@ -80,9 +80,52 @@ class Composer:
         job._get_node("override_dirname")._set_value(_dirname(task, job.config.override_dirname))
         job._get_node("id")._set_value(str(number))
         job._get_node("num")._set_value(number)
+        subdir = hydra.sweep._get_node("subdir")
+        if subdir._value() == "${hydra.job.num}":  # the usual one is not parsed for each job
+            subdir._set_value(str(number))
         if directory is not None:
             hydra.sweep._get_node("dir")._set_value(directory)
         OmegaConf.copy_cache(from_config=self._master, to_config=config)
+
+
+def _is_set_in_place(override: Override, config: DictConfig) -> bool:
+    """Set a number where there is a value of no declared type: what most overrides are. Returns whether it was one."""
+    value = override._value
+    if override.type != OverrideType.CHANGE or type(value) not in {int, float}:
+        return False
+    node: Any = config
+    for key in override.key_or_group.split("."):
+        content = node.__dict__.get("_content")
+        node = content.get(key) if isinstance(node, DictConfig) and isinstance(content, dict) else None
+    if type(node) is not AnyNode:
+        return False
+    node._set_value(value)
+    return True
+
+
+def copied(node: Node, parent: Node | None = None) -> Any:
+    """A config's copy that shares no node with it: a third of the time of pickle's, a tenth of deepcopy's."""
+    made = object.__new__(type(node))
+    state = made.__dict__
+    state.update(node.__dict__)
+    state["_parent"], state["_flags_cache"] = parent, None
+    metadata = object.__new__(type(node._metadata))
+    described = metadata.__dict__
+    described.update(node._metadata.__dict__)
+    described["flags"] = dict(described["flags"] or {})
+    if parent is None:
+        described["resolver_cache"] = defaultdict(dict)
+    state["_metadata"] = metadata
+    content = state.get("_content")
+    if content is None:  # of most nodes, whose value needs no copy
+        return made
+    if isinstance(content, dict):
+        state["_content"] = {key: copied(child, made) for key, child in content.items()}
+    elif isinstance(content, list):
+        state["_content"] = [copied(child, made) for child in content]
+    elif isinstance(content, Node):
+        state["_content"] = copied(content, made)
+    return made
 
 
 def _number(text: str) -> float | None:

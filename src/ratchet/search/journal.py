@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalStorage
 from optuna.storages.journal._file import BaseJournalFileLock
+from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.search.host import Process
 
 _FOREIGN_GRACE = 30.0  # seconds that a lock of another machine may stay unchanged
+_FINISHED = tuple(state for state in TrialState if state.is_finished())
 _SYNC_EVERY = 1.0  # seconds between two flushes to disk; a kill loses nothing of what was written, a power cut this
 
 
@@ -71,6 +74,53 @@ class Journal(JournalFileBackend):
             yield from super().read_logs(log_number_from)
 
 
+class JournalStudies(JournalStorage):
+    """Optuna's storage on a journal, whose list of all trials is kept, not made anew for each look at it."""
+
+    def __init__(self, log_storage: BaseJournalBackend) -> None:
+        super().__init__(log_storage)
+        self._lists: dict[int, list[FrozenTrial]] = {}  # of each study, by number
+        self._over: dict[int, int] = {}  # of each study, how many of its first trials are finished
+        self._replay_result._trials = self._trials = _Noting(self._replay_result._trials)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """As Optuna's does."""
+        with self._thread_lock:
+            self._sync_with_backend()
+            self._replay_result.get_study(study_id)  # or KeyError
+            for trial_id in sorted(self._trials.noted):
+                trial, study = self._trials[trial_id], self._replay_result._trial_id_to_study_id[trial_id]
+                listed = self._lists.setdefault(study, [])
+                listed[trial.number : trial.number + 1] = [trial]
+            self._trials.noted.clear()
+            listed, first = self._lists.get(study_id, []), 0
+            if states is not None and not any(state in states for state in _FINISHED):
+                first = self._first_open(study_id, listed)
+            found = listed[first:] if states is None else [trial for trial in listed[first:] if trial.state in states]
+            return copy.deepcopy(found) if deepcopy else found
+
+    def _first_open(self, study_id: int, listed: Sequence[FrozenTrial]) -> int:
+        over = self._over.get(study_id, 0)
+        while over < len(listed) and listed[over].state.is_finished():
+            over += 1
+        self._over[study_id] = over
+        return over
+
+
+class _Noting(dict[int, FrozenTrial]):
+    """A dictionary that notes the keys that are set: Optuna puts a new object in place of a trial that changed."""
+
+    def __init__(self, of: dict[int, FrozenTrial]) -> None:
+        super().__init__(of)
+        self.noted = set(of)
+
+    def __setitem__(self, key: int, value: FrozenTrial) -> None:
+        super().__setitem__(key, value)
+        self.noted.add(key)
+
+
 def _cut_torn_line(stream: BinaryIO) -> int:
     """Truncate to the last newline. Returns the size. Call it with the lock held."""
     end = stream.seek(0, os.SEEK_END)
@@ -94,7 +144,8 @@ class OwnedLock(BaseJournalFileLock):
     """A symbolic link beside the journal that names its owner. Creating one is atomic, on NFS too."""
 
     def __init__(self, path: Path) -> None:
-        self._link = path.with_name(f"{path.name}.lock")
+        self._path = path.with_name(f"{path.name}.lock")
+        self._link = str(self._path)
         self._foreign: tuple[str, float] | None = None
 
     def acquire(self) -> bool:
@@ -102,7 +153,7 @@ class OwnedLock(BaseJournalFileLock):
         me, wait = Process.this().name, 0.0005
         while True:
             try:
-                self._link.symlink_to(me)
+                os.symlink(me, self._link)  # noqa: PTH211 - done thousands of times
             except FileExistsError:
                 self._break_if_abandoned()
                 time.sleep(wait)
@@ -113,11 +164,12 @@ class OwnedLock(BaseJournalFileLock):
     def release(self) -> None:
         """Give it up; a lock that was taken away meanwhile is nobody's concern."""
         if self._owner() == Process.this().name:
-            self._link.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(self._link)  # noqa: PTH108 - likewise
 
     def _owner(self) -> str | None:
         try:
-            return str(self._link.readlink())
+            return os.readlink(self._link)  # noqa: PTH115 - likewise
         except OSError:
             return None
 
@@ -130,11 +182,11 @@ class OwnedLock(BaseJournalFileLock):
         alive = Process.parse(owner).is_alive()
         waited = time.monotonic() - self._foreign[1]
         if alive is False or (alive is None and waited > _FOREIGN_GRACE):
-            aside = self._link.with_name(f"{self._link.name}.{os.getpid()}")
+            aside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
             try:  # rename: of several that break it, one does; and what it took may be the next owner's
-                self._link.rename(aside)
+                self._path.rename(aside)
                 if str(aside.readlink()) != owner:
-                    aside.rename(self._link)
+                    aside.rename(self._path)
                 else:
                     aside.unlink()
             except OSError:

@@ -14,6 +14,7 @@ from ratchet.search.display import Display
 from ratchet.search.ledger import RESULT, Claim
 from ratchet.search.outcomes import Outcome
 from ratchet.search.progress import Active, OpenStudy
+from ratchet.search.studies import at_once
 
 ALL_ALIKE = 4  # so many failures with one message and no success end a study
 
@@ -34,15 +35,18 @@ class Settlement:
         state = TrialState.COMPLETE if complete else TrialState.PRUNED
         metrics = _means(active.metrics)
         try:
-            result: dict[str, Any] = {"metrics": metrics, "seconds": active.seconds}
-            if len(active.metrics) > 1:
-                result["repeats"] = [dict(each) for each in active.metrics]
-            claim.trial.set_user_attr(RESULT, result)
-            for bound in of.plan.settings.bounds if metrics else ():
-                claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
-            values = [metrics[each.metric] for each in of.plan.objectives] if complete else None
-            of.study.tell(claim.trial, values, state=state)
-        except UpdateFinishedTrialError:
+            with at_once(of.study):
+                result: dict[str, Any] = {"metrics": metrics, "seconds": active.seconds}
+                if len(active.metrics) > 1:
+                    result["repeats"] = [dict(each) for each in active.metrics]
+                claim.trial.set_user_attr(RESULT, result)
+                for bound in of.plan.settings.bounds if metrics else ():
+                    claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
+                values = [metrics[each.metric] for each in of.plan.objectives] if complete else None
+                of.study.tell(claim.trial, values, state=state)
+        except (UpdateFinishedTrialError, ValueError):  # the latter is of tell(), which looks before it writes
+            if not _is_told(of, claim):
+                raise
             self.display.say(f"trial {claim.trial.number} was taken for lost meanwhile; its result is left aside")
             return
         of.succeeded = True
@@ -76,6 +80,10 @@ class Settlement:
             claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
         of.study.tell(claim.trial, list(known.values))
         self.display.finished(of, claim.trial.number, "known", Outcome("complete"), {})
+
+
+def _is_told(of: OpenStudy, claim: Claim) -> bool:
+    return of.study._storage.get_trial(claim.trial._trial_id).state.is_finished()
 
 
 def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -21,11 +21,10 @@ from optuna.exceptions import (
     UpdateFinishedTrialError,
 )
 from optuna.storages import BaseStorage
-from optuna.storages.journal import JournalStorage
 
 from ratchet.config.names import to_install
 from ratchet.errors import ConfigError, RatchetError
-from ratchet.search.journal import Journal
+from ratchet.search.journal import Journal, JournalStudies
 from ratchet.search.plan import StudyPlan
 from ratchet.search.samplers import build_pruner
 
@@ -40,7 +39,7 @@ Result = TypeVar("Result")
 def open_storage(where: str) -> BaseStorage:
     """The storage of a URL, or the journal of a path. Raises ConfigError for one that cannot be reached."""
     if "://" not in where:
-        return JournalStorage(Journal(Path(where)))
+        return JournalStudies(Journal(Path(where)))
     try:
         return _connect(where)
     except ImportError as error:
@@ -101,7 +100,8 @@ def as_it_began(study: optuna.Study, plan: StudyPlan) -> StudyPlan:
 
 def training_identity(study: optuna.Study, *, ticket: int, repeat: int) -> str:
     """A name for one training of a study: the same when a trial is tried again, on whatever worker."""
-    token = study.user_attrs.get(TOKEN, study.study_name)
+    kept = study._storage.get_study_user_attrs(study._study_id)  # study.user_attrs is a deep copy
+    token = kept.get(TOKEN, study.study_name)
     return hashlib.sha256(f"{token}/{ticket}/{repeat}".encode()).hexdigest()[:12]
 
 
@@ -181,8 +181,18 @@ def at_once(study: optuna.Study) -> Iterator[None]:
     Raises UpdateFinishedTrialError at the end where a trial that was written to is over.
     """
     journal = getattr(study._storage, "_backend", None)
-    with journal.together() if isinstance(journal, Journal) else nullcontext():
-        yield
+    try:
+        with journal.together() if isinstance(journal, Journal) else nullcontext():
+            yield
+    except BaseException:
+        _refused(study)
+        raise
+    if (refused := _refused(study)) is not None:
+        raise refused
+
+
+def _refused(study: optuna.Study) -> UpdateFinishedTrialError | None:
+    """Write what waits, all of it, and read. Returns why some of it came too late, if it did."""
     refused: UpdateFinishedTrialError | None = None
     while True:
         try:
@@ -190,9 +200,7 @@ def at_once(study: optuna.Study) -> Iterator[None]:
         except UpdateFinishedTrialError as error:
             refused = refused or error  # each line that was refused is told of by a reading of its own
         else:
-            break
-    if refused is not None:
-        raise refused
+            return refused
 
 
 def _without_password(url: str) -> str:
