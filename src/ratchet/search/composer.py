@@ -53,7 +53,7 @@ class Composer:
         """Options come through the defaults list; so does what deletes from it, and Hydra's own settings."""
         if override.is_hydra_override() or override.package is not None:
             return False
-        return isinstance(override._value, dict) or not self._is_group(override.key_or_group)
+        return isinstance(override.value(), dict) or not self._is_group(override.key_or_group)
 
     def _parse(self, text: str) -> Override:
         """By Hydra; but a plain number, what most trials differ in, needs no grammar."""
@@ -90,7 +90,7 @@ class Composer:
 
 def _is_set_in_place(override: Override, config: DictConfig) -> bool:
     """Set a number where there is a value of no declared type: what most overrides are. Returns whether it was one."""
-    value = override._value
+    value = override.value()
     if override.type != OverrideType.CHANGE or type(value) not in {int, float}:
         return False
     node: Any = config
