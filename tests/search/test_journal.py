@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import pickle
 import resource
 import signal
 import subprocess
@@ -231,3 +232,6 @@ def test_all_trials_are_those_of_optuna_s_own_storage(tmp_path: Path) -> None:
     assert len(ours.get_all_trials(first)) == 6
     with pytest.raises(KeyError):
         ours.get_all_trials(7)
+    sent = pickle.loads(pickle.dumps(ours))
+    theirs.create_new_trial(first)
+    assert sent.get_all_trials(first) == ours.get_all_trials(first) == theirs.get_all_trials(first)

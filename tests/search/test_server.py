@@ -42,9 +42,10 @@ def test_one_that_still_imports_something_else_begins_anew(never_ready: Path) ->
         "SERVER.begin(['wave']); first = pid()\n"
         "SERVER.begin(['wave']); print(pid() == first)\n"
         "SERVER.begin(['aifc']); print(pid() == first, SERVER.warming is not None)\n"
+        "SERVER.leave(); SERVER.leave(); print(pid() is None)\n"
         "SERVER.leave(); print(pid(), SERVER.warming)"
     )
-    assert said(PID + script, path=never_ready) == ["True", "False True", "None None"]
+    assert said(PID + script, path=never_ready) == ["True", "False True", "False", "None None"]
 
 
 def test_one_that_has_imported_is_kept() -> None:
@@ -55,6 +56,33 @@ def test_one_that_has_imported_is_kept() -> None:
         "SERVER.warming.poll(50); SERVER.leave(); print(pid() == first)"
     )
     assert said(PID + script) == ["None", "True", "True"]
+
+
+def test_one_is_ended_also_where_nobody_waits_for_processes(never_ready: Path) -> None:
+    script = (
+        "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "SERVER.begin([]); SERVER.leave(); print(pid(), SERVER.warming)\n"
+        "SERVER.begin([]); SERVER.leave(); print(pid(), SERVER.warming)"
+    )
+    assert said(PID + script, path=never_ready) == ["None None"] * 2
+
+
+def test_a_warm_one_can_be_ended_and_begun_again() -> None:
+    script = (
+        "SERVER.begin([]); first = pid(); SERVER.warming.poll(50); SERVER.leave(); print(pid() == first)\n"
+        "SERVER.end(); print(pid())\n"
+        "SERVER.begin([]); print(SERVER.warming.poll(50)); SERVER.end()"
+    )
+    assert said(PID + script) == ["True", "None", "True"]
+
+
+def test_what_has_changed_in_the_environment_since_is_told() -> None:
+    script = (
+        "import os; os.environ.update(KEPT='1', GONE='1'); SERVER.begin([])\n"
+        "del os.environ['GONE']; os.environ['NEW'] = '2'; found = SERVER.environment()\n"
+        "print(found['KEPT'], found['GONE'], found['NEW'], 'PYTHONPATH' in found); SERVER.end()"
+    )
+    assert said(script) == ["1 None 2 False"]
 
 
 def test_leaving_before_anything_began_is_nothing() -> None:

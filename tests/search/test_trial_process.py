@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from ratchet.search.composer import Composer
 from ratchet.search.executors import ForkedExecutor
 from ratchet.search.outcomes import Outcome
+from ratchet.search.server import SERVER
 from ratchet.search.trial_process import Job
 
 
@@ -42,11 +43,15 @@ def test_what_jobs_share_is_pickled_once(
 def test_a_trial_has_the_environment_of_its_worker_not_of_the_server(
     composer: Composer, context: HydraContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("REMOVED_LATER", "3")
+    SERVER.end()
     executor = ForkedExecutor()
     executor.warm_up()
     monkeypatch.setenv("SET_LATER", "7")
+    monkeypatch.delenv("REMOVED_LATER")
 
     def task(_: DictConfig) -> Any:
+        assert "REMOVED_LATER" not in os.environ
         return {name: float(os.environ[name]) for name in ("SET_LATER", "SLOT")}
 
     config = composer.compose([], number=0, directory=str(tmp_path))

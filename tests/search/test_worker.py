@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from omegaconf import DictConfig
 from optuna.trial import TrialState
@@ -157,7 +159,7 @@ def test_a_hopeless_configuration_is_not_repeated_to_the_end(seeded) -> None:
 
 def test_a_training_that_says_how_long_it_is_is_pruned_at_shares_of_that(zoo) -> None:
     """The second is compared with the first, at a fifth of its own length."""
-    zoo.task = lambda config: reports(float(config.lr), 20 if config.lr == 0.1 else 10)
+    zoo.task = lambda config: reports(float(config.lr), np.int64(20 if config.lr == 0.1 else 10))
     pruner = {"_target_": "ratchet.search.halving.HalvingPruner"}
     (study,) = zoo.run(zoo.plan("lr=0.5,0.1", pruner=pruner)).studies
     long, short = study.study.trials
@@ -165,7 +167,7 @@ def test_a_training_that_says_how_long_it_is_is_pruned_at_shares_of_that(zoo) ->
     assert (short.state.name, len(short.intermediate_values), short.user_attrs[LENGTH]) == ("PRUNED", 4, 20)
 
 
-def reports(value: float, count: int) -> float:
+def reports(value: float, count: Any) -> float:
     trial = current_trial()
     assert trial is not None
     for step in range(1, count + 1):

@@ -36,9 +36,11 @@ def begun_ahead(arguments: Sequence[str]) -> Iterator[None]:
 
     A guess, from the text alone: a wrong one costs the imports, or has them begun again by the sweep.
     """
-    if _has_trials_here(arguments):
-        SERVER.begin(preload(arguments))
+    if not _has_trials_here(arguments):
+        yield
+        return
     try:
+        SERVER.begin(preload(arguments))
         yield
     finally:
         SERVER.leave()

@@ -36,7 +36,7 @@ class TrialContext:
 
     def report(self, step: int, value: float, of: int | None = None) -> None:
         """Tell the worker; `of`: how many reports there will be. Raises TrialPruned when the pruner has seen enough."""
-        if self.send(step, float(value), of) == "prune":
+        if self.send(step, float(value), None if of is None else int(of)) == "prune":
             raise TrialPruned
 
 

@@ -95,9 +95,9 @@ def _is_set_in_place(override: Override, config: DictConfig) -> bool:
         return False
     node: Any = config
     for key in override.key_or_group.split("."):
-        content = node.__dict__.get("_content")
-        node = content.get(key) if isinstance(node, DictConfig) and isinstance(content, dict) else None
-    if type(node) is not AnyNode:
+        content = node.__dict__["_content"] if isinstance(node, DictConfig) else None
+        node = content.get(key) if isinstance(content, dict) else None
+    if type(node) is not AnyNode or node._get_flag("readonly"):
         return False
     node._set_value(value)
     return True

@@ -62,11 +62,12 @@ class ForkedExecutor:
 
     def __init__(self, preload: Sequence[str] = ()) -> None:
         self._context: Any = multiprocessing.get_context("forkserver" if SERVER.exists else "spawn")
-        self._preload = preload
+        self._preload, self._begun = preload, False
         self._surroundings: tuple[Any, Any, bytes] | None = None  # of a task and a context, pickled once
 
     def warm_up(self) -> None:
         """Let the server begin its imports; it takes seconds."""
+        self._begun = True
         SERVER.begin(self._preload)
 
     @property
@@ -75,13 +76,17 @@ class ForkedExecutor:
         return SERVER.warming
 
     def leave(self) -> None:
-        """A server that still imports is ended."""
-        SERVER.leave()
+        """A server that still imports is ended, unless somebody else waits for it."""
+        if self._begun:
+            self._begun = False
+            SERVER.leave()
 
     def start(self, job: Job) -> ForkedRun:
         """Fork, hand the job over, and come back."""
+        if not self._begun:
+            self.warm_up()
         ours, theirs = self._context.Pipe()
-        payload = (self._pickled_once(job), job.own())
+        payload = (SERVER.environment(), self._pickled_once(job), job.own())
         process = self._context.Process(target=trial_main, args=(theirs, *payload), name=f"trial-{job.number}")
         with importable(), _without_main():
             process.start()

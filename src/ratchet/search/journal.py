@@ -79,6 +79,18 @@ class JournalStudies(JournalStorage):
 
     def __init__(self, log_storage: BaseJournalBackend) -> None:
         super().__init__(log_storage)
+        self._keep()
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return {
+            key: value for key, value in super().__getstate__().items() if key not in {"_lists", "_over", "_trials"}
+        }
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self._keep()
+
+    def _keep(self) -> None:
         self._lists: dict[int, list[FrozenTrial]] = {}  # of each study, by number
         self._over: dict[int, int] = {}  # of each study, how many of its first trials are finished
         self._replay_result._trials = self._trials = _Noting(self._replay_result._trials)

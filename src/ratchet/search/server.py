@@ -7,8 +7,9 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,11 +20,14 @@ _LAST = ("ratchet.search.trial_process", "ratchet.search.preload")
 
 
 class TrialServer:
-    """The server of this process: multiprocessing keeps one."""
+    """The server of this process: multiprocessing keeps one. Who begins it leaves it too; threads may share it."""
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._users = 0
         self._preload: tuple[str, ...] = ()
-        self._warming: Connection | None = None
+        self._names: frozenset[str] = frozenset()  # of its environment
+        self._probe: Connection | None = None
 
     @property
     def exists(self) -> bool:
@@ -32,15 +36,24 @@ class TrialServer:
 
     def begin(self, preload: Sequence[str]) -> None:
         """Let it begin its imports, which take seconds. One that still imports something else begins anew."""
-        if not self.exists:
-            return
+        with self._lock:
+            self._users += 1
+            if not self.exists:
+                return
+            if self.warming is not None:
+                if self._preload == tuple(preload):
+                    return
+                self.end()
+            try:
+                self._begin(tuple(preload))
+            except BaseException:
+                self.end()
+                raise
+
+    def _begin(self, preload: tuple[str, ...]) -> None:
         from multiprocessing import forkserver
 
-        if self.warming is not None:
-            if self._preload == tuple(preload):
-                return
-            self.leave()
-        self._preload = tuple(preload)
+        self._preload, self._names = preload, frozenset(os.environ)
         forkserver.set_forkserver_preload([_FIRST, *preload, *_LAST])
         # what it starts ignores Ctrl-C while it imports: that is between a person and the worker
         with importable(), handled_by(signal.SIG_IGN, signal.SIGINT):
@@ -48,28 +61,42 @@ class TrialServer:
         forked, orders = forkserver.connect_to_new_process([])  # the first fork comes after the imports
         with os.fdopen(orders, "wb") as stream:
             stream.write(pickle.dumps({}) + pickle.dumps(_Probe()))
-        self._warming = Connection(forked, writable=False)
+        self._probe = Connection(forked, writable=False)
 
     @property
     def warming(self) -> Connection | None:
         """What becomes readable when it has imported everything; None from then on, and before it began."""
-        if self._warming is not None and self._warming.poll():
-            self._warming.close()
-            self._warming = None
-        return self._warming
+        with self._lock:
+            if self._probe is not None and self._probe.poll():
+                self._probe = None  # not closed: another thread may wait for it
+            return self._probe
 
     def leave(self) -> None:
         """One that still imports would go on with it, and hold on to the terminal, after everybody has left."""
-        if self.warming is None:
-            return
+        with self._lock:
+            self._users = max(0, self._users - 1)
+            if not self._users and self.warming is not None:
+                self.end()
+
+    def end(self) -> None:
+        """End it, whatever it does; what is asked of it next begins it anew."""
         from multiprocessing import forkserver
 
         server: Any = forkserver._forkserver
-        os.kill(server._forkserver_pid, signal.SIGKILL)
-        server._stop()
-        assert self._warming is not None
-        self._warming.close()
-        self._warming = None
+        with self._lock:
+            if server._forkserver_pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(server._forkserver_pid, signal.SIGKILL)
+                try:
+                    server._stop()
+                except ChildProcessError:  # SIGCHLD is ignored here: nobody waits for processes
+                    server._forkserver_pid = server._forkserver_address = None
+            self._probe = None
+
+    def environment(self) -> dict[str, str | None]:
+        """What a process of the server has to set in its environment, or None: to remove, to have this one's."""
+        removed = dict.fromkeys(self._names - os.environ.keys())
+        return {**removed, **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}}
 
 
 SERVER = TrialServer()

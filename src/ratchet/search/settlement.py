@@ -32,25 +32,14 @@ class Settlement:
             self.fail(of, claim, outcome, seconds=active.seconds)
             return
         complete = outcome.state == "complete"
-        state = TrialState.COMPLETE if complete else TrialState.PRUNED
         metrics = _means(active.metrics)
-        try:
-            with at_once(of.study):
-                result: dict[str, Any] = {"metrics": metrics, "seconds": active.seconds}
-                if len(active.metrics) > 1:
-                    result["repeats"] = [dict(each) for each in active.metrics]
-                claim.trial.set_user_attr(RESULT, result)
-                for bound in of.plan.settings.bounds if metrics else ():
-                    claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
-                values = [metrics[each.metric] for each in of.plan.objectives] if complete else None
-                of.study.tell(claim.trial, values, state=state)
-        except (UpdateFinishedTrialError, ValueError):  # the latter is of tell(), which looks before it writes
-            if not _is_told(of, claim):
-                raise
-            self.display.say(f"trial {claim.trial.number} was taken for lost meanwhile; its result is left aside")
-            return
-        of.succeeded = True
-        self.display.finished(of, claim.trial.number, state.name.lower(), outcome, metrics)
+        result: dict[str, Any] = {"metrics": metrics, "seconds": active.seconds}
+        if len(active.metrics) > 1:
+            result["repeats"] = [dict(each) for each in active.metrics]
+        values = [metrics[each.metric] for each in of.plan.objectives] if complete else None
+        if self._tell(of, claim, result=result, metrics=metrics, values=values):
+            of.succeeded = True
+            self.display.finished(of, claim.trial.number, outcome.state, outcome, metrics)
 
     def fail(self, of: OpenStudy, claim: Claim, outcome: Outcome, *, seconds: float | None = None) -> None:
         """Of a trial that came to nothing; one that was killed or interrupted is queued again."""
@@ -72,18 +61,30 @@ class Settlement:
             of.given_up = outcome.error
             self.display.say(f"study {of.plan.name} ends early: {ALL_ALIKE} trials failed alike and none succeeded")
 
+    def _tell(
+        self, of: OpenStudy, claim: Claim, *, result: dict[str, Any], metrics: dict[str, float],
+        values: Sequence[float] | None,
+    ) -> bool:  # fmt: skip
+        """Write all of it at once; without values it is pruned. False where somebody else has ended it meanwhile."""
+        state = TrialState.PRUNED if values is None else TrialState.COMPLETE
+        try:
+            with at_once(of.study):
+                claim.trial.set_user_attr(RESULT, result)
+                for bound in of.plan.settings.bounds if metrics else ():
+                    claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
+                of.study.tell(claim.trial, values, state=state)
+        except (UpdateFinishedTrialError, ValueError):  # the latter is of tell(), which looks before it writes
+            if not of.study._storage.get_trial(claim.trial._trial_id).state.is_finished():
+                raise
+            self.display.say(f"trial {claim.trial.number} was taken for lost meanwhile; its result is left aside")
+            return False
+        return True
+
     def settle_duplicate(self, of: OpenStudy, claim: Claim, known: FrozenTrial) -> None:
         """Of a trial that need not run: its values were measured before."""
-        claim.trial.set_user_attr(RESULT, {"duplicate_of": known.number})
         metrics = (known.user_attrs.get(RESULT) or {}).get("metrics") or {}
-        for bound in of.plan.settings.bounds if metrics else ():
-            claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
-        of.study.tell(claim.trial, list(known.values))
-        self.display.finished(of, claim.trial.number, "known", Outcome("complete"), {})
-
-
-def _is_told(of: OpenStudy, claim: Claim) -> bool:
-    return of.study._storage.get_trial(claim.trial._trial_id).state.is_finished()
+        if self._tell(of, claim, result={"duplicate_of": known.number}, metrics=metrics, values=known.values):
+            self.display.finished(of, claim.trial.number, "known", Outcome("complete"), {})
 
 
 def _means(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -177,6 +177,7 @@ def patient(storage: BaseStorage, *, say: Callable[[str], None]) -> BaseStorage:
 @contextmanager
 def at_once(study: optuna.Study) -> Iterator[None]:
     """What is written to the study meanwhile is written together where the storage is a journal: one lock, one write.
+    What reads the study meanwhile does not see it, a sampler's after_trial() for one.
 
     Raises UpdateFinishedTrialError at the end where a trial that was written to is over.
     """

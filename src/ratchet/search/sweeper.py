@@ -55,12 +55,13 @@ class Sweep:
         """Trials of this process are forked from a server; its imports begin before anything is planned."""
         if self.launcher == "basic" and not any(settings.dry_run for settings in self.sweeps.values()):
             SERVER.begin(self.facts.preload)
+            try:
+                yield
+            finally:
+                SERVER.leave()
         else:
-            SERVER.leave()
-        try:
+            SERVER.end()  # one that was begun by a wrong guess
             yield
-        finally:
-            SERVER.leave()
 
     def plans(self, composer: Composer) -> list[StudyPlan]:
         """The studies, each checked: everything a trial could ask for composes. Raises ConfigError."""

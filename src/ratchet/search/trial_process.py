@@ -46,8 +46,7 @@ class Job:
 
     def surroundings(self) -> bytes:
         """What it has in common with the other jobs of its worker. By cloudpickle: a task may be in a script."""
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # the server has more
-        return bytes(cloudpickle.dumps((self.task, self.context, Singleton.get_state(), environment)))
+        return bytes(cloudpickle.dumps((self.task, self.context, Singleton.get_state())))
 
     def own(self) -> bytes:
         """The rest."""
@@ -58,8 +57,8 @@ def _no_task(_: DictConfig) -> None:
     """Stands for a task that travels in `surroundings`."""
 
 
-def trial_main(connection: Connection, surroundings: bytes, own: bytes) -> None:
-    """Entry point of a forked process."""
+def trial_main(connection: Connection, environment: dict[str, str | None], surroundings: bytes, own: bytes) -> None:
+    """Entry point of a forked process. Its environment is the worker's: the server's is from when that began."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the worker's business
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -68,10 +67,13 @@ def trial_main(connection: Connection, surroundings: bytes, own: bytes) -> None:
     signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
     line = Line(connection, on_stop=interrupt_main_thread, on_lost=lambda: os._exit(1))
     try:
-        task, context, state, environment = cloudpickle.loads(surroundings)
+        for name, value in environment.items():
+            os.environ.pop(name, None)
+            os.environ.update({name: value} if value is not None else {})
+        task, context, state = cloudpickle.loads(surroundings)
         _enter(state)
         job: Job = replace(pickle.loads(own), task=task, context=context)
-        os.environ.update({**environment, **dict(job.environment)})  # the server began before the worker set its own
+        os.environ.update(job.environment)
         if job.captures:
             _capture(job.directory / OUTPUT)
         outcome = run(job, line.report)

@@ -19,7 +19,7 @@ from ratchet.search.channel import Report
 from ratchet.search.composer import Composer
 from ratchet.search.display import Display
 from ratchet.search.executors import Executor, wait_for
-from ratchet.search.halving import LENGTH
+from ratchet.search.halving import LENGTH, HalvingPruner
 from ratchet.search.host import Process
 from ratchet.search.jobs import Jobs
 from ratchet.search.ledger import Claim, Ledger
@@ -268,7 +268,7 @@ class Worker:
 
     def _is_hopeless(self, active: Active, step: int, value: float, *, of: int | None) -> bool:
         try:
-            if active.length is None and of is not None:
+            if active.length is None and of is not None and isinstance(active.of.study.pruner, HalvingPruner):
                 active.claim.trial.set_user_attr(LENGTH, of)
                 active.length = of
             active.claim.trial.report(value, step)

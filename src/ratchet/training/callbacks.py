@@ -118,7 +118,7 @@ class Reports(pl.callbacks.Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         steps, every = trainer.estimated_stepping_batches, trainer.check_val_every_n_epoch or 1
-        if math.isfinite(steps):
+        if math.isfinite(steps) and math.isfinite(trainer.num_training_batches):
             self._of = math.ceil(math.ceil(steps / trainer.num_training_batches) / every)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
