@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = SOURCE / "ratchet"
 FLOORS = [
-    {"errors", "files", "project"},
+    {"errors", "files", "metrics", "project"},
     {"evidence"},
     {"config"},
     {"terminal"},

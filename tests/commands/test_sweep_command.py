@@ -18,7 +18,7 @@ import optuna
 import pytest
 import yaml
 
-from ratchet.commands.sweep import METRICS
+from ratchet.commands.sweep import SEARCHABLE
 from ratchet.config.composition import load_config
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
@@ -125,11 +125,11 @@ def test_what_is_refitted_on_validation_is_searched_without_it(project, train, m
 # --- mistakes
 
 INTERVAL = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
-TWO = "sweep.objectives=[{metric:validation/accuracy,direction:maximize},{metric:parameters,direction:minimize}]"
+TWO = "sweep.objectives=[{metric:validation/accuracy},{metric:parameters}]"
 MISTAKES = {
     f"{INTERVAL} objective.metric=validation/recall": "there is no metric validation/recall; allowed: ",
     f"{INTERVAL} sweep.objectives=[{{metric:recall,direction:maximize}}]": "there is no metric recall; allowed: "
-    + ", ".join(METRICS),
+    + ", ".join(SEARCHABLE),
     f"{INTERVAL} sweep.constraints=['size<=3']": "there is no metric size; allowed: ",
     f"{INTERVAL} sweep.constraints=['parameters<3']": "'parameters<3' is no bound; allowed: <metric> <= <number>",
     "sweep=architecture model=logistic": "an empty space, there is nothing to vary for model=logistic",
@@ -329,7 +329,7 @@ def test_ctrl_c_lets_trials_finish_and_the_same_command_goes_on(project) -> None
 
 @pytest.mark.slow
 def test_what_fails_stands_in_the_table_and_the_others_go_on(project, train) -> None:
-    loss = ["objective.metric=validation/loss", "objective.direction=minimize"]
+    loss = ["objective.metric=validation/loss"]
     status, out, _ = train("-m", "model=cnn", "model.depth=1,9,2", "model.width=4", *TINY, *loss)
     assert status == 1
     (journal,) = project.runs.glob("sweeps/*/study.journal")

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from ratchet.config.schema import EvaluationConfig
-from ratchet.evaluation.assessment import assess
+from ratchet.evaluation.assessment import SPLITS, assess
 from ratchet.evaluation.metrics import HEADLINE
 from ratchet.evaluation.report import Evaluation, render
 
@@ -106,7 +106,28 @@ def test_a_perfect_score_is_qualified(draw):
     perfect = {name: draw(300, skill=60, seed=seed) for seed, name in enumerate(("train", "validation", "test"))}
     evaluation = assess(perfect, classes=list("abcd"), config=EvaluationConfig(bootstrap=50), seed=0)
     assert evaluation.metrics["accuracy"] == 1
-    assert "no mistake among 300 test examples: an accuracy of 0.9900 may show none" in evaluation.notes
+    assert evaluation.intervals["accuracy"] == pytest.approx((0.025 ** (1 / 300), 1))  # Clopper & Pearson 1934
+    for name in ("balanced_accuracy", "precision", "recall", "f1", "auroc"):
+        low, high = evaluation.intervals[name]
+        assert 0.9 < low < 0.99, name
+        assert high == 1
+    assert [score.accuracy_interval for score in evaluation.splits] == [evaluation.intervals["accuracy"]] * 3
+
+
+def test_a_small_class_makes_an_average_over_classes_uncertain(of_probabilities):
+    labels = [0] * 16 + [1, 1]
+    right = of_probabilities(labels, [[0.9, 0.1]] * 16 + [[0.1, 0.9]] * 2)
+    evaluation = assess(dict.fromkeys(SPLITS, right), classes=["a", "b"], config=EvaluationConfig(bootstrap=50), seed=0)
+    accuracy, balanced = (evaluation.intervals[name][0] for name in ("accuracy", "balanced_accuracy"))
+    assert accuracy == pytest.approx(0.025 ** (1 / 18))
+    assert balanced == pytest.approx(0.025 ** ((1 / 16 + 1 / 2) / 4))
+    assert evaluation.metrics["balanced_accuracy"] == 1
+
+
+def test_no_example_right_is_not_certain_either(of_probabilities):
+    wrong = of_probabilities([0, 1, 0, 1], [[0.1, 0.9], [0.9, 0.1]] * 2)
+    evaluation = assess(dict.fromkeys(SPLITS, wrong), classes=["a", "b"], config=EvaluationConfig(bootstrap=50), seed=0)
+    assert evaluation.intervals["accuracy"] == pytest.approx((0, 1 - 0.025 ** (1 / 4)))
 
 
 @pytest.mark.parametrize(("seen", "reason"), [(False, "choices fitted it"), (True, "it was trained on")])

@@ -39,6 +39,16 @@ def test_a_table_worked_by_hand():
     assert (a.low, a.high) == pytest.approx((12 - 4.302653 * 2 / 3**0.5, 12 + 4.302653 * 2 / 3**0.5))
 
 
+def test_no_interval_of_a_mean_leaves_the_metric_s_range():
+    rows = {"a": {0: 0.88, 1: 1.0, 2: 1.0}, "b": {0: 0.0, 1: 0.05, 2: 0.0}}
+    free, bounded = (compare_groups(rows, mode="max", within=within).groups for within in (None, (0.0, 1.0)))
+    assert free[0].high > 1
+    assert free[1].low < 0
+    assert (bounded[0].low, bounded[0].high) == (free[0].low, 1.0)
+    assert (bounded[1].low, bounded[1].high) == (0.0, free[1].high)
+    assert [group.half_width for group in bounded] == [group.half_width for group in free]
+
+
 def test_two_rows_are_the_paired_t_test():
     # differences 2, 1, 3: mean 2, variance 1; and 12 df pooled over two rows are the same 2 df
     found = compare_groups({"a": {0: 90, 1: 92, 2: 94}, "b": {0: 88, 1: 91, 2: 91}}, mode="max")

@@ -28,9 +28,9 @@ from ratchet.search.settings import Bound, SweepSettings, read_settings
         ({"timeout": math.inf}, "timeout is inf; allowed: a number greater than 0, or null; type: sweep.timeout=null"),
         ({"space": ["lr"]}, "space is [lr]; allowed: a mapping; mend it in sweeps/mine.yaml"),
         ({"space": {"lr": 0.1}}, "space.lr is 0.1; allowed: text; "),
-        ({"objectives": [{"metric": "a", "direction": "up"}]}, "direction is up; allowed: one of maximize, minimize; "),
-        ({"objectives": [{"metric": "a"}]}, "objectives.0.direction is missing; "),
-        ({"objectives": 3}, "type: sweep.objectives='[{metric: validation/accuracy, direction: maximize}]'"),
+        ({"objectives": [{"metric": "a", "direction": "up"}]}, "direction is up; allowed: one of maximize, minimize"),
+        ({"objectives": [{"direction": "minimize"}]}, "objectives.0.metric is missing; "),
+        ({"objectives": 3}, "type: sweep.objectives='[{metric: validation/accuracy}]'"),
         ({"sampler": 3}, "sampler is 3; allowed: a mapping; type: sweep/sampler=tpe"),
         ({"constraints": ["parameters < 3"]}, "'parameters < 3' is no bound; allowed: <metric> <= <number>, or >=; "),
         ({"constraints": ["parameters <= many"]}, "is no bound"),
@@ -46,7 +46,7 @@ def test_a_mistake_is_said_in_one_line(given: dict[str, Any], said: str) -> None
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("given", [{"n_trials": "ten"}, {"objectives": [{"metric": "a"}]}, {"colour": 3}])
+@pytest.mark.parametrize("given", [{"n_trials": "ten"}, {"objectives": [{"direction": "minimize"}]}, {"colour": 3}])
 def test_no_mistake_is_told_in_the_words_of_a_library(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigError) as caught:
         read_settings("mine", given)

@@ -134,7 +134,9 @@ def seeded(zoo):
         return {"accuracy": config.lr + config.seed / 100, "parameters": 1.0}
 
     zoo.task = task
-    zoo.facts = TaskFacts(metrics=("accuracy", "parameters"), repeat=lambda k: [f"seed={k}"] if k else [])
+    zoo.facts = TaskFacts(
+        metrics={"accuracy": "maximize", "parameters": "minimize"}, repeat=lambda k: [f"seed={k}"] if k else []
+    )
     return zoo, seen
 
 

@@ -20,10 +20,11 @@ from omegaconf import DictConfig
 from ratchet.commands.ahead import preload
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.inert import without_inert
-from ratchet.config.schema import Config
+from ratchet.config.schema import Config, ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
 from ratchet.errors import ConfigError, RatchetError
+from ratchet.metrics import COSTS, OBJECTIVES, find_metric
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
@@ -32,10 +33,7 @@ from ratchet.search.plan import TaskFacts
 from ratchet.search.settings import SweepSettings
 from ratchet.terminal.quiet import quiet_libraries
 
-METRICS = (
-    "validation/accuracy", "validation/balanced_accuracy", "validation/f1", "validation/loss",
-    "parameters", "latency", "seconds",
-)  # fmt: skip
+SEARCHABLE = {name: found.direction for name in (*OBJECTIVES, *COSTS) if (found := find_metric(name)) is not None}
 _LOOKED_AT, _MEDIAN_OF = 50, 5  # runs, to say how long a training takes
 
 
@@ -62,7 +60,7 @@ class SweptTraining:
     ending: Ending = field(default_factory=Ending)
 
     def run(self, composed: DictConfig) -> dict[str, float]:
-        """Train one config into the trial's directory. Returns METRICS; raises what train() raises."""
+        """Train one config into the trial's directory. Returns SEARCHABLE's metrics; raises what train() raises."""
         from ratchet.training.train import train
 
         config = validate(plain_config(composed))
@@ -81,7 +79,7 @@ class SweptTraining:
     def facts(self) -> TaskFacts:
         """What the search may know before it begins."""
         return TaskFacts(
-            metrics=METRICS,
+            metrics=SEARCHABLE,
             check=_check,
             identity=_identity,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
@@ -103,7 +101,7 @@ def measured(config: Config, record: RunRecord) -> dict[str, float]:
     found = dict(record.best.metrics) if record.best is not None else {}
     seconds = record.timings.get("fit", math.nan)
     return {
-        **{name: value for name, value in found.items() if name in METRICS},
+        **{name: value for name, value in found.items() if name in SEARCHABLE},
         "parameters": float(record.parameters),
         "seconds": seconds,
         "latency": latency(config),
@@ -219,5 +217,6 @@ def _check(composed: DictConfig) -> None:
 
 def _identity(composed: DictConfig) -> dict[str, Any]:
     kept = without_inert(plain_config(composed))
+    kept["objective"] = ObjectiveConfig.model_validate(kept["objective"]).model_dump()
     kept.pop("hydra", None)
     return kept

@@ -6,15 +6,13 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 from ratchet.comparison.gather import Run
 from ratchet.config.names import nearest
 from ratchet.errors import RatchetError
+from ratchet.metrics import OBJECTIVES, Direction, find_metric
 
-Direction = Literal["maximize", "minimize"]
-COSTS = ("seconds", "parameters")
-_SMALLER = ("loss", "error", "seconds", "parameters", "latency", "mae", "mse", "rmse", "perplexity")
+COSTS = ("seconds", "parameters")  # those that every run has on record
 
 
 def objective_of(runs: Sequence[Run]) -> str:
@@ -23,15 +21,24 @@ def objective_of(runs: Sequence[Run]) -> str:
         counts = Counter(str(run.config["objective.metric"]) for run in chosen if "objective.metric" in run.config)
         if counts:
             return counts.most_common(1)[0][0]
-    return "validation/accuracy"
+    return OBJECTIVES[0]
 
 
 def direction_of(runs: Sequence[Run], metric: str) -> Direction:
-    """What the runs' configs say of their objective; of another metric, by its name: a loss or a cost is minimized."""
+    """What the runs' configs say of their objective, else what the table of metrics says of another one.
+
+    Raises RatchetError for a metric that neither knows.
+    """
     for run in runs:
         if run.config.get("objective.metric") == metric:
             return "minimize" if run.config.get("objective.direction") == "minimize" else "maximize"
-    return "minimize" if metric.rpartition("/")[2].lower().endswith(_SMALLER) else "maximize"
+    found = find_metric(metric)
+    if found is None:
+        raise RatchetError(
+            f"metric={metric}: which way is better is not known; allowed: direction=maximize, direction=minimize; "
+            f"type: metric={metric} direction=minimize"
+        )
+    return found.direction
 
 
 def value_of(run: Run, metric: str) -> float | None:

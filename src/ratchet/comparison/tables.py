@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ratchet.comparison.gather import FINISHED, Run
-from ratchet.comparison.measures import Direction, direction_of, objective_of, value_of
+from ratchet.comparison.measures import direction_of, objective_of, value_of
 from ratchet.comparison.settings import Setting, labels, settings_of
 from ratchet.evidence.groups import Group, compare_groups
+from ratchet.metrics import Direction, Range, range_of
 
 TIED, AHEAD, BEHIND, UNKNOWN = "tied with best", "best", "behind", "cannot tell"
 
@@ -99,7 +100,7 @@ def _table(
     direction = direction or direction_of(runs, metric)
     values = {run: value_of(run, metric) for run in runs}
     rows = _rows(settings_of(runs, values), group_by, direction)
-    judged, verdict, notes = _judged(rows, direction)
+    judged, verdict, notes = _judged(rows, direction, within=range_of(metric))
     return Table(*data, metric, direction, tuple(judged), values, verdict, (*notes, *_more_notes(rows, values)))
 
 
@@ -162,7 +163,7 @@ def _row(name: str, settings: Sequence[Setting], direction: Direction) -> Row:
     )  # fmt: skip
 
 
-def _judged(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], str, list[str]]:
+def _judged(rows: Sequence[Row], direction: Direction, *, within: Range) -> tuple[list[Row], str, list[str]]:
     """Rows with their figures and verdicts, best first; the sentence about all; notes."""
     measured = [row for row in rows if row.settings[0].values]
     empty = [row for row in rows if not row.settings[0].values]
@@ -175,7 +176,7 @@ def _judged(rows: Sequence[Row], direction: Direction) -> tuple[list[Row], str, 
     verdict = "The rows were chosen by their values: none of them is called better than another."
     chosen = [row for row in measured if _chosen(row)]
     if fair:
-        compared = compare_groups(fair, mode=mode)
+        compared = compare_groups(fair, mode=mode, within=within)
         verdict = _sentence(compared.leader, compared.alone, compared.groups, bool(chosen))
         notes = [compared.note] if compared.note and len(fair) > 1 else []
         groups = {group.name: group for group in compared.groups}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ratchet.config import schema
 from ratchet.errors import ConfigError
+from ratchet.metrics import find_metric
 
 
 def refuse_conflicts(config: schema.Config) -> None:
@@ -37,11 +38,11 @@ def _splits(config: schema.Config) -> None:
 
 
 def _objective(config: schema.Config) -> None:
-    wanted = "minimize" if config.objective.metric == "validation/loss" else "maximize"
-    if config.objective.direction != wanted:
+    metric = find_metric(config.objective.metric)
+    if metric is not None and config.objective.direction != metric.direction:
         raise ConfigError(
             f"objective.direction={config.objective.direction} for {config.objective.metric}; "
-            f"type: objective.direction={wanted}"
+            f"allowed: {metric.direction}; type: objective.direction={metric.direction}, or leave it out"
         )
 
 

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
+
+from ratchet.metrics import OBJECTIVES, find_metric
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -256,11 +267,26 @@ class LoggerConfig(Section):
     tags: list[str] = []
 
 
-class ObjectiveConfig(Section):
-    """What makes one run better than another: a validation metric and its direction."""
+def _one_of_the_objectives(name: str) -> str:
+    if name not in OBJECTIVES:
+        raise ValueError(name)
+    return name
 
-    metric: Literal["validation/accuracy", "validation/loss", "validation/balanced_accuracy", "validation/f1"]
+
+class ObjectiveConfig(Section):
+    """What makes one run better than another: a validation metric and its direction, which follows the metric."""
+
+    metric: Annotated[str, AfterValidator(_one_of_the_objectives), Field(json_schema_extra={"enum": list(OBJECTIVES)})]
     direction: Literal["maximize", "minimize"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _direction_of_the_metric(cls, given: Any) -> Any:
+        """A direction that is null or absent is that of the table of metrics."""
+        if not isinstance(given, dict) or given.get("direction") is not None:
+            return given
+        metric = find_metric(str(given.get("metric")))
+        return {**given, "direction": metric.direction if metric else "maximize"}
 
 
 class EvaluationConfig(Section):

@@ -13,6 +13,7 @@ from ratchet.evaluation.metrics import ClassMetrics, headline, per_class
 from ratchet.evaluation.predictions import Predictions
 from ratchet.evaluation.report import Evaluation
 from ratchet.evaluation.verdict import SplitScore, judge, optimistic
+from ratchet.metrics import METRICS
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -51,9 +52,11 @@ def score(name: SplitName, predictions: Predictions, *, bootstrap: Bootstrap) ->
     """Accuracy and log loss of one split."""
     values = np.stack([predictions.correct.astype(np.float64), predictions.losses])
     accuracy_interval, log_loss_interval = bootstrap_means(values, bootstrap=bootstrap)
+    n = len(predictions.labels)
+    accuracy_interval = bootstrap.widened(accuracy_interval, n=n, within=METRICS["accuracy"].range)
     return SplitScore(
         split=name,
-        examples=len(predictions.labels),
+        examples=n,
         accuracy=float(values[0].mean()),
         accuracy_interval=accuracy_interval,
         log_loss=float(values[1].mean()),
@@ -70,10 +73,6 @@ def _notes(
 ) -> list[str]:
     notes = []
     test = scores["test"]
-    if test.accuracy == 1:
-        # Resampling examples without a mistake shows none: the rule of three (Hanley & Lippman-Hand 1983).
-        floor = 1 - min(1.0, 3 / test.examples)
-        notes.append(f"no mistake among {test.examples:,} test examples: an accuracy of {floor:.4f} may show none")
     absent = [one.name for one in by_class if not one.support]
     if absent:
         notes.append(f"no test example of class {', '.join(absent)}: left out of the averages over classes")

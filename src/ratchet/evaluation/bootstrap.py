@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from scipy import sparse
 from ratchet.evaluation.metrics import HEADLINE
 from ratchet.evaluation.predictions import Predictions
 from ratchet.evaluation.weighted import WeightedMetrics
+from ratchet.evidence.intervals import interval_at_an_end
+from ratchet.metrics import METRICS, Range
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -48,6 +51,16 @@ class Bootstrap:
         low, high = np.quantile(known, [tail, 1 - tail])
         return float(low), float(high)
 
+    def widened(self, interval: Interval | None, *, n: float, within: Range) -> Interval | None:
+        """The interval; one without width at an end of the metric's range becomes that of n examples all right.
+
+        Resampled examples without a mistake show none, but the next example may.
+        """
+        if interval is None or interval[0] != interval[1] or interval[0] not in within:
+            return interval
+        end: Literal["low", "high"] = "low" if interval[0] == within[0] else "high"
+        return interval_at_an_end(end, n=n, within=within, alpha=1 - self.confidence)
+
 
 def bootstrap_means(values: Floats, *, bootstrap: Bootstrap) -> list[Interval | None]:
     """The intervals of the means of m per-example values (m, n), such as hits and losses."""
@@ -65,7 +78,24 @@ def bootstrap_metrics(
     """The interval of every headline metric, all from the same resamples."""
     metrics = WeightedMetrics(predictions, n_classes=n_classes, calibration_bins=calibration_bins)
     chunks = [metrics(weights) for weights in bootstrap.weights(len(predictions.labels))]
+    if not chunks:
+        return dict.fromkeys(HEADLINE)
+    drawn = {name: bootstrap.interval(np.concatenate([chunk[name] for chunk in chunks])) for name in HEADLINE}
     return {
-        name: bootstrap.interval(np.concatenate([chunk[name] for chunk in chunks])) if chunks else None
-        for name in HEADLINE
+        name: bootstrap.widened(interval, n=_effective_examples(name, predictions.labels), within=METRICS[name].range)
+        for name, interval in drawn.items()
     }
+
+
+def _effective_examples(name: str, labels: NDArray[np.int64]) -> float:
+    """How many examples a metric is as certain as: a macro mean over K classes of n_k examples as K^2 / sum(1 / n_k).
+
+    That is the number of which a plain share has the same variance. A class's AUROC rests on the smaller side.
+    """
+    counts = np.bincount(labels)
+    counts = counts[counts > 0]
+    if name in {"accuracy", "calibration_error"}:
+        return float(len(labels))
+    if name == "auroc":
+        counts = np.maximum(np.minimum(counts, len(labels) - counts), 1)
+    return float(len(counts) ** 2 / (1 / counts).sum())

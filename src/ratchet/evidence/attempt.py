@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ratchet.errors import EvidenceError
 from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence, weigh, weigh_resplits
 from ratchet.evidence.intervals import Interval, t_interval
+from ratchet.metrics import Range
 
 SCREENED = 5  # of a study's best
 SCREEN_SEEDS = 2  # fresh ones, for each
@@ -100,6 +101,9 @@ def challenger(screened: Mapping[Key, Sequence[float]], *, mode: Mode) -> Key:
     return shortlist(means, mode=mode, top=1)[0]
 
 
-def recorded(audits: Sequence[float]) -> Interval:
-    """The champion's number: of the audit runs alone, for every earlier run had a part in choosing it."""
-    return t_interval(audits)
+def recorded(audits: Sequence[float], *, within: Range | None = None) -> Interval:
+    """The champion's number: of the audit runs alone, for every earlier run had a part in choosing it.
+
+    `within`: the range of the metric, which the interval does not leave.
+    """
+    return t_interval(audits, within=within)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ratchet.errors import EvidenceError
 from ratchet.evidence.intervals import finite, t_interval, two_sided
+from ratchet.metrics import Range
 
 Method = Literal["blocked", "welch", "none"]
 
@@ -48,9 +49,13 @@ class Comparison:
 
 
 def compare_groups(
-    groups: Mapping[str, Mapping[int, float]], *, mode: Literal["max", "min"], alpha: float = 0.05
-) -> Comparison:
-    """{row: {seed: value}}, compared. EvidenceError where there is no row, a row has no value, or one is not finite."""
+    groups: Mapping[str, Mapping[int, float]], *, mode: Literal["max", "min"], alpha: float = 0.05,
+    within: Range | None = None,
+) -> Comparison:  # fmt: skip
+    """Compare {row: {seed: value}}. `within`: the range of the metric, which no interval of a mean leaves.
+
+    Raises EvidenceError where there is no row, a row has no value, or one is not finite.
+    """
     rows = {name: checked(name, seeds) for name, seeds in groups.items()}
     if not rows:
         raise EvidenceError("there is nothing to compare: name at least one finished run")
@@ -60,10 +65,10 @@ def compare_groups(
     leader, *others = order
     method = method_of(rows)
     halves = half_widths(rows, leader, method=method, alpha=alpha)
-    made = [row(leader, rows[leader], sign, alpha=alpha)]
+    made = [row(leader, rows[leader], sign, alpha=alpha, within=within)]
     for name in others:
         gap = sign * (means[leader] - means[name])
-        made.append(row(name, rows[name], sign, alpha=alpha, gap=gap, half_width=halves[name]))
+        made.append(row(name, rows[name], sign, alpha=alpha, within=within, gap=gap, half_width=halves[name]))
     alone = bool(others) and not any(group.tied for group in made[1:])
     return Comparison(tuple(made), leader, alone, method, note(rows, halves, method))
 
@@ -75,12 +80,12 @@ def checked(name: str, seeds: Mapping[int, float]) -> dict[int, float]:
 
 
 def row(
-    name: str, seeds: dict[int, float], sign: float, *, alpha: float,
+    name: str, seeds: dict[int, float], sign: float, *, alpha: float, within: Range | None = None,
     gap: float | None = None, half_width: float | None = None,
 ) -> Group:  # fmt: skip
     """A line of the table; without a gap it is the leader's."""
     values = list(seeds.values())
-    interval = t_interval(values, alpha=alpha)
+    interval = t_interval(values, alpha=alpha, within=within)
     tied = gap is not None and (half_width is None or gap <= half_width)
     worst = min(values) if sign > 0 else max(values)
     return Group(name, len(values), interval.mean, interval.low, interval.high, worst, gap, half_width, tied)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ratchet.errors import EvidenceError
+from ratchet.metrics import Range
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,28 @@ class Interval:
     n: int
 
 
-def t_interval(values: ArrayLike, *, alpha: float = 0.05) -> Interval:
-    """Two-sided, at the level 1 - alpha (Student 1908). One value, or several that are all the same: no error bar."""
+def t_interval(values: ArrayLike, *, alpha: float = 0.05, within: Range | None = None) -> Interval:
+    """The two-sided interval of a mean at the level 1 - alpha (Student 1908), cut off at the ends of `within`.
+
+    One value, or several that are all the same: no error bar.
+    """
     found = finite(values, what="values", ndim=1)
     mean, n = float(found.mean()), len(found)
     if np.ptp(found) == 0:
         return Interval(float(found[0]), None, None, n)
     half = two_sided(n - 1, alpha=alpha) * float(found.std(ddof=1)) / n**0.5
-    return Interval(mean, mean - half, mean + half, n)
+    lowest, highest = within or (-np.inf, np.inf)
+    return Interval(mean, max(mean - half, lowest), min(mean + half, highest), n)
+
+
+def interval_at_an_end(end: Literal["low", "high"], *, n: float, within: Range, alpha: float = 0.05) -> Range:
+    """What n examples say that are all right, or all wrong: the share of the others lies below 1 - (alpha/2)^(1/n).
+
+    Clopper & Pearson 1934. `within`: the range of the metric, whose low or high `end` was measured.
+    """
+    low, high = within
+    share = (high - low) * (1 - (alpha / 2) ** (1 / n))
+    return (low, low + share) if end == "low" else (high - share, high)
 
 
 def two_sided(df: float, *, alpha: float) -> float:

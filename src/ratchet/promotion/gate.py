@@ -13,9 +13,10 @@ from ratchet.config.seeds import AUDIT, PAIRS, SCREEN
 from ratchet.errors import RatchetError, TrainingError
 from ratchet.evidence.attempt import AUDITS, SCREEN_SEEDS, Attempt, challenger
 from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence
+from ratchet.metrics import find_metric
 from ratchet.project import Project
 from ratchet.promotion.places import Places
-from ratchet.promotion.scores import PER_EXAMPLE, read_scores
+from ratchet.promotion.scores import read_scores
 from ratchet.promotion.training import Configuration, Failed, Seeded, Trained, train_missing
 
 MOST_PAIRS = 100  # seeds that are looked at for pairs, where the champion itself fails on some
@@ -145,7 +146,8 @@ def _scores(of: Configuration, seed: int) -> Any:
 
 def _capped(evidence: Evidence, champion: Configuration) -> Evidence:
     """A metric without per-example scores proves nothing here: what the examples add to the error is unknown."""
-    if champion.config.objective.metric in PER_EXAMPLE:
+    metric = find_metric(champion.config.objective.metric)
+    if metric is not None and metric.per_example:
         return evidence
     ahead = evidence.verdict == "proved"
     return replace(evidence, weak=True, examples=0, verdict="ahead, not proved" if ahead else evidence.verdict)

@@ -11,6 +11,7 @@ from ratchet.config.composition import config_hash, load_config
 from ratchet.errors import RatchetError
 from ratchet.evidence.attempt import SCREEN_SEEDS, SCREENED, recorded
 from ratchet.evidence.gate import LOOKS, Evidence
+from ratchet.metrics import range_of
 from ratchet.project import Project
 from ratchet.promotion import words
 from ratchet.promotion.challengers import Candidate, Champion, from_run, from_trial, of_study
@@ -232,7 +233,10 @@ class _Promotion:
 
     def _first(self, champion: Configuration, judgement: Judgement) -> Entry:
         """The champion that the first promotion met: its gate runs had no part in choosing it."""
-        found = recorded([number(champion.on(seed)) for seed in judgement.seeds])
+        found = recorded(
+            [number(champion.on(seed)) for seed in judgement.seeds],
+            within=range_of(self.champion.config.objective.metric),
+        )
         common = self._common(self.champion.config)
         interval = {"mean": found.mean, "low": found.low, "high": found.high, "runs": found.n}
         return Entry(number=0, event="first", **common, **interval)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ratchet.evaluation.predictions import Predictions
 
 FILE = "confirm_scores.npy"  # in the run directory; written last, so a run that has it is whole
-PER_EXAMPLE = ("validation/accuracy", "validation/balanced_accuracy", "validation/loss")
 
 
 def score_confirm(run: RunDirectory, *, project: Project) -> NDArray[np.float64]:

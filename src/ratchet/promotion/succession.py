@@ -15,6 +15,7 @@ from ratchet.config.composition import load_config
 from ratchet.errors import RatchetError
 from ratchet.evidence.attempt import recorded
 from ratchet.files import write_atomically
+from ratchet.metrics import range_of
 from ratchet.project import Project
 from ratchet.promotion import pipeline
 from ratchet.promotion.backup import Backup, digests, require_as_left
@@ -136,7 +137,7 @@ def _finish(project: Project) -> None:
         champion = Configuration.of("champion", config, data_hash=entry.data_hash, project=project)
         found, _ = audit(champion, project=project)
         if found:
-            number = recorded(found)
+            number = recorded(found, within=range_of(entry.metric))
             update = {"mean": number.mean, "low": number.low, "high": number.high, "runs": len(found)}
             entry = entry.model_copy(update=update)
         _journal(places).copy_to(places.before(entry.number))

@@ -9,6 +9,7 @@ from ratchet.config.grammar import shown
 from ratchet.config.inert import is_inert
 from ratchet.config.schema import Config
 from ratchet.evidence.gate import LOOKS, Evidence
+from ratchet.metrics import METRICS
 from ratchet.promotion.differences import differences
 from ratchet.promotion.gate import Judgement, Terms
 
@@ -33,19 +34,23 @@ def _value(value: Any) -> str:
 def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequence[Mapping[str, Any]]) -> list[str]:
     """The verdict and what it rests on, its lower bound first."""
     e = judgement.evidence
-    one = _Unit(metric)
-    effect = f" by more than {one(terms.min_effect)} {one.word}" if terms.min_effect else ""
+    one = METRICS[metric.rpartition("/")[2]]
+    effect = f" by more than {one.text(terms.min_effect)} {one.unit}" if terms.min_effect else ""
     lines = [f"verdict: {_headline(e, terms, effect)}"]
-    gain = f"gain at least {one(e.lower, sign=True)}, {one(e.gain, sign=True)} measured"
-    lines.append(f"  {gain}, in {one.name} on confirm")
+    low, high = one.range
+    lower = max(e.lower, low - high)  # no gain is further from nought than the range is wide
+    gain = f"gain at least {one.text(lower, sign=True)}, {one.text(e.gain, sign=True)} measured"
+    lines.append(f"  {gain}, in {one.shown_as} on confirm")
     same = "; seeds change nothing here, so one look decides" if e.deterministic else ""
     lines.append(f"  {e.pairs} pairs of runs (looks at {', '.join(map(str, LOOKS))}), p = {e.p:.3g}{same}")
     if e.weak:
         lines.append("  weak: this metric has no per-example scores, so the error due to the examples is unknown")
     elif e.error:
         shares = f"{e.seeds_share:.0%} from seeds, {e.examples_share:.0%} from the {e.examples:,} examples"
-        lines.append(f"  error {one(e.error)}: {shares}")
-        lines.append(f"  the smallest gain that this split and {LOOKS[-1]} pairs would show: {one(e.smallest_gain)}")
+        lines.append(f"  error {one.text(e.error)}: {shares}")
+        lines.append(
+            f"  the smallest gain that this split and {LOOKS[-1]} pairs would show: {one.text(e.smallest_gain)}"
+        )
     tests = len({(use.get("champion"), use.get("challenger")) for use in uses})
     in_tests = f"in {tests} test{'s' if tests != 1 else ''}"
     lines.append(f"  confirm was looked at {_times(len(uses))} on this machine, {in_tests}")
@@ -56,8 +61,8 @@ def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequ
 
 def look_line(e: Evidence, *, more: int, metric: str) -> str:
     """What a look saw that decides nothing, and how many pairs are run before the next one."""
-    one = _Unit(metric)
-    seen = f"{one(e.gain, sign=True)} ± {one(e.error)} {one.name}, p = {e.p:.3g}"
+    one = METRICS[metric.rpartition("/")[2]]
+    seen = f"{one.text(e.gain, sign=True)} ± {one.text(e.error)} {one.shown_as}, p = {e.p:.3g}"
     return f"after {e.pairs} pairs: {seen}: undecided, {more} more pairs"
 
 
@@ -71,20 +76,6 @@ def _headline(e: Evidence, terms: Terms, effect: str) -> str:
         return f"AHEAD, NOT PROVED{eased}{effect}: accepted by accept=ahead; the history says so"
     may_be = f"it is not shown to be better{effect}" if effect else "it may be luck"
     return f"AHEAD, NOT PROVED{eased}: {may_be}; the champion stays"
-
-
-class _Unit:
-    """Numbers of a metric: accuracies in points, of a hundred."""
-
-    def __init__(self, metric: str) -> None:
-        self._is_share = not metric.endswith("loss")
-        self.word = "points" if self._is_share else "nats"
-        self.name = f"points of {metric.removeprefix('validation/')}" if self._is_share else "nats less of loss"
-
-    def __call__(self, value: float, *, sign: bool = False) -> str:
-        if self._is_share:
-            return f"{100 * value:{'+' if sign else ''}.2f}"
-        return f"{value:{'+' if sign else ''}.4f}"
 
 
 def _times(count: int) -> str:

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ratchet.config.grammar import parse_override, written_values
 from ratchet.errors import ConfigError
+from ratchet.metrics import Direction
 from ratchet.search.composer import Composer, task_config
 from ratchet.search.samplers import check_sampler, is_grid
 from ratchet.search.settings import Objective, SweepSettings
@@ -26,7 +27,9 @@ from ratchet.search.space import Dimension, SearchSpace
 class TaskFacts:
     """What an application tells of its task; a plain Hydra task tells nothing."""
 
-    metrics: tuple[str, ...] | None = None  # what a training can return; None: anything
+    metrics: Mapping[str, Direction] | None = (
+        None  # what a training can return, and which way is better; None: anything
+    )
     check: Callable[[DictConfig], None] | None = None  # raises ConfigError for a config that cannot train
     identity: Callable[[DictConfig], dict[str, Any]] | None = None  # what of a config two trials must share
     asked: frozenset[str] = frozenset()  # settings of the sweep itself that a person typed: sweep.<key>
@@ -206,7 +209,7 @@ def _refuse_budget(plan: StudyPlan, facts: TaskFacts) -> None:
 
 def _with_objectives(settings: SweepSettings, base: DictConfig, facts: TaskFacts) -> SweepSettings:
     """The config's objective where the sweep names none. Raises ConfigError for a metric that no training gives."""
-    objectives = settings.objectives or [_objective(base)]
+    objectives = [_directed(each, facts) for each in settings.objectives or [_objective(base)]]
     settings = settings.model_copy(update={"objectives": objectives})
     names = [each.metric for each in objectives]
     for metric in [*names, *(bound.metric for bound in settings.bounds)]:
@@ -280,8 +283,13 @@ def _first_key(settings: SweepSettings) -> str:
 
 def _objective(base: DictConfig) -> Objective:
     metric = OmegaConf.select(base, "objective.metric")
-    direction = OmegaConf.select(base, "objective.direction")
-    return Objective(metric=metric or "value", direction=direction or "maximize")
+    return Objective(metric=metric or "value", direction=OmegaConf.select(base, "objective.direction"))
+
+
+def _directed(objective: Objective, facts: TaskFacts) -> Objective:
+    """The objective with its direction: the one that was named, else that of the metric, else maximize."""
+    direction = objective.direction or (facts.metrics or {}).get(objective.metric, "maximize")
+    return objective.model_copy(update={"direction": direction})
 
 
 def _cells_of(space: SearchSpace, chosen: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:

@@ -26,7 +26,7 @@ from ratchet.errors import ConfigError
 Space = dict[str, str]  # key of the config: values in the override grammar
 
 EXAMPLES = {  # of what no default shows
-    "objectives": "sweep.objectives='[{metric: validation/accuracy, direction: maximize}]'",
+    "objectives": "sweep.objectives='[{metric: validation/accuracy}]'",
     "constraints": "sweep.constraints='[\"parameters <= 20000\"]'",
     "recheck": "sweep.recheck.top=3",
     "sampler": "sweep/sampler=tpe",
@@ -41,10 +41,10 @@ class Section(BaseModel):
 
 
 class Objective(Section):
-    """A number that a trial gives, and which way is better."""
+    """A number that a trial gives, and which way is better; null: as the application says of the metric."""
 
     metric: str
-    direction: Literal["maximize", "minimize"]
+    direction: Literal["maximize", "minimize"] | None = None
 
 
 class Recheck(Section):

@@ -72,7 +72,7 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None]) -> optuna.Study:
     """The study of a plan, made where there is none yet. Raises ConfigError where it has been asking something else."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = patient(open_storage(plan.storage), say=say)
-    directions = [each.direction for each in plan.objectives]
+    directions = [each.direction or "maximize" for each in plan.objectives]
     identity = json.loads(json.dumps(plan.identity, default=str))
     try:
         study = optuna.create_study(storage=storage, study_name=plan.name, directions=directions)

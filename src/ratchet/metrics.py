@@ -1,0 +1,70 @@
+"""The table of metrics: of each its name, which way is better, the range of its values and its unit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["maximize", "minimize"]
+Range = tuple[float, float]
+
+SPLITS = ("train", "validation", "confirm", "test")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how good a model is, or what it costs."""
+
+    name: str
+    direction: Direction
+    range: Range
+    unit: str  # points: the value is a share, and people speak of hundredths of it
+    is_objective: bool = False  # training measures it at each validation
+    per_example: bool = False  # it is a mean over examples, so promotion can weigh single examples
+
+    @property
+    def shown_as(self) -> str:
+        """What a gain in this metric is called: `points of accuracy`, `nats less of loss`."""
+        less = "less " if self.direction == "minimize" else ""
+        return f"{self.unit} {less}of {self.name}"
+
+    def text(self, value: float, *, sign: bool = False) -> str:
+        """A difference of two values in the metric's unit, without the unit."""
+        plus = "+" if sign else ""
+        return f"{100 * value:{plus}.2f}" if self.unit == "points" else f"{value:{plus}.4f}"
+
+
+_SHARE: Range = (0.0, 1.0)
+_POSITIVE: Range = (0.0, math.inf)
+
+_METRICS = (
+    Metric("accuracy", "maximize", _SHARE, "points", is_objective=True, per_example=True),
+    Metric("balanced_accuracy", "maximize", _SHARE, "points", is_objective=True, per_example=True),
+    Metric("f1", "maximize", _SHARE, "points", is_objective=True),
+    Metric("loss", "minimize", _POSITIVE, "nats", is_objective=True, per_example=True),
+    Metric("precision", "maximize", _SHARE, "points"),
+    Metric("recall", "maximize", _SHARE, "points"),
+    Metric("auroc", "maximize", _SHARE, "points"),
+    Metric("log_loss", "minimize", _POSITIVE, "nats", per_example=True),
+    Metric("calibration_error", "minimize", _SHARE, "points"),
+    Metric("parameters", "minimize", _POSITIVE, "parameters"),
+    Metric("latency", "minimize", _POSITIVE, "milliseconds"),
+    Metric("seconds", "minimize", _POSITIVE, "seconds"),
+)
+METRICS = {metric.name: metric for metric in _METRICS}
+
+OBJECTIVES = tuple(f"validation/{metric.name}" for metric in _METRICS if metric.is_objective)
+COSTS = ("parameters", "latency", "seconds")  # of a model and of its training; no split is measured
+
+
+def find_metric(name: str) -> Metric | None:
+    """The metric of a name such as `accuracy` or `validation/accuracy`; None where the table has none."""
+    split, _, bare = name.rpartition("/")
+    return METRICS.get(bare) if not split or split in SPLITS else None
+
+
+def range_of(name: str) -> Range:
+    """The range of a metric's values; without ends for a metric that is not in the table."""
+    metric = find_metric(name)
+    return metric.range if metric is not None else (-math.inf, math.inf)
