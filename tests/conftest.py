@@ -75,14 +75,19 @@ def _argv() -> Callable[[], None]:
 
 
 def _surroundings() -> Callable[[], None]:
-    folder, environment, on_interrupt = Path.cwd(), dict(os.environ), signal.getsignal(signal.SIGINT)
+    folder, environment, handlers = (
+        Path.cwd(),
+        dict(os.environ),
+        {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)},
+    )
 
     def restore() -> None:
         os.chdir(folder)
         for name in os.environ.keys() - environment.keys():
             del os.environ[name]
         os.environ.update({name: value for name, value in environment.items() if os.environ.get(name) != value})
-        signal.signal(signal.SIGINT, on_interrupt)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
     return restore
 

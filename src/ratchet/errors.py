@@ -1,5 +1,7 @@
 """The mistakes a person can mend. Each is printed as one line; a bug is any other exception."""
 
+import signal
+
 
 class RatchetError(Exception):
     """Something the user can put right. The message says what was got, what is allowed and what to type."""
@@ -45,3 +47,11 @@ class OutOfMemoryError(TrainingError):
 
 class TrialPruned(BaseException):
     """The pruner's verdict, inside a trial. No Exception: a task that catches those ends all the same."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the process to end: Ctrl-C, a closed terminal, or whoever ends processes."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = signal.Signals(number)

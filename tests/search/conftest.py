@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -136,8 +137,8 @@ class Application:
     def end(self) -> None:
         """Leave nothing running, also where a test failed."""
         for process in self.started:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # of its group: what it left behind holds its pipes open
             process.communicate()
 
     def run(self, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:

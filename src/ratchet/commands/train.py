@@ -152,9 +152,12 @@ class _Job:
         try:
             config = validate(plain_config(composed))
             record = self._train(config, run)
-        except KeyboardInterrupt:
-            if run.last_checkpoint.is_file():
-                print(f"to go on, type: python src/train.py resume={os.path.relpath(run.path)}", file=sys.stderr)
+        except KeyboardInterrupt as interrupt:
+            if run.last_checkpoint.is_file() and run.record.is_file():
+                interrupt.add_note(f"to go on, type: python src/train.py resume={os.path.relpath(run.path)}")
+            else:
+                interrupt.add_note("nothing was trained yet")
+                _leave_nothing_empty(run)
             raise
         except Exception as error:  # noqa: BLE001 - main() raises it
             self.failed.append(error)

@@ -128,9 +128,9 @@ class ForkedRun:
     def end(self) -> None:
         """Wait a little for it to end by itself, then kill it and the processes it started."""
         self._process.join(GRACE)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)  # it leads a group of its own, which outlives it
         if self._process.exitcode is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)  # it leads a group of its own
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             self._process.join()

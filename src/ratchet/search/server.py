@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import pickle
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ratchet.search.signals import handled_by
+from ratchet.search.signals import blocked
 
 _FIRST = "ratchet.search.before_preload"
 _LAST = ("ratchet.search.trial_process", "ratchet.search.preload")
@@ -51,12 +52,15 @@ class TrialServer:
                 raise
 
     def _begin(self, preload: tuple[str, ...]) -> None:
-        from multiprocessing import forkserver
+        from multiprocessing import forkserver, resource_tracker
 
         self._preload, self._names = preload, frozenset(os.environ)
         forkserver.set_forkserver_preload([_FIRST, *preload, *_LAST])
-        # what it starts ignores Ctrl-C while it imports: that is between a person and the worker
-        with importable(), handled_by(signal.SIG_IGN, signal.SIGINT):
+        atexit.register(self.end)  # one that still imports would go on, and hold the terminal, after its user has gone
+        # It never hears Ctrl-C, which is between a person and the worker: it inherits that the signal is blocked. Here
+        # the signal waits until it is let in again. The tracker is begun before: it would let the signal in.
+        resource_tracker.ensure_running()
+        with importable(), blocked(signal.SIGINT):
             forkserver.ensure_running()
         forked, orders = forkserver.connect_to_new_process([])  # the first fork comes after the imports
         with os.fdopen(orders, "wb") as stream:

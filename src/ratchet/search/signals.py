@@ -27,9 +27,9 @@ def handled_by(handler: Handler, *signals: signal.Signals) -> Iterator[None]:
 
 
 @contextmanager
-def inherited_blocked(number: signal.Signals) -> Iterator[None]:
-    """Processes that the main thread starts meanwhile do not hear a signal; another thread of this one has to."""
-    if current_thread() is not main_thread() or not hasattr(signal, "pthread_sigmask"):
+def blocked(number: signal.Signals) -> Iterator[None]:
+    """This thread hears a signal afterwards, not meanwhile; what it starts meanwhile does not hear it at all."""
+    if not hasattr(signal, "pthread_sigmask"):
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
@@ -37,3 +37,13 @@ def inherited_blocked(number: signal.Signals) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def inherited_blocked(number: signal.Signals) -> Iterator[None]:
+    """Processes that the main thread starts meanwhile do not hear a signal; another thread of this one has to."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    with blocked(number):
+        yield

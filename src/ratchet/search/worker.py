@@ -134,7 +134,7 @@ class Worker:
         gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         with (
             handled_by(signal.SIG_IGN if self._orders else lambda *_: self._interrupt(), signal.SIGINT),
-            handled_by(lambda *_: self._terminate(), signal.SIGTERM),
+            handled_by(lambda number, _: self._terminate(number), signal.SIGTERM, signal.SIGHUP),
         ):
             try:
                 self._loop()
@@ -354,9 +354,9 @@ class Worker:
         else:
             self._end()
 
-    def _terminate(self) -> None:
+    def _terminate(self, number: int) -> None:
         """Whoever ends processes, such as a cluster at its time limit, means it: as Ctrl-C twice."""
-        self._display.say("told to end by SIGTERM")
+        self._display.say(f"told to end by {signal.Signals(number).name}")
         self._end()
 
     def _end(self) -> None:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
-from ratchet.errors import RatchetError
+from ratchet.errors import Interrupted, RatchetError
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-BROKEN_PIPE = 141  # likewise
+SIGNALLED = 128  # plus the signal's number: how shells report it
+BROKEN_PIPE = 141  # likewise, of SIGPIPE
+PATIENCE = 3  # signals to end after which a command ends at once, whatever it still has to write
 DEBUG = "RATCHET_DEBUG"  # set: mistakes show their traceback too
 
 
 def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> None:
     """Call `function` with the command line and exit with what it returns (None is 0).
 
-    A RatchetError, a full disk, a forbidden path and Ctrl-C end in one line on stderr. `--debug`, or
+    A RatchetError, a full disk, a forbidden path and a signal to end (SIGINT, SIGTERM, SIGHUP) end in one line on
+    stderr; the status of a signal is 128 and its number. `--debug`, or
     HYDRA_FULL_ERROR=1, adds the traceback. Any other exception is a bug and always shows it.
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
@@ -31,11 +36,14 @@ def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> N
         print(usage.strip())
         raise SystemExit(0)
     try:
-        status = function(arguments) or 0
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        status = INTERRUPTED
+        with interruptible():
+            status = function(arguments) or 0
+            sys.stdout.flush()
+    except KeyboardInterrupt as error:
+        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+        said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+        print("; ".join([said, *getattr(error, "__notes__", [])]), file=sys.stderr)
+        status = SIGNALLED + number
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = BROKEN_PIPE
@@ -43,6 +51,33 @@ def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> N
         report(error)
         status = 1
     raise SystemExit(status)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Meanwhile the first signal to end raises Interrupted; later ones leave the time to write what happened.
+
+    The third ends the process at once. SIGINT counts too where the process was started with it ignored, as a
+    script's background jobs are; SIGHUP does not, for that is what nohup is for. Handlers stay as they are when an
+    exception passes: the next signal must not meet the default while the command ends.
+    """
+    heard = 0
+
+    def hear(number: int, _: FrameType | None) -> None:
+        nonlocal heard
+        heard += 1
+        if heard == 1:
+            raise Interrupted(number)
+        if heard >= PATIENCE:
+            os._exit(SIGNALLED + number)
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    nohup = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    before = {number: signal.signal(number, hear) for number in numbers if not (nohup and number == signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def report(error: Exception) -> None:

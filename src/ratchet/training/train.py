@@ -202,7 +202,7 @@ def _explained() -> Iterator[None]:
         yield
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
+            raise error.__context__ from None
         raise
     except (RuntimeError, MemoryError) as error:
         text = str(error)
