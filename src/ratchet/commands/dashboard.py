@@ -15,6 +15,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import yaml
 
 from ratchet.config.names import to_install
+from ratchet.config.yaml_files import read_yaml
 from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.search.collection import Collection
@@ -82,7 +83,7 @@ def storages(sweeps: Path) -> Iterator[str]:
 def _urls(multirun: Path) -> Iterable[str]:
     """What a study's command line named as sweep.storage."""
     try:
-        plain: Any = yaml.safe_load(multirun.read_text(encoding="utf-8"))
+        plain: Any = read_yaml(multirun)
         found = [settings.get("storage") for settings in plain["hydra"]["sweeper"]["sweeps"].values()]
     except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError):
         return ()  # being written just now, or somebody else's

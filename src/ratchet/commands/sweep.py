@@ -23,6 +23,7 @@ from ratchet.config.inert import without_inert
 from ratchet.config.schema import Config, ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
+from ratchet.config.yaml_files import read_yaml
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.metrics import COSTS, OBJECTIVES, find_metric
 from ratchet.project import Project
@@ -188,7 +189,7 @@ def measured_before(runs: Path, composed: DictConfig) -> tuple[float, str] | Non
 
 def _seconds_of_such(run: RunDirectory, composed: DictConfig) -> float | None:
     try:
-        record, config = RunRecord.read(run), yaml.safe_load(run.config.read_text(encoding="utf-8"))
+        record, config = RunRecord.read(run), read_yaml(run.config)
         if record.status != "completed" or record.data.get("name") != composed.data.name:
             return None
         such = config["model"]["name"] == composed.model.name

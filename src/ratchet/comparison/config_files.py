@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 from ratchet.config.tree import leaves
+from ratchet.config.yaml_files import parse_yaml
 
 _NUMBER = re.compile(r"([A-Za-z_]\w*): (-?(?:0|[1-9]\d*))(\.\d+(?:e[-+]\d+)?)?")
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_flat(path: Path) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _parsed(piece: str) -> Any:
     try:
-        return yaml.load(piece, _LOADER)
+        return parse_yaml(piece)
     except yaml.YAMLError as error:
         raise ValueError(f"no YAML: {str(error).splitlines()[0]}") from error
 

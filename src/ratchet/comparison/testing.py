@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from ratchet.config.yaml_files import yaml_text
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.record import Best
 
@@ -32,7 +32,7 @@ def make_run(
     for key, value in (config or {}).items():
         section, _, name = key.rpartition(".")
         (plain[section] if section else plain)[name] = value
-    run.config.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
+    run.config.write_text(yaml_text(plain), encoding="utf-8")
     _write_curves(run, accuracy, epochs if status == "completed" else 4)
     metrics = dict(zip(_METRICS, (1 - accuracy, accuracy, accuracy - 0.01, 1 - accuracy, accuracy), strict=True))
     best = Best(

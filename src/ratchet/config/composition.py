@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -29,6 +28,7 @@ from ratchet.config.params import params_overrides, without_params
 from ratchet.config.schema import Config
 from ratchet.config.tuned import left_out, tuned_values_give_way
 from ratchet.config.validation import validate
+from ratchet.config.yaml_files import yaml_text
 from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
 from ratchet.project import Project
@@ -168,7 +168,7 @@ def _chooses(text: str, directory: Path) -> bool:
 def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     """Stage compose: write config.lock.yaml, the same bytes on every machine."""
     config = load_config(project, overrides)
-    text = LOCK_HEADER + yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True, width=110)
+    text = LOCK_HEADER + yaml_text(config.plain(), width=110)
     write_atomically(project.lock, text.encode())
     return config
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from ratchet.config.yaml_files import read_yaml
+
 
 def is_group(directory: Path, name: str) -> bool:
     """Whether `name` is a config group below the config directory `directory`."""
@@ -27,7 +29,7 @@ def options(directory: Path, group: str) -> list[str]:
 def default_choices(directory: Path) -> dict[str, str | None]:
     """What the defaults list of config.yaml chooses for each group; nothing where it cannot be read."""
     try:
-        primary: Any = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+        primary: Any = read_yaml(directory / "config.yaml")
     except (OSError, yaml.YAMLError):
         return {}
     listed = primary.get("defaults") if isinstance(primary, dict) else None

@@ -10,12 +10,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-import yaml
-
 from ratchet.config.inert import with_inert_of
 from ratchet.config.names import suggestion
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
+from ratchet.config.yaml_files import read_yaml
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError, RatchetError
 from ratchet.evidence.attempt import shortlist
@@ -194,7 +193,7 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Can
     for reason in (reason for each in found for reason in _refusals(each, champion, what=what)):
         raise reason
     first = found[0]
-    config = validate(yaml.safe_load(first.run.config.read_text(encoding="utf-8")))
+    config = validate(read_yaml(first.run.config))
     if config.objective != champion.config.objective:
         raise RatchetError(
             f"{what} was judged by {config.objective.metric}, the champion by {champion.config.objective.metric}: "

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from ratchet.config.composition import config_hash, load_config
 from ratchet.config.grammar import to_override_value
@@ -20,6 +20,7 @@ from ratchet.config.groups import default_choices, is_group, options
 from ratchet.config.inert import is_inert
 from ratchet.config.schema import Config
 from ratchet.config.tree import exists, leaves, value_at
+from ratchet.config.yaml_files import needs_quotes, read_yaml, yaml_text
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.project import Project
 from ratchet.promotion.differences import differences
@@ -119,7 +120,7 @@ def _option_of(group: str, target: Config, conf: Path) -> str:
 
 def _section(conf: Path, group: str, option: str) -> dict[str, Any]:
     """An option's values, over those of the options in its own defaults list."""
-    loaded: Any = yaml.safe_load((conf / group / f"{option}.yaml").read_text(encoding="utf-8")) or {}
+    loaded: Any = read_yaml(conf / group / f"{option}.yaml") or {}
     plain: dict[str, Any] = {}
     for entry in loaded.pop("defaults", []):
         if isinstance(entry, str) and entry != "_self_":
@@ -165,7 +166,7 @@ def _is_left_alone(key: str) -> bool:
 
 def _as_file(tuned: Mapping[str, Any], header: Sequence[str]) -> str:
     comments = "".join(f"# {line}\n" for line in header)
-    return "# @package _global_\n" + comments + yaml.safe_dump(dict(tuned), sort_keys=False, allow_unicode=True)
+    return "# @package _global_\n" + comments + yaml_text(tuned)
 
 
 def _edited(
@@ -199,7 +200,7 @@ def _edited(
 def _set(params: CommentedMap, key: str, value: Any) -> None:
     """Leave the line alone where it says that already."""
     if params.get(key) != value:
-        params[key] = value
+        params[key] = _quoted(value)
 
 
 def _drop_others(params: CommentedMap, target: Config, conf: Path) -> None:
@@ -244,4 +245,13 @@ def _set_inline(params: CommentedMap, key: str, value: Any) -> None:
         if not isinstance(node.get(part), CommentedMap):
             node[part] = CommentedMap()
         node = node[part]
-    node[leaf] = value
+    node[leaf] = _quoted(value)
+
+
+def _quoted(value: Any) -> Any:
+    """Text that reads as text also where params.yaml is read: ruamel.yaml would write `no` and `1e-4` plainly."""
+    if isinstance(value, list):
+        return [_quoted(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _quoted(each) for key, each in value.items()}
+    return SingleQuotedScalarString(value) if isinstance(value, str) and needs_quotes(value) else value

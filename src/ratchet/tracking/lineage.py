@@ -13,6 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from ratchet.config.schema import Config, DataConfig
+from ratchet.config.yaml_files import read_yaml
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
@@ -104,7 +105,7 @@ def _dvc_hashes(project: Project, dataset: str) -> tuple[str, str] | None:
 def _stages(project: Project) -> list[tuple[dict[str, str], dict[str, str]]]:
     """What each stage of dvc.lock made and what it read: hashes by path. None where no pipeline has run."""
     try:
-        content = yaml.safe_load((project.root / "dvc.lock").read_text(encoding="utf-8"))
+        content = read_yaml(project.root / "dvc.lock")
         return [(_hashes(stage.get("outs")), _hashes(stage.get("deps"))) for stage in content["stages"].values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
         return []

@@ -12,8 +12,9 @@ from torch import nn
 
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
+from ratchet.config.yaml_files import read_yaml
 from ratchet.data.prepared import PreparedData
-from ratchet.errors import CheckpointError
+from ratchet.errors import CheckpointError, ConfigError
 from ratchet.models import build_model
 from ratchet.runs.directory import RunDirectory
 
@@ -82,7 +83,14 @@ def read_config(run: RunDirectory) -> Config:
     """The config that a run was trained with. Raises CheckpointError where the directory holds no run."""
     if not run.config.is_file():
         raise CheckpointError(f"{run.path} is no run directory: it has no config.yaml; type: ls -d runs/*/*")
-    return validate(yaml.safe_load(run.config.read_text(encoding="utf-8")))
+    try:
+        return validate(read_yaml(run.config))
+    except (ConfigError, OSError, ValueError, yaml.YAMLError) as error:
+        what = str(error).partition("; type:")[0].partition("; mend it")[0].splitlines()
+        raise CheckpointError(
+            f"{run.config} is damaged or of another version ({what[0] if what else type(error).__name__}); "
+            "type: python src/train.py, to train anew"
+        ) from error
 
 
 def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:

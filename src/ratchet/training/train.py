@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-import yaml
 
 from ratchet.config.composition import config_hash
 from ratchet.config.schema import Config
+from ratchet.config.yaml_files import yaml_text
 from ratchet.errors import CheckpointError, OutOfMemoryError, TrainingError, TrialPruned
 from ratchet.files import write_atomically
 from ratchet.project import Project
@@ -68,7 +68,7 @@ def train(
     record.study, record.trial = (study, trial) if before is None else (before.study, before.trial)
     if wandb_id is not None and record.wandb_id is not None:
         record.wandb_id = wandb_id
-    write_atomically(run.config, yaml.safe_dump(config.plain(), sort_keys=False, allow_unicode=True).encode())
+    write_atomically(run.config, yaml_text(config.plain()).encode())
     resumed_at = reached.steps if reached else None
     loggers = build_loggers(config, run=run, record=record, project=project, resumed_at_step=resumed_at)
     began = _note_time(record, "setup", since=began)
