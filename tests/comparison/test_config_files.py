@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ratchet.comparison.config_files import read_flat
+from ratchet.config import yaml_files
 
 CONFIGS = {
     "numbers": {"a": {"x": 1e-08, "y": 10000.0, "z": -3, "big": 10**20, "no": 0, "tiny": 1.5e-300, "f": 1.0}},
@@ -43,7 +44,7 @@ def plain(value: Any) -> Any:
     "style", [{}, {"indent": 4}, {"default_flow_style": True}, {"default_flow_style": None}], ids=str
 )
 def test_pieces_and_whole_agree(name, style, tmp_path: Path):
-    text = yaml.safe_dump(CONFIGS[name], sort_keys=False, **style)
+    text = yaml.dump(CONFIGS[name], Dumper=yaml_files._Dumper, sort_keys=False, **style)
     (tmp_path / "config.yaml").write_text(text)
     found = read_flat(tmp_path / "config.yaml")
     assert {key: plain(value) for key, value in found.items()} == flat(CONFIGS[name])
