@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 import yaml
 
 from ratchet.config.composition import load_config
-from ratchet.errors import CheckpointError, ConfigError, TrainingError
+from ratchet.errors import CheckpointError, ConfigError, RatchetError, TrainingError
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.terminal.quiet import quiet_libraries
@@ -404,3 +405,37 @@ def test_a_batch_larger_than_the_data_leaves_nothing_behind(trained: Trained, tm
     with pytest.raises(ConfigError, match=r"trainer\.batch_size=5000"):
         trained("a", "trainer.batch_size=5000")
     assert list((tmp_path / "runs" / "a").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "optimizer.lr=0.5", "optimizer.weight_decay=0.3", "seed=7", "trainer.batch_size=20",
+        "trainer.gradient_clip=1.0", "trainer.validate_every=2", "loss.l2=0.1", "objective.metric=validation/loss", "augmentation.noise=0.1",
+    ],
+)  # fmt: skip
+def test_a_resumed_run_refuses_what_it_cannot_take_up(trained: Trained, changed: str) -> None:
+    run, _ = trained("a")
+    before = run.config.read_bytes(), run.record.read_bytes(), run.metrics.read_bytes()
+    key = re.escape(changed.partition("=")[0])
+    with pytest.raises(CheckpointError, match=rf"here is .*{key}=.* \(it has .*\); allowed: trainer\.max_epochs"):
+        trained("a", changed, "trainer.max_epochs=5", resume=True)
+    assert (run.config.read_bytes(), run.record.read_bytes(), run.metrics.read_bytes()) == before
+
+
+def test_a_resumed_run_takes_up_lengths_and_what_changes_no_number(trained: Trained) -> None:
+    trained("a")
+    _, record = trained("a", "trainer.max_epochs=5", "trainer.threads=2", "evaluation.bootstrap=7", resume=True)
+    assert record.resumed == 1
+    assert record.threads == 2
+    assert [leg.threads for leg in record.legs] == [1]
+
+
+def test_a_second_training_does_not_replace_a_run(trained: Trained) -> None:
+    run, record = trained("a")
+    weights_before = run.best_checkpoint.read_bytes()
+    with pytest.raises(
+        RatchetError, match=rf"holds the run {record.id} \(completed\).* type: python src/train.py resume="
+    ):
+        trained("a", "seed=1")
+    assert run.best_checkpoint.read_bytes() == weights_before

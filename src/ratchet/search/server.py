@@ -93,7 +93,7 @@ class TrialServer:
                     os.kill(server._forkserver_pid, signal.SIGKILL)
                 try:
                     server._stop()
-                except ChildProcessError:  # SIGCHLD is ignored here: nobody waits for processes
+                except (ChildProcessError, FileNotFoundError):  # SIGCHLD is ignored; at exit its socket may be gone
                     server._forkserver_pid = server._forkserver_address = None
             self._probe = None
 

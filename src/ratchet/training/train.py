@@ -19,18 +19,23 @@ import pytorch_lightning as pl
 import torch
 
 from ratchet.config.composition import config_hash
+from ratchet.config.grammar import shown, to_override_value
+from ratchet.config.inert import is_inert
 from ratchet.config.schema import Config
+from ratchet.config.tree import leaves
 from ratchet.config.yaml_files import yaml_text
-from ratchet.errors import CheckpointError, OutOfMemoryError, TrainingError, TrialPruned
+from ratchet.errors import CheckpointError, OutOfMemoryError, RatchetError, TrainingError, TrialPruned
 from ratchet.files import write_atomically
 from ratchet.project import Project
 from ratchet.runs import provenance
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
 from ratchet.tracking.loggers import build_loggers, finish_loggers, tracks_in_wandb
-from ratchet.training.checkpoint import read_checkpoint, require_same_data, require_same_model
+from ratchet.training.checkpoint import read_checkpoint, read_config, require_same_data, require_same_model
 from ratchet.training.fit import Fit
 from ratchet.training.trainer import Report
+
+RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "trainer.threads")  # what the rest of a run may have otherwise
 
 
 def train(
@@ -55,9 +60,13 @@ def train(
     where a run is resumed that has nothing left to do.
     """
     began = time.perf_counter()
+    if not resume and study is None:
+        _refuse_to_replace(run)
     fit = Fit.assemble(config, project=project, run=run)
     run.create()
     reached = _reached(fit) if resume else None
+    if resume:
+        _refuse_changes(config, run=run)
     before = RunRecord.read(run) if resume and run.record.is_file() else None
     if before and reached and _is_over(before, reached, config=config):
         _note_the_end(reached, run=run)
@@ -92,6 +101,35 @@ def train(
         record.write(run)
         finish_loggers(loggers, record=record, config=config, run=run, project=project)
     return record
+
+
+def _refuse_to_replace(run: RunDirectory) -> None:
+    """Raises RatchetError where the directory holds a run: its numbers would be lost without a word."""
+    if run.record.is_file():
+        record, where = RunRecord.read(run), to_override_value(os.path.relpath(run.path))
+        raise RatchetError(
+            f"{os.path.relpath(run.path)} holds the run {record.id} ({record.status}), which is not replaced; "
+            f"allowed: a new directory, or to go on with it; type: python src/train.py "
+            f"resume={where}, or hydra.run.dir=<another>"
+        )
+
+
+def _refuse_changes(config: Config, *, run: RunDirectory) -> None:
+    """Raises CheckpointError for settings that the rest of a run cannot take up, or that would make two runs of one.
+
+    Its optimizer, schedule and callbacks come out of the checkpoint with the values that they began with.
+    """
+    had, wanted = (dict(leaves(each.plain())) for each in (read_config(run), config))
+    changed = [
+        key for key in {**had, **wanted}
+        if had.get(key) != wanted.get(key) and not is_inert(key) and key not in RESUMABLE
+    ]  # fmt: skip
+    if changed:
+        told = ", ".join(f"{key}={shown(wanted.get(key))} (it has {shown(had.get(key))})" for key in changed)
+        raise CheckpointError(
+            f"a resumed run keeps its settings, and here is {told}; allowed: {', '.join(RESUMABLE)} and what changes "
+            "no number; type: the same without it, or without resume= to train anew"
+        )
 
 
 class _Reached(NamedTuple):
