@@ -52,6 +52,38 @@ def test_each_reader_sees_its_splits_and_no_other(directory: Path, reader: Reade
             data.split(split)
 
 
+@pytest.mark.parametrize("limit", [2**24, 0], ids=["small", "large"])
+@pytest.mark.parametrize("name", ["x.npy", "y.npy"])
+def test_arrays_of_the_same_shape_with_other_values_are_refused(
+    directory: Path, name: str, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ratchet.data.prepared.HASHED_EACH_TIME", limit)
+    PreparedData.open(directory, reader="train")
+    path = directory / "train" / name
+    before = path.stat()
+    values = np.load(path)
+    np.save(path, values[::-1])
+    assert path.stat().st_size == before.st_size
+    with pytest.raises(
+        DataError, match=r"train holds other arrays than its card .* type: python src/fetch.py data=toy"
+    ):
+        PreparedData.open(directory, reader="train")
+    np.save(path, values)
+    assert PreparedData.open(directory, reader="train").data_hash
+
+
+def test_large_arrays_that_nobody_has_touched_are_hashed_once(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ratchet.data.prepared.HASHED_EACH_TIME", 0)
+    PreparedData.open(directory, reader="train")
+    monkeypatch.setattr("ratchet.data.prepared._hash_of", lambda _: pytest.fail("hashed again"))
+    PreparedData.open(directory, reader="train")
+    assert {path.name for path in directory.iterdir()} == {
+        *("train", "validation", "confirm", "test"),
+        "card.json",
+        "card.png",
+    }
+
+
 @pytest.mark.parametrize("reader", ["train", "promote"])
 def test_a_reader_does_not_even_open_the_test_split(directory: Path, reader: Reader) -> None:
     for path in (directory / "test").iterdir():

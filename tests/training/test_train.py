@@ -411,7 +411,8 @@ def test_a_batch_larger_than_the_data_leaves_nothing_behind(trained: Trained, tm
     "changed",
     [
         "optimizer.lr=0.5", "optimizer.weight_decay=0.3", "seed=7", "trainer.batch_size=20",
-        "trainer.gradient_clip=1.0", "trainer.validate_every=2", "loss.l2=0.1", "objective.metric=validation/loss", "augmentation.noise=0.1",
+        "trainer.gradient_clip=1.0", "trainer.validate_every=2", "loss.l2=0.1", "objective.metric=validation/loss",
+        "augmentation.noise=0.1",
     ],
 )  # fmt: skip
 def test_a_resumed_run_refuses_what_it_cannot_take_up(trained: Trained, changed: str) -> None:

@@ -17,6 +17,18 @@ class Digest(Protocol):
         """Take in more bytes."""
 
 
+class Digests:
+    """Several digests that take in the same bytes."""
+
+    def __init__(self, *digests: Digest) -> None:
+        self._digests = digests
+
+    def update(self, data: memoryview, /) -> None:
+        """Take in more bytes."""
+        for digest in self._digests:
+            digest.update(data)
+
+
 def write_array(
     path: Path, *, pieces: Iterable[np.ndarray], shape: tuple[int, ...], dtype: str, digest: Digest
 ) -> None:

@@ -57,10 +57,12 @@ def make_card(
     shape: Sequence[int],
     normalisation: Normalisation,
     data_hash: str,
+    hashes: Mapping[str, str],
 ) -> dict[str, Any]:
     """The card as plain scalars, lists and dicts. It hangs on data and config alone: no dates, no paths.
 
-    labels: the class indices of each split. before, after: the values of the training split before
+    labels: the class indices of each split. hashes: sha256 of each split's arrays.
+    before, after: the values of the training split before
     normalisation, and of each split after it.
     """
     return {
@@ -82,6 +84,7 @@ def make_card(
             "std": normalisation.std.tolist(),
         },
         "data_hash": data_hash,
+        "hashes": dict(hashes),
         "config": plain(config),
         "ratchet": __version__,
     }

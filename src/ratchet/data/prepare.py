@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ratchet.config.schema import DataConfig
-from ratchet.data.array_files import write_array
+from ratchet.data.array_files import Digests, write_array
 from ratchet.data.card import ValueSummary, make_card
 from ratchet.data.cleaning import clean
 from ratchet.data.constants import without_constants
@@ -56,7 +56,7 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
     before = ValueSummary()
     for rows in _pieces(splits["train"]):
         before.add(x[rows])
-    after, data_hash = _write_splits(directory, x, examples.y, splits, normalisation)
+    after, data_hash, hashes = _write_splits(directory, x, examples.y, splits, normalisation)
     card = make_card(
         config,
         n_raw=n_raw,
@@ -67,6 +67,7 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
         shape=x.shape[1:],
         normalisation=normalisation,
         data_hash=data_hash,
+        hashes=hashes,
     )
     text = json.dumps(card, indent=2, ensure_ascii=False)
     (directory / "card.json").write_text(f"{text}\n", encoding="utf-8")
@@ -96,18 +97,20 @@ def _write_splits(
     y: np.ndarray,
     splits: Mapping[SplitName, np.ndarray],
     normalisation: Normalisation,
-) -> tuple[dict[SplitName, ValueSummary], str]:
-    """Write every split's arrays; a summary of each one's values, and the sha256 over all arrays in order."""
-    digest = hashlib.sha256()
+) -> tuple[dict[SplitName, ValueSummary], str, dict[str, str]]:
+    """Write every split's arrays. Returns summaries of their values, the sha256 over all arrays, and each split's."""
+    whole, hashes = hashlib.sha256(), {}
     after = {name: ValueSummary() for name in SPLITS}
     for name in SPLITS:
-        positions, folder = splits[name], directory / name
+        positions, folder, own = splits[name], directory / name, hashlib.sha256()
+        digest = Digests(whole, own)
         folder.mkdir()
         pieces = _normalised(x, positions, normalisation, summary=after[name])
         shape = (len(positions), *x.shape[1:])
         write_array(folder / "x.npy", pieces=pieces, shape=shape, dtype="<f4", digest=digest)
         write_array(folder / "y.npy", pieces=[y[positions]], shape=shape[:1], dtype="<i8", digest=digest)
-    return after, digest.hexdigest()
+        hashes[str(name)] = own.hexdigest()
+    return after, whole.hexdigest(), hashes
 
 
 def _normalised(

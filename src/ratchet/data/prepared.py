@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ratchet.config.schema import DataConfig
 from ratchet.data.card import plain
 from ratchet.data.splitting import SPLITS
 from ratchet.errors import DataError, SplitGuardError
+from ratchet.files import write_atomically
+
+HASHED_EACH_TIME = (
+    2**24
+)  # bytes of arrays up to which they are hashed whenever they are opened: a hundredth of a second
+_PIECE = 2**20  # bytes hashed at a time
 
 Reader = Literal["train", "evaluate", "promote"]
 
@@ -43,7 +52,8 @@ class PreparedData:
     def open(cls, directory: Path, *, reader: Reader, config: DataConfig | None = None) -> PreparedData:
         """Open the prepared data in `directory`, and check that what the reader may see is whole.
 
-        No array is loaded.
+        The bytes of what the reader may see are hashed, but for large arrays that were verified before and whose files
+        nobody has touched since.
 
         config: what the data must have been prepared from (its sources may differ: checksums fix the files).
         Raises DataError when the data is missing, damaged, or prepared from another config.
@@ -55,6 +65,7 @@ class PreparedData:
         data = cls(directory, reader, card)
         for split in READABLE[reader]:
             data._load(split)
+        data._verify()
         return data
 
     @property
@@ -86,6 +97,32 @@ class PreparedData:
             raise SplitGuardError(f"{self.reader} may not read the split {name}: {by_whom}; it may read {allowed}")
         return self._load(name)
 
+    def _verify(self) -> None:
+        """Raises DataError where an array that this reader may see is not the one that the card's hash is of."""
+        hashes = self.card.get("hashes") or {}  # none before 0.2
+        for split in READABLE[self.reader]:
+            files = [self.directory / split / name for name in ("x.npy", "y.npy")]
+            if split in hashes and not self._is_as_verified(split, files) and _hash_of(files) != hashes[split]:
+                raise DataError(
+                    f"{self.directory / split} holds other arrays than its card has the hash of: they were changed "
+                    f"since they were prepared; {_type_again(self.card['name'])}"
+                )
+
+    def _is_as_verified(self, split: str, files: Sequence[Path]) -> bool:
+        """Whether large files are those that were verified before; they are noted down as such, beside the data."""
+        status = [file.stat() for file in files]
+        if sum(each.st_size for each in status) <= HASHED_EACH_TIME:
+            return False
+        note = self.directory.parent / f".{self.directory.name}.{split}.verified.json"
+        stamp = [self.card["hashes"][split], [[each.st_size, each.st_mtime_ns, each.st_ino] for each in status]]
+        if _read_json(note) == stamp:
+            return True
+        if _hash_of(files) != self.card["hashes"][split]:
+            return False
+        with suppress(OSError):  # nothing is lost but time
+            write_atomically(note, json.dumps(stamp).encode())
+        return True
+
     def _load(self, name: str) -> Split:
         n = self.card["counts"][name]["total"]
         folder = self.directory / name
@@ -93,6 +130,25 @@ class PreparedData:
             _map(folder / "x.npy", shape=(n, *self.shape), dtype="float32", dataset=self.card["name"]),
             _map(folder / "y.npy", shape=(n,), dtype="int64", dataset=self.card["name"]),
         )
+
+
+def _hash_of(files: Sequence[Path]) -> str:
+    """sha256 over the arrays' bytes, without their headers, in the order in which prepare wrote them."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            version = npy.read_magic(stream)
+            (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(stream)
+            while piece := stream.read(_PIECE):
+                digest.update(piece)
+    return digest.hexdigest()
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _type_again(name: str) -> str:

@@ -66,6 +66,12 @@ def model_class(target: str) -> type[nn.Module]:
         raise ConfigError(
             f"model._target_={target} is no torch.nn.Module class; type for example model._target_=ratchet.models.CNN"
         )
+    if any(base.__name__ == "LightningModule" for base in found.__mro__):
+        raise ConfigError(
+            f"model._target_={target} is a LightningModule: its training_step and configure_optimizers would be passed "
+            "over; allowed: a torch.nn.Module that turns a batch into logits; Ratchet has the loss and the optimizer; "
+            "type for example model._target_=ratchet.models.CNN"
+        )
     return found
 
 

@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from omegaconf.basecontainer import BaseContainer
 
 from ratchet.errors import TrialPruned
+from ratchet.files import unlink_from_others
 from ratchet.search.channel import Line, TrialContext, enter_trial, interrupt_main_thread
 from ratchet.search.hydra_job import run_job
 from ratchet.search.outcomes import Outcome
@@ -116,6 +117,7 @@ def _pickled(returned: JobReturn) -> bytes | None:
 
 def _capture(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
+    unlink_from_others(file)
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ratchet.files import unlink_from_others
+
 _NAMES = ("pytorch_lightning", "lightning", "lightning_fabric", "py.warnings", "torch", "matplotlib", "wandb")
 _NOT_OURS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)  # for those who write the libraries
 
@@ -17,6 +19,7 @@ _TIP = "The `srun` command is available on your system"  # Lightning's, where SL
 @contextmanager
 def quiet_libraries(log: Path) -> Iterator[None]:
     """While it lasts, what the libraries warn of is appended to `log`; their tips and deprecations go nowhere."""
+    unlink_from_others(log)
     handler = logging.FileHandler(log, delay=True)
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))

@@ -9,6 +9,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from ratchet.files import unlink_from_others
 from ratchet.runs.directory import RunDirectory
 
 _FIRST = ("epoch", "step")
@@ -33,6 +34,7 @@ class MetricsFile(Logger):
         if resumed_at_step is None:
             run.metrics.unlink(missing_ok=True)
         elif run.metrics.is_file():
+            unlink_from_others(run.metrics)
             self._drop_rows_after(resumed_at_step)
 
     def _drop_rows_after(self, step: int) -> None:

@@ -25,7 +25,7 @@ from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
 from ratchet.config.yaml_files import yaml_text
 from ratchet.errors import CheckpointError, OutOfMemoryError, RatchetError, TrainingError, TrialPruned
-from ratchet.files import write_atomically
+from ratchet.files import unlink_from_others, write_atomically
 from ratchet.project import Project
 from ratchet.runs import provenance
 from ratchet.runs.directory import RunDirectory
@@ -209,6 +209,7 @@ def _finish(
     record.metrics = {name: float(value) for name, value in metrics.items()}
     if error is not None and not isinstance(error, TrialPruned):
         record.error = {"class": type(error).__name__, "message": str(error)}
+        unlink_from_others(fit.run.log)
         with fit.run.log.open("a", encoding="utf-8") as log:
             log.writelines(traceback.format_exception(error))
 
