@@ -1,4 +1,4 @@
-"""The table of metrics: of each its name, which way is better, the range of its values and its unit."""
+"""The table of metrics: of each its name, which way is better, its range, its unit, its scores of single examples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Literal
 
 Direction = Literal["maximize", "minimize"]
 Range = tuple[float, float]
+# A mean over examples has a score of each; a metric of the whole set has jackknife pseudo-values, whose mean it is.
+Scores = Literal["examples", "pseudo-values"]
 
 SPLITS = ("train", "validation", "confirm", "test")
 
@@ -21,7 +23,7 @@ class Metric:
     range: Range
     unit: str  # points: the value is a share, and people speak of hundredths of it
     is_objective: bool = False  # training measures it at each validation
-    per_example: bool = False  # it is a mean over examples, so promotion can weigh single examples
+    scores: Scores | None = None  # what promotion weighs of single examples; None: it cannot
 
     @property
     def shown_as(self) -> str:
@@ -39,14 +41,14 @@ _SHARE: Range = (0.0, 1.0)
 _POSITIVE: Range = (0.0, math.inf)
 
 _METRICS = (
-    Metric("accuracy", "maximize", _SHARE, "points", is_objective=True, per_example=True),
-    Metric("balanced_accuracy", "maximize", _SHARE, "points", is_objective=True, per_example=True),
-    Metric("f1", "maximize", _SHARE, "points", is_objective=True),
-    Metric("loss", "minimize", _POSITIVE, "nats", is_objective=True, per_example=True),
+    Metric("accuracy", "maximize", _SHARE, "points", is_objective=True, scores="examples"),
+    Metric("balanced_accuracy", "maximize", _SHARE, "points", is_objective=True, scores="examples"),
+    Metric("f1", "maximize", _SHARE, "points", is_objective=True, scores="pseudo-values"),
+    Metric("loss", "minimize", _POSITIVE, "nats", is_objective=True, scores="examples"),
     Metric("precision", "maximize", _SHARE, "points"),
     Metric("recall", "maximize", _SHARE, "points"),
     Metric("auroc", "maximize", _SHARE, "points"),
-    Metric("log_loss", "minimize", _POSITIVE, "nats", per_example=True),
+    Metric("log_loss", "minimize", _POSITIVE, "nats", scores="examples"),
     Metric("calibration_error", "minimize", _SHARE, "points"),
     Metric("parameters", "minimize", _POSITIVE, "parameters"),
     Metric("latency", "minimize", _POSITIVE, "milliseconds"),

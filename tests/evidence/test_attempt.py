@@ -100,13 +100,6 @@ def test_the_rules_of_a_test_are_kept_with_it():
     assert Attempt(alpha=1.0).after(*HOPEFUL[:5]).evidence.verdict == "proved"
 
 
-def test_resplits_are_tested_look_by_look_too():
-    values = [np.array([gain]) for gain in (0.4, 0.5, 0.6, 0.5, 0.5)]
-    found = Attempt(resplit=(20, 80)).after(*values).evidence
-    assert found.weak
-    assert found.verdict == "proved"
-
-
 def test_the_best_of_a_study_are_screened():
     values = {f"trial {k}": value for k, value in enumerate([0.1, 0.9, float("nan"), 0.5, 0.7, 0.8, 0.6, 0.2])}
     assert shortlist(values, mode="max") == ["trial 1", "trial 5", "trial 4", "trial 6", "trial 3"]

@@ -17,7 +17,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.syspath_prepend(str(BENCH))
-    names = ("lines", "worlds", "tables", "gates", "chains")
+    names = ("lines", "worlds", "tables", "gates", "chains", "metrics")
     return SimpleNamespace(**{name: importlib.import_module(f"known_truth.{name}") for name in names})
 
 
@@ -85,6 +85,31 @@ def test_a_state_that_forgets_is_found_out(bench: SimpleNamespace, monkeypatch: 
     asked_again = bench.gates.asked_again
     monkeypatch.setattr(bench.gates, "asked_again", lambda runs, rng: asked_again(runs[::-1], rng))
     assert "gate: verdicts that asking 3 times changes" in missed(bench.gates.gate_lines(regime, 500, 60, 0))
+
+
+@pytest.mark.parametrize("regime", range(4))
+@pytest.mark.parametrize("number", range(3))
+def test_metrics_are_those_that_are_claimed(bench: SimpleNamespace, regime: int, number: int):
+    regime, measure, rng = bench.worlds.REGIMES[regime], bench.metrics.MEASURES[number], np.random.default_rng(0)
+    quality = measure.quality(regime, measure.start)
+    seen = []
+    for _ in range(16):
+        examples = bench.metrics.Examples(regime, 20_000, rng)
+        runs = bench.metrics.Runs(measure, examples, quality)
+        seen += [[runs.run(configuration, pair, quality).mean() for pair in range(8)] for configuration in range(2)]
+    # of 32 means of a split's runs; a twentieth of the seeds of the last regime loses 20 to 40 points
+    assert np.mean(seen) == pytest.approx(measure.start, abs=4 * np.std(np.mean(seen, axis=1)) / 32**0.5)
+    assert np.std(np.mean(seen, axis=1)) < (0.05 if regime.collapse else 0.02)
+
+
+def test_a_gate_without_the_examples_of_a_metric_of_the_set_is_found_out(
+    bench: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+):
+    regime = bench.worlds.REGIMES[2]
+    assert missed(bench.metrics.metric_lines(regime, 500, 100, 0)) == []
+    monkeypatch.setattr(attempt, "weigh", lambda table, **rules: gate.weigh(table.mean(1, keepdims=True), **rules))
+    found = missed(bench.metrics.metric_lines(regime, 500, 100, 0))
+    assert {"AUROC: false promotions", "average precision: false promotions"} <= set(found)
 
 
 def test_a_table_that_is_too_sure_is_found_out(bench: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):

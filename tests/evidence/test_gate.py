@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ratchet.errors import EvidenceError
-from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence, weigh, weigh_resplits
+from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence, weigh
 
 NOISE = np.random.default_rng(3).normal(size=(15, 40))
 
@@ -23,7 +23,7 @@ def test_all_three_variances_worked_by_hand():
     assert found.lower == pytest.approx(4 - stats.t.isf(0.02, df) * 12**0.5)
     assert (found.seeds_share, found.examples_share) == pytest.approx((4 / 13, 9 / 13))
     assert found.smallest_gain == pytest.approx((stats.t.isf(0.02, df) + stats.t.isf(0.2, df)) * 12**0.5)
-    assert (found.verdict, found.deterministic, found.weak) == ("ahead, not proved", False, False)
+    assert (found.verdict, found.deterministic) == ("ahead, not proved", False)
 
 
 def test_the_smallest_gain_is_that_of_the_last_look():
@@ -168,25 +168,6 @@ def test_what_cannot_be_weighed_is_one_clear_line(differences: np.ndarray, said:
     assert "\n" not in str(raised.value)
 
 
-def test_resplits_worked_by_hand():
-    # Differences 1, 2, 3: mean 2, variance 1; corrected 1 * (1/3 + 20/80) = 7/12, on 2 df
-    found = weigh_resplits(np.array([1.0, 2.0, 3.0]), validation=20, training=80, looks=(3,))
-    assert (found.gain, found.error**2, found.df) == pytest.approx((2, 7 / 12, 2))
-    assert found.p == pytest.approx(stats.t.sf(2 / (7 / 12) ** 0.5, 2))
-    assert (found.weak, found.examples, found.pairs, found.verdict) == (True, 0, 3, "ahead, not proved")
-    assert (found.seeds_share, found.examples_share) == pytest.approx((4 / 7, 3 / 7))
-
-
-def test_resplits_that_all_agree_prove_nothing():
-    found = weigh_resplits(np.full(15, 0.5), validation=20, training=80)
-    assert (found.p, found.verdict) == (1, "ahead, not proved")
-    for wrong in ({"validation": 0, "training": 80}, {"validation": 20, "training": 0}):
-        with pytest.raises(EvidenceError, match="re-splits"):
-            weigh_resplits(np.arange(5.0), **wrong)
-    with pytest.raises(EvidenceError, match="1 re-splits"):
-        weigh_resplits(np.ones(1), validation=20, training=80)
-
-
 def draws(seeds: float, examples: float, noise: float, n: int, rng: np.random.Generator) -> np.ndarray:
     """Differences (15, n) of two that are equally good."""
     return (
@@ -228,4 +209,4 @@ def test_a_gain_of_the_smallest_size_is_mostly_proved():
 def test_evidence_is_plain():
     found = weigh(scaled(0.03))
     assert all(type(value) in (int, float, str, bool) for value in asdict(found).values())
-    assert replace(found, weak=True) != found
+    assert replace(found, deterministic=True) != found

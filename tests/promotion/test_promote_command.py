@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,13 @@ from ratchet.commands.promote import parse
 from ratchet.config.seeds import AUDIT, PAIRS, RESERVED, SCREEN, refuse_reserved
 from ratchet.errors import ConfigError
 from ratchet.evaluation.predictions import Predictions
+from ratchet.metrics import METRICS, OBJECTIVES
+from ratchet.project import Project
+from ratchet.promotion.gate import Terms
 from ratchet.promotion.pipeline import promised, reasons, require_promised
 from ratchet.promotion.promote import Ask
-from ratchet.promotion.scores import scores_of
+from ratchet.promotion.scores import SCORES, scores_of
+from ratchet.promotion.training import CODE, code_hash
 from ratchet.runs.record import Best, RunRecord
 
 
@@ -73,9 +79,42 @@ def test_the_mean_of_the_scores_is_the_metric() -> None:
         "validation/loss": -log_loss(labels, np.exp(log_probabilities)),
     }
     for metric, value in expected.items():
-        scores = scores_of(predictions, metric=metric, n_classes=3)
+        scores = scores_of(predictions, metric=metric)
         assert scores.mean() == pytest.approx(value, rel=1e-12)
-        assert len(scores) == (1 if metric.endswith("f1") else 200)
+        assert scores.shape == (200,)
+
+
+def test_every_metric_that_the_table_gives_scores_has_them_and_every_objective_is_one() -> None:
+    assert {metric.name for metric in METRICS.values() if metric.scores is not None} == set(SCORES)
+    assert {name.removeprefix("validation/") for name in OBJECTIVES} <= set(SCORES)
+
+
+def test_a_gain_in_macro_f1_can_be_proved() -> None:
+    generator = np.random.default_rng(1)
+    labels = generator.integers(0, 4, 1000)
+
+    def scores(accuracy: float) -> np.ndarray:
+        told = np.where(generator.random(1000) < accuracy, labels, (labels + 1) % 4)
+        return scores_of(Predictions(labels, np.log(np.eye(4)[told] + 1e-6)), metric="validation/f1")
+
+    evidence = Terms().attempt().after(*(scores(0.9) - scores(0.7) for _ in range(5))).evidence
+    assert evidence is not None
+    assert (evidence.verdict, evidence.examples) == ("proved", 1000)
+    assert evidence.gain == pytest.approx(0.2, abs=0.03)
+
+
+def test_runs_that_were_scored_by_other_code_are_not_used_again(tmp_path: Path) -> None:
+    file = tmp_path / "src/ratchet/promotion/scores.py"
+    file.parent.mkdir(parents=True)
+    codes = set()
+    for text in ("one number of macro F1", "pseudo-values"):
+        file.write_text(text)
+        codes.add(code_hash(Project(tmp_path)))
+    assert len(codes) == 2
+
+
+def test_the_code_that_scores_is_where_the_hash_looks_for_it() -> None:
+    assert [place for place in CODE if not (Path(__file__).parents[2] / place).exists()] == []
 
 
 def record(value: float, processor: str = "one", **changes: object) -> RunRecord:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import EvidenceError
-from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence, weigh, weigh_resplits
+from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence, weigh
 from ratchet.evidence.intervals import Interval, t_interval
 from ratchet.metrics import Range
 
@@ -41,7 +41,6 @@ class Attempt:
     looks: tuple[int, ...] = LOOKS
     alpha: float = ALPHA
     single_alpha: float = SINGLE_ALPHA
-    resplit: tuple[int, int] | None = None  # validation and training examples: a difference is a re-split's one number
 
     @cached_property
     def evidence(self) -> Evidence | None:
@@ -59,15 +58,9 @@ class Attempt:
     def weighed(self, pairs: int) -> Evidence:
         """What the first pairs say."""
         table = np.stack(self.differences[:pairs])
-        if self.resplit is None:
-            return weigh(
-                table, min_effect=self.min_effect, looks=self.looks, alpha=self.alpha, single_alpha=self.single_alpha
-            )
-        validation, training = self.resplit
-        return weigh_resplits(
-            table[:, 0], validation=validation, training=training, min_effect=self.min_effect, looks=self.looks,
-            alpha=self.alpha,
-        )  # fmt: skip
+        return weigh(
+            table, min_effect=self.min_effect, looks=self.looks, alpha=self.alpha, single_alpha=self.single_alpha
+        )
 
     @property
     def wanted(self) -> range:

@@ -29,7 +29,7 @@ class Evidence:
     """What the pairs so far say. Gains are in the metric's unit, positive where the challenger is better."""
 
     pairs: int
-    examples: int  # of the confirm split; 0 where the metric has no per-example scores
+    examples: int  # of the confirm split
     gain: float
     lower: float  # one-sided bound of the gain, at the level that a look must reach
     p: float  # of a gain as large as this where the true one is min_effect
@@ -40,7 +40,6 @@ class Evidence:
     smallest_gain: float  # true gain that would be proved by the last look four times in five
     verdict: Verdict
     deterministic: bool  # seeds change nothing
-    weak: bool  # from re-splits of the data, whose errors are only approximately known
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def weigh(
     difference: NDArray[np.float64], *, min_effect: float = 0.0, looks: Sequence[int] = LOOKS,
     alpha: float = ALPHA, single_alpha: float = SINGLE_ALPHA,
 ) -> Evidence:  # fmt: skip
-    """Weigh score(challenger) - score(champion), (seeds, examples).
+    """Weigh score(challenger) - score(champion), (seeds, examples). The mean of a run's scores is its metric.
 
     Between looks the verdict is "continue". Where all seeds give the same differences there is one look, the first,
     at single_alpha. EvidenceError where the table is empty, not finite or a single number, or has more pairs than the
@@ -74,29 +73,6 @@ def weigh(
         float(table.mean()), error, last, pairs=pairs, examples=examples, min_effect=min_effect,
         looks=looks[:1] if deterministic else looks, alpha=single_alpha if deterministic else alpha,
         deterministic=deterministic,
-    )  # fmt: skip
-
-
-def weigh_resplits(
-    differences: NDArray[np.float64], *, validation: int, training: int, min_effect: float = 0.0,
-    looks: Sequence[int] = LOOKS, alpha: float = ALPHA,
-) -> Evidence:  # fmt: skip
-    """Weigh one difference for each random re-split into `training` and `validation` examples, labelled weak.
-
-    Re-splits share examples: the corrected variance is s^2 (1/m + validation/training) (Nadeau & Bengio 2003).
-    """
-    values = finite(differences, what="differences", ndim=1)
-    pairs = len(values)
-    fits(pairs, looks)
-    if pairs < 2 or min(validation, training) < 1:
-        raise EvidenceError(f"{pairs} re-splits of {training} and {validation} examples: two of one each are needed")
-    spread, ratio = float(values.var(ddof=1)), validation / training
-    error, last = (
-        Error(spread * (1 / m + ratio), m - 1, seeds=spread / m, examples=spread * ratio) for m in (pairs, looks[-1])
-    )
-    return judged(
-        float(values.mean()), error, last, pairs=pairs, examples=0, min_effect=min_effect, looks=looks, alpha=alpha,
-        weak=True,
     )  # fmt: skip
 
 
@@ -133,7 +109,7 @@ def combined(s: float, e: float, i: float, m: int, n: int) -> Error:
 
 def judged(
     gain: float, error: Error, last: Error, *, pairs: int, examples: int, min_effect: float, looks: Sequence[int],
-    alpha: float, deterministic: bool = False, weak: bool = False,
+    alpha: float, deterministic: bool = False,
 ) -> Evidence:  # fmt: skip
     """The evidence in figures and a word: a t test of gain <= min_effect."""
     deviation = error.variance**0.5
@@ -144,7 +120,7 @@ def judged(
         pairs=pairs, examples=examples, gain=gain, lower=gain - one_sided(error.df, alpha=alpha) * deviation, p=p,
         error=deviation, df=error.df, seeds_share=error.seeds / both if both else 0.0,
         examples_share=error.examples / both if both else 0.0, smallest_gain=min_effect + reach * last.variance**0.5,
-        verdict=verdict(gain, p, pairs=pairs, looks=looks, alpha=alpha), deterministic=deterministic, weak=weak,
+        verdict=verdict(gain, p, pairs=pairs, looks=looks, alpha=alpha), deterministic=deterministic,
     )  # fmt: skip
 
 

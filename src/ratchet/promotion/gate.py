@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count, islice
 from typing import Any, Literal
@@ -13,7 +13,6 @@ from ratchet.config.seeds import AUDIT, PAIRS, SCREEN
 from ratchet.errors import RatchetError, TrainingError
 from ratchet.evidence.attempt import AUDITS, SCREEN_SEEDS, Attempt, challenger
 from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence
-from ratchet.metrics import find_metric
 from ratchet.project import Project
 from ratchet.promotion.places import Places
 from ratchet.promotion.scores import read_scores
@@ -107,13 +106,13 @@ def judge(
         if tried[-1] >= PAIRS + MOST_PAIRS:
             raise TrainingError(f"the champion fails on most seeds: {failed[-1].error}; mend it first")
         if attempt.evidence is not None and attempt.evidence.pairs > looked:
-            looked, seen = attempt.evidence.pairs, _capped(attempt.evidence, champion)
+            looked, seen = attempt.evidence.pairs, attempt.evidence
             _note_use(champion, against, seen, data_hash=data_hash, places=Places(project))
             if attempt.wanted:
                 undecided(seen, len(attempt.wanted))
     evidence = attempt.evidence
     assert evidence is not None
-    return Judgement(_capped(evidence, champion), spent, tuple(failed), tuple(used[: evidence.pairs]))
+    return Judgement(evidence, spent, tuple(failed), tuple(used[: evidence.pairs]))
 
 
 def _usable(tried: Sequence[int], trained: Trained, *, champion: Configuration) -> list[int]:
@@ -142,15 +141,6 @@ def _scores(of: Configuration, seed: int) -> Any:
     run = of.on(seed).run
     assert run is not None
     return read_scores(run)
-
-
-def _capped(evidence: Evidence, champion: Configuration) -> Evidence:
-    """A metric without per-example scores proves nothing here: what the examples add to the error is unknown."""
-    metric = find_metric(champion.config.objective.metric)
-    if metric is not None and metric.per_example:
-        return evidence
-    ahead = evidence.verdict == "proved"
-    return replace(evidence, weak=True, examples=0, verdict="ahead, not proved" if ahead else evidence.verdict)
 
 
 def audit(of: Configuration, *, project: Project) -> tuple[list[float], int]:

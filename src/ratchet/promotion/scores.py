@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError
+from ratchet.evidence.jackknife import macro_f1
 from ratchet.files import write_atomically
 from ratchet.project import Project
 from ratchet.runs import RunDirectory
@@ -23,8 +25,8 @@ FILE = "confirm_scores.npy"  # in the run directory; written last, so a run that
 def score_confirm(run: RunDirectory, *, project: Project) -> NDArray[np.float64]:
     """Score the best checkpoint of a run, (examples,), and keep the scores in the run directory. Higher is better.
 
-    The mean is the objective on the confirm split, negative for a loss. A metric that is no mean over examples has a
-    single score. Raises DataError and CheckpointError.
+    The mean is the objective on the confirm split, negative for a loss. Raises DataError, CheckpointError and
+    EvidenceError.
     """
     from ratchet.evaluation.predictions import predict
     from ratchet.training.checkpoint import load_model
@@ -32,37 +34,36 @@ def score_confirm(run: RunDirectory, *, project: Project) -> NDArray[np.float64]
     model, config = load_model(run)
     data = PreparedData.open(project.prepared(config.data.name), reader="promote", config=config.data)
     predictions = predict(model, data.split("confirm"))
-    scores = scores_of(predictions, metric=config.objective.metric, n_classes=len(data.classes))
+    scores = scores_of(predictions, metric=config.objective.metric)
     stream = io.BytesIO()
     np.save(stream, scores, allow_pickle=False)
     write_atomically(run.path / FILE, stream.getvalue())
     return scores
 
 
-def scores_of(predictions: Predictions, *, metric: str, n_classes: int) -> NDArray[np.float64]:
-    """Per example (n,), or (1,) for F1, which is no mean over examples. Their mean is the metric; a loss is negated."""
-    correct = predictions.correct.astype(np.float64)
-    if metric == "validation/accuracy":
-        return correct
-    if metric == "validation/loss":
-        losses: NDArray[np.float64] = -predictions.losses
-        return losses
-    counts = np.bincount(predictions.labels, minlength=n_classes)
-    present = int((counts > 0).sum())
-    if metric == "validation/balanced_accuracy":
-        weighted: NDArray[np.float64] = correct * len(correct) / (present * counts[predictions.labels])
-        return weighted
-    return np.array([_f1(predictions, n_classes=n_classes)])
+def scores_of(predictions: Predictions, *, metric: str) -> NDArray[np.float64]:
+    """Per example (n,); their mean is the metric, a loss negated. A metric of the whole set has pseudo-values.
+
+    Raises EvidenceError where there are too few examples for those.
+    """
+    return SCORES[metric.rpartition("/")[2]](predictions)
 
 
-def _f1(predictions: Predictions, *, n_classes: int) -> float:
-    """Macro F1 over the classes that there are."""
-    found = []
-    for k in range(n_classes):
-        actual, predicted = predictions.labels == k, predictions.predicted == k
-        if actual.any():
-            found.append(2 * int((actual & predicted).sum()) / int(actual.sum() + predicted.sum()))
-    return float(np.mean(found))
+def _balanced(predictions: Predictions) -> NDArray[np.float64]:
+    """A hit weighs as much as its class is rare."""
+    counts = np.bincount(predictions.labels)
+    weights = len(predictions.labels) / ((counts > 0).sum() * counts[predictions.labels])
+    scores: NDArray[np.float64] = predictions.correct * weights
+    return scores
+
+
+SCORES: dict[str, Callable[[Predictions], NDArray[np.float64]]] = {
+    "accuracy": lambda predictions: predictions.correct.astype(np.float64),
+    "balanced_accuracy": _balanced,
+    "f1": lambda predictions: macro_f1(predictions.labels, predictions.predicted),
+    "loss": lambda predictions: -predictions.losses,
+    "log_loss": lambda predictions: -predictions.losses,
+}
 
 
 def read_scores(run: RunDirectory) -> NDArray[np.float64]:

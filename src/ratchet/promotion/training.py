@@ -38,7 +38,10 @@ from ratchet.search.space import SearchSpace
 from ratchet.search.worker import Worker
 from ratchet.terminal.quiet import quiet_libraries
 
-_CODE = ("src/own", "src/ratchet/models", "src/ratchet/training", "src/ratchet/data/prepared.py")
+CODE = (
+    "src/own", "src/ratchet/models", "src/ratchet/training", "src/ratchet/data/prepared.py",
+    "src/ratchet/evaluation/predictions.py", "src/ratchet/evidence/jackknife.py", "src/ratchet/promotion/scores.py",
+)  # fmt: skip
 _DECIDE = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
 _PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.promotion.training")
 
@@ -227,9 +230,9 @@ def seedless_hash(config: Config) -> str:
 
 
 def code_hash(project: Project) -> str:
-    """Sha256 (hex) of the source files that a training is made of."""
+    """Sha256 (hex) of the source files that a training and its scores are made of."""
     digest = hashlib.sha256()
-    for place in _CODE:
+    for place in CODE:
         path = project.root / place
         for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
             if file.is_file():

@@ -43,9 +43,7 @@ def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequ
     lines.append(f"  {gain}, in {one.shown_as} on confirm")
     same = "; seeds change nothing here, so one look decides" if e.deterministic else ""
     lines.append(f"  {e.pairs} pairs of runs (looks at {', '.join(map(str, LOOKS))}), p = {e.p:.3g}{same}")
-    if e.weak:
-        lines.append("  weak: this metric has no per-example scores, so the error due to the examples is unknown")
-    elif e.error:
+    if e.error:
         shares = f"{e.seeds_share:.0%} from seeds, {e.examples_share:.0%} from the {e.examples:,} examples"
         lines.append(f"  error {one.text(e.error)}: {shares}")
         lines.append(
