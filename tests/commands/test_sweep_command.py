@@ -160,7 +160,7 @@ MISTAKES = {
     f"{INTERVAL} sweep.n_trials=many": "n_trials is many; allowed: a whole number, 1 or more; type: sweep.n_trials=20",
     "model=cnn,mlp sweep.n_trials=7": "sweep.n_trials=7: this is a grid, each of its 2 jobs is run once; ",
     "model=cnn,mlp sweep.recheck.top=-1": "recheck.top is -1; allowed: a whole number, 0 or more; type: sweep.recheck.",
-    "model=cnn,mlp sweep.study=a/b": "study is 'a/b'; allowed: a name without /; type: sweep.study=<name>",
+    "model=cnn,mlp sweep.study=a/b": "study is 'a/b'; allowed: a name without /, at most 120 characters; type: ",
     f"{INTERVAL} sweep/sampler=foo": "error: sweep/sampler=foo: there is no such option; allowed: auto, cmaes, gp, "
     "grid, nsga2, qmc, random, tpe; type: sweep/sampler=tpe",
     f"{INTERVAL} sweep/sampler=tpee": "there is no such option; nearest: tpe",

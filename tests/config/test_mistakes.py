@@ -97,7 +97,11 @@ MISTAKES = {
     "data.name=a/b": "data.name is a/b; allowed: text of the form",
     "seed=true": "seed is true; allowed: a whole number, 0 or more; type: seed=0",
     "seed=-1": "seed is -1; allowed: a whole number, 0 or more; type: seed=0",
-    "data.files.0.name=3": "data.files.0.name is 3; allowed: text; mend it in conf/data/digits.yaml",
+    "data.files.0.name=../x": "data.files.0.name is '../x'; allowed: a file's name, without /",
+    "data.files.0.name=..": "data.files.0.name is '..'; allowed: a file's name, without /",
+    "model.name=a/../../b": "model.name is a/../../b; allowed: a file's name, without /",
+    "data.files.0.name=3": "data.files.0.name is 3; allowed: a file's name, without / and of at most 120 bytes; "
+    "mend it in conf/data/digits.yaml",
     # no value
     "optimizer.lr=???": "optimizer.lr is ???, it has no value yet; allowed: a number greater than 0; "
     "type: optimizer.lr=$optimizer.lr",
@@ -197,7 +201,7 @@ GLOBAL = "# @package _global_\n"
     ("file", "text", "said"),
     [
         ("model/cnn.yaml", "name: cnn\n  x: [\n", "conf/model/cnn.yaml line 2: mapping values are not allowed"),
-        ("model/cnn.yaml", "", "model.name is missing; allowed: text; mend it in conf/"),
+        ("model/cnn.yaml", "", "model.name is missing; allowed: a file's name, without /"),
         ("model/cnn.yaml", "- a\n", "model is [a]; allowed: a mapping of name, _target_"),
         ("config.yaml", "defaults: [a: b\n", "conf/config.yaml line 2: "),
         ("trainer/cpu.yaml", "max_epochs: ten\n", "trainer.max_epochs is ten; allowed: a whole number"),

@@ -111,7 +111,10 @@ def test_a_source_with_a_damaged_file_gives_way_to_the_next(
         ),
         ({"kind": "package", "package": "no_such.package"}, "the package no_such.package is not installed"),
         ({"kind": "package", "package": "ratchet", "path": "data"}, "has no x.npy"),
-        ({"kind": "generated", "function": "os.path.exists"}, "os.path.exists did not write x.npy, y.npy"),
+        (
+            {"kind": "generated", "function": "ratchet.data.staging.scratch_beside"},  # it writes nothing when called
+            "scratch_beside did not write x.npy, y.npy",
+        ),
     ],
 )
 def test_when_all_sources_fail_one_line_says_why_and_what_to_type(
@@ -141,6 +144,7 @@ def test_a_wrong_checksum_is_told_in_full_so_that_it_can_be_corrected(
     [
         ("ratchet.data.generators.mnist1", "no function mnist1; nearest: mnist1d"),
         ("ratchet.data.generatorz.mnist1d", "there is no module ratchet.data.generatorz"),
+        ("os.path.exists", "os.path.exists is not called; allowed: a function of ratchet.data.readers"),
         ("mnist1d", "is no dotted path; write it as module.function"),
         ("ratchet.data.generators.np", "has no function np"),
     ],

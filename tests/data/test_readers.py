@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import own
 from data.conftest import shipped_config
 from ratchet.config.schema import DataConfig
 from ratchet.data.examples import RawExamples
@@ -165,6 +166,7 @@ def test_a_table_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | No
 
 
 def test_a_reader_of_one_s_own_is_found_by_its_dotted_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "__path__", [*own.__path__, str(tmp_path)])
     (tmp_path / "my_reader_module.py").write_text(
         "import numpy as np\n"
         "from ratchet.data.examples import RawExamples\n"
@@ -172,10 +174,23 @@ def test_a_reader_of_one_s_own_is_found_by_its_dotted_path(tmp_path: Path, monke
         "    return RawExamples(np.ones((2, 1, 3)), np.array([0, 1]))\n"
         "def needy(directory):\n"
         "    import no_such_package\n"
+        "def wrong(directory):\n"
+        "    return [1, 2]\n"
     )
-    monkeypatch.syspath_prepend(tmp_path)
-    assert isinstance(read(config("my_reader_module.mine"), directory=tmp_path), RawExamples)
+    assert isinstance(read(config("own.my_reader_module.mine"), directory=tmp_path), RawExamples)
     with pytest.raises(ConfigError, match="needs a package: No module named 'no_such_package'; type: pip install"):
-        read(config("my_reader_module.needy"), directory=tmp_path)
+        read(config("own.my_reader_module.needy"), directory=tmp_path)
+    with pytest.raises(DataError, match=r"own.my_reader_module.wrong returned list; allowed: RawExamples"):
+        read(config("own.my_reader_module.wrong"), directory=tmp_path)
     with pytest.raises(ConfigError, match="has no function main; nearest: mine"):
-        read(config("my_reader_module.main"), directory=tmp_path)
+        read(config("own.my_reader_module.main"), directory=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path", ["shutil.rmtree", "os.remove", "ratchet.files.write_atomically", "ratchet.data.readers.Path", "owner.x.y"]
+)
+def test_nothing_but_readers_is_called(path: str, tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()
+    with pytest.raises(ConfigError, match=rf"data.reader={path} is not called; allowed: a function of ratchet.data"):
+        read(config(path), directory=tmp_path)
+    assert (tmp_path / "kept").exists()

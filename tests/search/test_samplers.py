@@ -135,3 +135,19 @@ def test_a_sampler_of_one_space_is_refused_for_a_conditional_one(zoo, name: str)
     if name == "cmaes":
         pytest.importorskip("cmaes")
     assert zoo.plan("model=gru", space={"lr": "interval(0,1)"}, options=options, **SAMPLERS[name])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"_target_": "optuna.samplers.TPESampler", "gamma": {"_target_": "shutil.copy", "src": "a", "dst": "b"}},
+        {"_target_": "optuna.samplers.NSGAIISampler", "crossover": [{"inner": {"_target_": "os.system"}}]},
+        {"_target_": "optuna.samplers._base.warnings.warn"},
+        {"_target_": "subprocess.Popen", "args": "true"},
+    ],
+)
+@pytest.mark.parametrize("what", ["sampler", "pruner"])
+def test_nothing_else_is_called_however_deep_it_is_named(given: dict[str, Any], what: str) -> None:
+    wanted = settings(**{what: given})
+    with pytest.raises(ConfigError, match=rf"sweep.{what} names _target_=.*, which is not called; allowed: classes of"):
+        build_sampler(wanted, salt="") if what == "sampler" else build_pruner(wanted, objectives=1)

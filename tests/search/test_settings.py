@@ -34,7 +34,7 @@ from ratchet.search.settings import Bound, SweepSettings, read_settings
         ({"sampler": 3}, "sampler is 3; allowed: a mapping; type: sweep/sampler=tpe"),
         ({"constraints": ["parameters < 3"]}, "'parameters < 3' is no bound; allowed: <metric> <= <number>, or >=; "),
         ({"constraints": ["parameters <= many"]}, "is no bound"),
-        ({"study": "a/b"}, "study is 'a/b'; allowed: a name without /; type: sweep.study=<name>"),
+        ({"study": "a/b"}, "study is 'a/b'; allowed: a name without /, at most 120 characters; type: "),
         ({"study": True}, "study is true; allowed: text, or null; "),
         ({"dry_run": "yes"}, "dry_run is yes; allowed: true or false; type: sweep.dry_run=false"),
     ],
@@ -78,3 +78,9 @@ def test_a_bound_says_by_how_much_it_is_passed(text: str, value: float, excess: 
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         SweepSettings().n_trials = 3
+
+
+@pytest.mark.parametrize("name", ["..", ".", "...", " ", "a/b", "a\\b", "/tmp/x", "a\0b", "a\nb", "n" * 300])
+def test_a_study_is_a_directory_in_the_folder_of_studies(name: str) -> None:
+    with pytest.raises(ConfigError, match="allowed: a name without /"):
+        read_settings("mine", {"study": name})

@@ -103,6 +103,8 @@ def _words(node: _Node) -> str:
 
 def _plain_words(node: _Node) -> str:
     kind = node.get("type")
+    if "words" in node:
+        return str(node["words"])
     if kind == "array":
         at_least = f" (at least {node['minItems']})" if "minItems" in node else ""
         return f"a list, each item {_words(node.get('items', {}))}{at_least}"

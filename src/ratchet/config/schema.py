@@ -6,6 +6,7 @@ config fits into config.lock.yaml, run.json and a checkpoint alike.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -26,6 +27,20 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
 
+def _is_a_file_name(name: str) -> str:
+    if not name.strip(". ") or len(name.encode()) > LONGEST_NAME or re.search(r"[/\\\x00-\x1f\x7f]", name):
+        raise ValueError(name)
+    return name
+
+
+LONGEST_NAME = 120  # bytes; what is added to it must fit into a file system's 255
+FileName = Annotated[
+    str,
+    AfterValidator(_is_a_file_name),
+    Field(json_schema_extra={"words": f"a file's name, without / and of at most {LONGEST_NAME} bytes"}),
+]
+
+
 class Section(BaseModel):
     """A part of the config. Unknown keys, wrong types, NaN and infinity are refused."""
 
@@ -42,7 +57,7 @@ class Section(BaseModel):
 class RawFile(Section):
     """One file of data/raw/<name>/ and the checksum that it must have."""
 
-    name: str
+    name: FileName
     checksum: str = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
     checksum_of: Literal["file", "content"] = "file"  # content: what is inside a .gz
 
@@ -106,7 +121,7 @@ class PrepareConfig(Section):
 class DataConfig(Section):
     """conf/data: all there is to say of a data set."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)
     layout: Literal["sequence", "image"]
     shape: list[PositiveInt]  # one example: [channels, length] or [channels, height, width]
     classes: Annotated[list[str], Field(min_length=2)]
@@ -120,7 +135,7 @@ class ModelConfig(Section):
     """conf/model: a class by `_target_`, and the keyword arguments it takes (checked against its signature)."""
 
     model_config = ConfigDict(extra="allow")
-    name: str
+    name: FileName
     target: str = Field(alias="_target_")
 
     @property

@@ -33,7 +33,7 @@ def read(config: DataConfig, *, directory: Path) -> RawExamples:
     """
     try:
         reader: Reader = import_function(config.reader, setting="data.reader")
-        return reader(directory)
+        return _checked(reader(directory), config)
     except ImportError as error:
         raise ConfigError(
             f"data.reader={config.reader} needs a package: {error}; type: pip install {error.name}"
@@ -43,6 +43,14 @@ def read(config: DataConfig, *, directory: Path) -> RawExamples:
             f"{config.reader} cannot read {directory}: {type(error).__name__}: {error}; "
             f"type: python src/fetch.py data={config.name}, or mend the reader"
         ) from error
+
+
+def _checked(found: object, config: DataConfig) -> RawExamples:
+    if not isinstance(found, RawExamples):
+        raise DataError(
+            f"{config.reader} returned {type(found).__name__}; allowed: RawExamples of ratchet.data.examples"
+        )
+    return found
 
 
 def arrays(directory: Path) -> RawExamples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import random
+import re
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -20,6 +21,10 @@ from ratchet.errors import ConfigError
 from ratchet.search.settings import SweepSettings
 from ratchet.search.space import SearchSpace
 
+# what a sweep's settings may call: a file of sweeps/ or a command line may come from anywhere
+_CALLABLE = re.compile(
+    r"optuna\.(samplers|pruners)(\.nsgaii)?\.[A-Z]\w*|ratchet\.search\.(halving|auto_sampler)\.[A-Z]\w*|own(\.\w+)+"
+)
 _ONE_SPACE = (GPSampler, CmaEsSampler, QMCSampler)  # they model one space, the same for every trial
 
 
@@ -98,7 +103,21 @@ def _check_pruner(settings: SweepSettings) -> None:
         )
 
 
+def _require_ours(settings: Any, what: str) -> None:
+    """Raises ConfigError for a `_target_`, however deep, that is no sampler or pruner class: it would be called."""
+    inner = settings.values() if isinstance(settings, Mapping) else settings if isinstance(settings, list) else ()
+    for each in inner:
+        _require_ours(each, what)
+    target = settings.get("_target_") if isinstance(settings, Mapping) else None
+    if target is not None and not _CALLABLE.fullmatch(str(target)):
+        raise ConfigError(
+            f"sweep.{what} names _target_={target}, which is not called; allowed: classes of optuna.samplers and "
+            f"optuna.pruners, or your own in src/own; type: sweep/{what}=<option>, options are in sweeps/{what}/"
+        )
+
+
 def _class(wanted: Mapping[str, Any], what: str, base: type) -> type:
+    _require_ours(wanted, what)
     target = wanted.get("_target_")
     try:
         kind = get_class(str(target))

@@ -23,6 +23,7 @@ from ratchet.config.rules import keys_at, rule_at
 from ratchet.config.tree import exists, value_at
 from ratchet.errors import ConfigError
 
+_FILE_NAME = re.compile(r"(?!\.*$)(?=.*\S)[^/\\\x00-\x1f\x7f]{1,120}")  # of a directory: a study has one
 Space = dict[str, str]  # key of the config: values in the override grammar
 
 EXAMPLES = {  # of what no default shows
@@ -82,8 +83,10 @@ class SweepSettings(Section):
     def _name(cls, name: Any) -> Any:
         """A number names a study as well as text does."""
         text = str(name) if isinstance(name, int | float) and not isinstance(name, bool) else name
-        if isinstance(text, str) and (not text.strip() or "/" in text):
-            raise ValueError(f"study is {text!r}; allowed: a name without /; type: sweep.study=<name>")
+        if isinstance(text, str) and not _FILE_NAME.fullmatch(text):
+            raise ValueError(
+                f"study is {text[:60]!r}; allowed: a name without /, at most 120 characters; type: sweep.study=<name>"
+            )
         return text
 
     @field_validator("constraints")
