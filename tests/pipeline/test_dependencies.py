@@ -1,0 +1,104 @@
+"""dvc.yaml names every file of the package that a stage imports and that could change what the stage makes."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ratchet.promotion.training import CODE
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src"
+STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+CHANGES_NOTHING = {
+    "ratchet/__init__.py": "the version",
+    "ratchet/config": "what it makes of conf/ stands in config.lock.yaml, whose keys the stages depend on",
+    "ratchet/errors.py": "texts",
+    "ratchet/files.py": "how files are written",
+    "ratchet/project.py": "where files lie",
+    "ratchet/terminal": "what a person sees",
+    "ratchet/data/staging.py": "how directories are written",
+}
+OF_STAGES = {
+    "compose": {"ratchet/config": ""},  # here it is what decides
+    "train": {
+        "hydra_plugins": "of searches", "ratchet/search": "of searches",
+        "ratchet/commands/ahead.py": "of searches", "ratchet/commands/sweep.py": "of searches",
+        "ratchet/commands/sweep_settings.py": "of searches",
+    },
+    "evaluate": {"ratchet/tracking": "who is told of it"},
+    "fetch": {"ratchet/metrics.py": "of the objective"},
+    "prepare": {"ratchet/metrics.py": "of the objective"},
+}  # fmt: skip
+BEHIND_PREPARED = "ratchet/data/"  # what prepared.py imports of prepare's own: names of splits, the card's form
+
+
+def imports(path: Path) -> set[Path]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    places = [SOURCE.joinpath(*name.split(".")) for name in names]
+    return {file for place in places for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()}
+
+
+@cache
+def imported(script: Path) -> frozenset[str]:
+    """Every file of src/ that a script imports, at whatever depth, relative to src/."""
+    seen: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting += imports(path)
+    return frozenset(path.relative_to(SOURCE).as_posix() for path in seen)
+
+
+def is_within(file: str, places: list[str]) -> bool:
+    return any(file == place or file.startswith(f"{place}/") for place in places)
+
+
+def needed(stage: str) -> list[str]:
+    nothing = [place for place, why in {**CHANGES_NOTHING, **OF_STAGES.get(stage, {})}.items() if why]
+    files = [file for file in imported(SOURCE / f"{stage}.py") if not is_within(file, nothing)]
+    if stage in {"train", "evaluate"}:
+        files = [file for file in files if not file.startswith(BEHIND_PREPARED) or file.endswith("/prepared.py")]
+    return sorted(files)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_what_it_imports(stage: str) -> None:
+    named = [str(dep).removeprefix("src/") for dep in STAGES[stage]["deps"] if str(dep).startswith("src/")]
+    assert [file for file in needed(stage) if not is_within(file, named)] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_nothing_that_it_does_not_import(stage: str) -> None:
+    named = [str(dep).removeprefix("src/") for dep in STAGES[stage]["deps"] if str(dep).startswith("src/ratchet")]
+    files = imported(SOURCE / f"{stage}.py") | {"ratchet/data/generators.py"}  # by its dotted path
+    assert [place for place in named if not any(is_within(file, [place]) for file in files)] == []
+
+
+def test_kept_scores_of_promotion_hang_on_all_that_makes_them() -> None:
+    """Trained by training/train.py, scored by promotion/scores.py."""
+    files = imported(SOURCE / "ratchet/promotion/scores.py") | imported(SOURCE / "ratchet/training/train.py")
+    elsewhere = [
+        *CHANGES_NOTHING,
+        "ratchet/tracking",
+        "ratchet/runs",
+        "ratchet/evidence/intervals.py",
+        "ratchet/metrics.py",
+    ]
+    files = frozenset(file for file in files if not is_within(file, elsewhere))
+    files = frozenset(f for f in files if not f.startswith(BEHIND_PREPARED) or f.endswith("/prepared.py"))
+    named = [place.removeprefix("src/") for place in CODE]
+    assert [file for file in sorted(files) if not is_within(file, named)] == []
