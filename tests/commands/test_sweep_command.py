@@ -271,6 +271,7 @@ def test_a_conditional_search_of_everything(project) -> None:
     assert [row["directory"] for row in rows(directory)] == [str(trial.number) for trial in found]
     best = max(found, key=lambda trial: trial.value)
     assert f"python src/evaluate.py run=runs/sweeps/{directory.name}/{best.number}" in out
+    assert f"python src/compare.py study={directory.name}\n  python src/promote.py study={directory.name}\n" in out
     assert "python src/train.py" in out
 
 

@@ -117,12 +117,18 @@ def test_the_command_of_a_trial_makes_its_config_again(zoo, typed: list[str], se
 def test_the_table_ends_with_a_command_that_a_shell_reads_as_meant(zoo, capsys: pytest.CaptureFixture[str]) -> None:
     plan = zoo.plan("+name='it\\'s','$HOME'", "lr=0.05")
     (study,) = zoo.run(plan).studies
-    show(study.study, plan, command="python train.py", evaluate="python evaluate.py run=")
+    show(
+        study.study,
+        plan,
+        command="python train.py",
+        follow_up=lambda study, trial, run: [f"compare {study} {trial}", f"evaluate run={run}"],
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith(f"study {plan.name}: 2 complete; in ")
-    command, evaluate = (line.strip() for line in lines[-2:])
+    command, compare, evaluate = (line.strip() for line in lines[-3:])
+    assert compare == f"compare {plan.name} None"
     assert shlex.split(command) == ["python", "train.py", "+name='it\\'s'", "lr=0.05"]
-    assert evaluate.startswith("python evaluate.py run=")
+    assert evaluate.startswith("evaluate run=")
     assert re.search(rf"{plan.name}/0$", evaluate)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.search import studies
 from ratchet.search.ledger import STALE, Ledger, is_over, ticket_of
-from ratchet.search.studies import open_storage, patient
+from ratchet.search.studies import open_storage, patient, patiently
 
 
 def cut(storage: BaseStorage, *, seed: int, every: float = 0.2) -> BaseStorage:
@@ -111,3 +112,22 @@ def test_a_driver_that_is_not_installed_is_named(url, driver, to_type, monkeypat
     with pytest.raises(ConfigError) as caught:
         open_storage(url)
     assert str(caught.value) == f"sweep.storage={url.partition(':')[0]}://... needs a driver, {driver}; type: {to_type}"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR])
+def test_what_no_waiting_mends_is_not_waited_for(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("it waited"))
+
+    def fail() -> None:
+        raise OSError(number, "no")
+
+    def fail_within() -> None:
+        try:
+            fail()
+        except OSError as error:
+            raise StorageInternalError("invalid data") from error
+
+    for action in (fail, fail_within):
+        with pytest.raises(OSError, match="no") as caught:
+            patiently(action, say=print)
+        assert caught.value.errno == number

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ratchet.errors import DataError
 from ratchet.terminal.command import note_without_effect, run_command
+
+SOURCE = Path(__file__).parents[2] / "src"
 
 
 def end(function, monkeypatch, *arguments: str, usage: str = "what it does") -> int:
@@ -83,3 +89,46 @@ def test_settings_that_a_script_does_not_read_are_named(capsys):
         reads="data",
     )
     assert capsys.readouterr().err == "note: +model.a=1 has no effect: fetch reads data alone\n"
+
+
+def test_a_mistake_in_a_person_s_own_code_is_one_line_with_its_place(monkeypatch, capsys, tmp_path):
+    (tmp_path / "own").mkdir()
+    file = tmp_path / "own" / "net.py"
+    file.write_text("def forward(x):\n    import json\n    return json.loads(x)\n")
+    namespace: dict = {}
+    exec(compile(file.read_text(), str(file), "exec"), namespace)
+    assert end(lambda _: namespace["forward"]("{"), monkeypatch) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("error: JSONDecodeError in your code, ")
+    assert "own/net.py line 3: Expecting property name" in printed
+    assert printed.count("\n") == 1
+
+
+def test_a_missing_environment_is_one_line(monkeypatch, capsys):
+    error = ModuleNotFoundError("No module named 'hydra'", name="hydra.core")
+    assert end(raising(error), monkeypatch) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: Python has no package hydra.core here ({sys.executable}); type: ")
+    assert printed.rstrip().endswith(("source .venv/bin/activate", "make setup"))
+
+
+def test_a_module_of_ratchet_s_own_that_is_missing_is_a_bug(monkeypatch, capsys):
+    assert end(raising(ModuleNotFoundError("no", name="ratchet.x")), monkeypatch) == 1
+    assert capsys.readouterr().err.startswith("Traceback")
+
+
+def test_a_terminal_that_is_not_utf_8_shows_what_it_can(tmp_path):
+    script = "import sys; from ratchet.terminal.command import run_command\n"
+    script += "run_command(lambda _: print('2 \u00b1 1 \u2013 \u540d'), usage='')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"2 ? 1 ? ?\n", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_one_line_and_the_status_that_shells_give_it(number, monkeypatch, capsys):
+    assert end(lambda _: os.kill(os.getpid(), number), monkeypatch) == 128 + number
+    said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    assert capsys.readouterr().err == f"{said}\n"

@@ -440,3 +440,14 @@ def test_a_second_training_does_not_replace_a_run(trained: Trained) -> None:
     ):
         trained("a", "seed=1")
     assert run.best_checkpoint.read_bytes() == weights_before
+
+
+def test_the_variables_of_a_cluster_make_no_rank_of_a_training(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, _ = trained("alone")
+    for name, value in {"NTASKS": "4", "JOB_ID": "7", "JOB_NAME": "work", "PROCID": "3", "LOCALID": "3"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    run, record = trained("placed")
+    assert record.status == "completed"
+    assert same(weights(run), weights(alone))

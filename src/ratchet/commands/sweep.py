@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shlex
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ class SweptTraining:
             asked=frozenset(text.partition("=")[0].lstrip("+") for text in self.asked),
             preload=self.preload,
             command="python src/train.py",
-            evaluate="python src/evaluate.py run=",
+            follow_up=_follow_up,
             threads=lambda composed: int(composed.trainer.threads),
             trainings=_length,
             measured=lambda composed: measured_before(self.project.runs, composed),
@@ -197,6 +198,16 @@ def _seconds_of_such(run: RunDirectory, composed: DictConfig) -> float | None:
     except (RatchetError, OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return None  # not a run of today's Ratchet
     return record.timings.get("fit") if such and as_long else None
+
+
+def _follow_up(study: str, trial: int | None, run: str) -> list[str]:
+    """What a person types after a study: which is better, is it really, and what is it worth?"""
+    named = shlex.quote(f"study={study}")
+    return [
+        f"python src/compare.py {named}",
+        f"python src/promote.py {named}{'' if trial is None else f' trial={trial}'}",
+        f"python src/evaluate.py {shlex.quote(f'run={run}')}",
+    ]
 
 
 def _length(composed: DictConfig) -> str:

@@ -37,7 +37,7 @@ class TaskFacts:
     typed: frozenset[str] | None = None  # keys that a person fixed on the command line; None: all that are fixed
     preload: tuple[str, ...] = ()  # modules that a training needs, imported once
     command: str = "python <script>"  # how a person trains one config
-    evaluate: str | None = None  # how a person evaluates a run, up to its directory
+    follow_up: Callable[[str, int | None, str], list[str]] | None = None  # what to type after a study: see results.py
     threads: Callable[[DictConfig], int] | None = None  # how many one training uses; None: its share of the cores
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
     measured: Callable[[DictConfig], tuple[float, str] | None] | None = None  # seconds of such a training, and whose

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import optuna
@@ -17,6 +17,8 @@ from ratchet.search.display import relative, told, written
 from ratchet.search.ledger import RESULT, has_result, is_feasible, ticket_of
 from ratchet.search.plan import StudyPlan, in_full
 
+# commands to type after a study: of its name, a trial of the front where there is one, and the best trial's run
+FollowUp = Callable[[str, int | None, str], list[str]]
 SHOWN = 10
 FAILED = 5
 
@@ -57,12 +59,12 @@ def _standing(study: optuna.Study, plan: StudyPlan) -> dict[str, dict[int, str]]
     return standing
 
 
-def show(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str | None) -> None:
+def show(study: optuna.Study, plan: StudyPlan, *, command: str, follow_up: FollowUp | None) -> None:
     """Print the table, best first, and what to type next."""
-    print("\n".join(_lines(study, plan, command=command, evaluate=evaluate)))
+    print("\n".join(_lines(study, plan, command=command, follow_up=follow_up)))
 
 
-def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str | None) -> Iterator[str]:
+def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, follow_up: FollowUp | None) -> Iterator[str]:
     trials = [trial for trial in study.get_trials(deepcopy=False) if has_result(trial)]
     counts = {state: sum(trial.state == state for trial in trials) for state in TrialState}
     tally = [f"{count} {state.name.lower()}" for state, count in counts.items() if count]
@@ -90,8 +92,10 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, evaluate: str 
     elif ranked:
         yield "next:"
         yield f"  {command} {' '.join(map(shlex.quote, overrides_of(ranked[0], plan)))}".rstrip()
-        if evaluate is not None:
-            yield f"  {evaluate}{relative(plan.directory / str(ranked[0].number))}"
+        best = ranked[0].number
+        front = best if len(plan.objectives) > 1 else None
+        for line in follow_up(plan.name, front, relative(plan.directory / str(best))) if follow_up else ():
+            yield f"  {line}"
 
 
 def rank(study: optuna.Study, plan: StudyPlan) -> list[FrozenTrial]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import time
@@ -140,6 +141,12 @@ def _changes(part: str, before: Any, now: Any) -> list[str]:
     return [f"{named}{key} was {before.get(key, 'absent')}, is {now.get(key, 'absent')}" for key in dict.fromkeys(keys)]
 
 
+# what no waiting mends: no permission, a read-only disk, a name that is none
+_FOR_GOOD = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.EEXIST,
+}  # fmt: skip
+
+
 def patiently(action: Callable[[], Result], *, say: Callable[[str], None]) -> Result:
     """Do something with the storage; where it is away, try again for a minute. Raises RatchetError, or its OSError."""
     began, wait, told = time.monotonic(), 0.2, False
@@ -148,6 +155,8 @@ def patiently(action: Callable[[], Result], *, say: Callable[[str], None]) -> Re
             return action()
         except (StorageInternalError, OSError) as error:
             cause = error.__cause__ or error  # Optuna takes any failure for invalid data
+            if isinstance(cause, OSError) and cause.errno in _FOR_GOOD:
+                raise cause from None
             line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
             if time.monotonic() - began > PATIENCE:
                 if isinstance(error, OSError):

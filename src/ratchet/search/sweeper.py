@@ -263,7 +263,7 @@ def report(worker: Worker, facts: TaskFacts) -> None:
     """Each study's table."""
     failed = 0
     for study in worker.studies:
-        results.show(study.study, study.plan, command=facts.command, evaluate=facts.evaluate)
+        results.show(study.study, study.plan, command=facts.command, follow_up=facts.follow_up)
         tell_recheck(study.study, study.plan, facts)
         failed += sum(results.has_failed(trial) for trial in study.study.get_trials(deepcopy=False))
         left = study.plan.n_trials - study.ledger.finished()

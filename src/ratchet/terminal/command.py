@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from ratchet.errors import Interrupted, RatchetError
@@ -32,6 +34,9 @@ def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> N
         os.environ[DEBUG] = "1"
     if DEBUG not in os.environ:
         warnings.simplefilter("ignore")  # the libraries' own notices are not for this user
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 shows ? for what it lacks
+            stream.reconfigure(errors="replace")
     if usage and {"-h", "--help"} & set(arguments):
         print(usage.strip())
         raise SystemExit(0)
@@ -89,6 +94,26 @@ def report(error: Exception) -> None:
         print(f"error: {line}", file=sys.stderr)
 
 
+def own_code(error: BaseException) -> str | None:
+    """Where in src/own an exception was raised, or passed on to what raised it; None where it has not been there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if "own" in Path(frame.filename).parts[-3:-1]]
+    return f"{os.path.relpath(inside[-1].filename)} line {inside[-1].lineno}" if inside else None
+
+
+def _is_of_a_package(error: ModuleNotFoundError) -> bool:
+    return (error.name or "").partition(".")[0] not in {"", "ratchet", "own", "hydra_plugins"}
+
+
+def _environment() -> str:
+    """What to type where a package is missing: the project's environment, if it is another one than this."""
+    root = Path(__file__).resolve().parents[3]
+    here = Path(sys.prefix).resolve() == (root / ".venv").resolve()
+    if here or not (root / "Makefile").is_file():
+        return "make setup"
+    return "source .venv/bin/activate" if (root / ".venv" / "bin" / "activate").is_file() else "make setup"
+
+
 def note_without_effect(overrides: Sequence[str], *, script: str, reads: str) -> None:
     """Say on stderr which of these valid overrides a script does not read: one that reads a single section."""
     for text in overrides:
@@ -96,10 +121,15 @@ def note_without_effect(overrides: Sequence[str], *, script: str, reads: str) ->
             print(f"note: {text} has no effect: {script} reads {reads} alone", file=sys.stderr)
 
 
-def one_line(error: BaseException) -> str | None:
+def one_line(error: BaseException) -> str | None:  # noqa: PLR0911 - one for each kind
     """The line for a mistake that a person can mend; None for a bug."""
     if isinstance(error, RatchetError):
         return " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and _is_of_a_package(error):
+        return f"Python has no package {error.name} here ({sys.executable}); type: {_environment()}"
+    if (place := own_code(error)) is not None:
+        line = next(iter(str(error).splitlines()), "")
+        return f"{type(error).__name__} in your code, {place}: {line}; type: the same with --debug, for the traceback"
     if isinstance(error, OSError):
         where = f" {error.filename}" if error.filename else ""
         if error.errno == errno.ENOSPC:

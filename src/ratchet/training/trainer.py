@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.profilers import SimpleProfiler
@@ -81,6 +82,7 @@ def build_trainer(
         gradient_clip_val=settings.gradient_clip,
         deterministic=settings.deterministic,
         callbacks=callbacks,
+        plugins=[LightningEnvironment()],  # not that of a cluster whose variables a shell happens to have
         logger=loggers or False,
         profiler=SimpleProfiler(dirpath=run.path, filename="profile") if settings.profile else None,
         default_root_dir=run.path,
