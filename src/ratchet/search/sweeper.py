@@ -183,9 +183,7 @@ class WorkerTask:
                 display.say(note)
             worker = self.worker(composer, slots=slots, live=live, display=display)
             opened()
-            if not self.orders:
-                worker.introduce()
-            worker.run()
+            worker.run(introduce=not self.orders)
             wanted = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
             plans = [plan for plan in wanted if plan is not None]
             if plans and not worker.interrupted:
@@ -193,9 +191,7 @@ class WorkerTask:
                     plan.directory.mkdir(parents=True, exist_ok=True)
                 again = replace(self, plans=tuple(plans)).worker(composer, slots=slots, live=live, display=display)
                 again.ordered_in = worker.ordered_in
-                if not self.orders:
-                    again.introduce()
-                again.run()
+                again.run(introduce=not self.orders)
         return worker
 
     def worker(

@@ -129,14 +129,19 @@ class Worker:
         """A note for a person."""
         self._display.say(line)
 
-    def run(self) -> None:
-        """Work until there is nothing left, Ctrl-C, or a timeout."""
+    def run(self, *, introduce: bool = False) -> None:
+        """Work until there is nothing left, Ctrl-C, or a timeout.
+
+        With `introduce` a person is told of the studies first: once something is said, Ctrl-C ends as it should.
+        """
         gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         with (
             handled_by(signal.SIG_IGN if self._orders else lambda *_: self._interrupt(), signal.SIGINT),
             handled_by(lambda number, _: self._terminate(number), signal.SIGTERM, signal.SIGHUP),
         ):
             try:
+                if introduce:
+                    self.introduce()
                 self._loop()
                 self.export()
             finally:
