@@ -29,7 +29,7 @@ from ratchet.search.progress import Active, OpenStudy
 from ratchet.search.results import export
 from ratchet.search.samplers import build_sampler
 from ratchet.search.settlement import Settlement
-from ratchet.search.signals import handled_by
+from ratchet.search.signals import blocked, handled_by
 from ratchet.search.slots import Slot
 from ratchet.search.studies import as_it_began, open_study, patiently
 
@@ -141,7 +141,8 @@ class Worker:
         ):
             try:
                 if introduce:
-                    self.introduce()
+                    with blocked(signal.SIGINT):  # its handler prints too, and would print what is half printed again
+                        self.introduce()
                 self._loop()
                 self.export()
             finally:
