@@ -39,6 +39,7 @@ SPACE = [
     "optimizer.lr=tag(log, interval(1e-4, 1e-1))", "optimizer.weight_decay=tag(log, interval(1e-5, 1e-1))",
     "model.width=int(interval(8, 48))", "model.dropout=interval(0.0, 0.5)",
 ]  # fmt: skip
+RUN_AGAIN = ("interrupted", "killed")  # a search that was stopped has such trials, and others that ran in their place
 AIMS = {"basic": "1/6", "joblib": "1/3.5", "ray": "1/4", "ray-reused": "1/1.7", "ideal": "1.5"}
 Given = Mapping[str, str]
 
@@ -193,13 +194,16 @@ def ratchet(
         with (folder / "study" / "trials.csv").open(encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
         values = [float(row["metrics/validation/accuracy"]) for row in rows if row["state"] == "complete"]
-        return seen, max(values), sum(steps_of(folder / "study" / row["number"]) for row in rows)
+        counted = [row for row in rows if row["failure"] not in RUN_AGAIN]
+        return seen, max(values), sum(steps_of(folder / "study" / row["number"]) for row in counted)
 
 
 def steps_of(run: Path) -> int:
-    """Of a trial, pruned or not: the last line of its learning curve."""
+    """Of a trial, pruned or not: the last line of its learning curve, 0 where it ended before the first."""
+    if not (run / "metrics.csv").is_file():
+        return 0
     with (run / "metrics.csv").open(encoding="utf-8") as stream:
-        return max(int(float(row["step"])) for row in csv.DictReader(stream))
+        return max((int(float(row["step"])) for row in csv.DictReader(stream)), default=0)
 
 
 def peer(name: str, trials: int, steps: int) -> Watched:

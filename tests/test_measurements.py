@@ -36,6 +36,13 @@ def load(path: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+@pytest.fixture
+def search(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """bench/search.py, which imports its neighbours."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "bench"))
+    return load("bench/search.py", monkeypatch)
+
+
 def composed(project: Project, arguments: list[str]) -> Config:
     """The config of a command line, without what only Hydra and evaluate read."""
     return load_config(project, [each for each in arguments if not each.startswith(("hydra.", "run="))])
@@ -81,3 +88,30 @@ def test_training_is_timed_of_what_conf_says(chosen, monkeypatch, capsys):
     assert {config.data.name for config in configs} == {"mnist1d", "fashion_mnist"}
     assert all(is_of_conf_alone(config) for config in configs)
     assert "1.00" in capsys.readouterr().out
+
+
+STOPPED = """number,state,failure,metrics/validation/accuracy
+0,complete,,0.5
+1,fail,interrupted,
+2,fail,killed,
+3,fail,non-finite loss,
+4,pruned,,
+5,complete,,0.75
+6,fail,config error,
+"""
+
+
+def test_a_search_that_was_stopped_and_went_on_counts_each_configuration_once(search, monkeypatch, tmp_path):
+    """Of a trial that was run again its own steps do not count; one that ended before its first validation has none."""
+
+    def leave_a_study(*_: object, folder: Path, **__: object) -> object:
+        (folder / "study").mkdir()
+        (folder / "study" / "trials.csv").write_text(STOPPED)
+        for number, steps in {0: 30, 2: 7, 3: 10, 4: 6, 5: 30}.items():  # 1 was interrupted before it had any
+            (folder / "study" / str(number)).mkdir()
+            (folder / "study" / str(number) / "metrics.csv").write_text(f"epoch,step\n0,3\n1,{steps}\n")
+        return object()
+
+    monkeypatch.setattr(search, "watch", leave_a_study)
+    _, best, steps = search.ratchet(4, 30, kept=str(tmp_path))
+    assert (best, steps) == (0.75, 30 + 10 + 6 + 30)
