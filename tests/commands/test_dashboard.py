@@ -72,10 +72,11 @@ def test_a_port_that_is_taken_is_named(study):
 class Served:
     """A dashboard in a process of its own."""
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, *before: str) -> None:
+        """`before`: a command that takes another one to run as its arguments."""
         os.environ["RATCHET_RUNS"] = str(runs)
         self.process = subprocess.Popen(
-            [sys.executable, str(SOURCE / "dashboard.py"), "port=0"], text=True, start_new_session=True,
+            [*before, sys.executable, str(SOURCE / "dashboard.py"), "port=0"], text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -158,3 +159,19 @@ def test_a_study_cannot_be_removed_from_the_page_and_ctrl_c_is_quiet(study, serv
     served.process.send_signal(signal.SIGINT)
     assert served.process.communicate(timeout=60) == ("", "")
     assert served.process.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ignored", ["INT", "HUP", "INT HUP", ""], ids=["background", "nohup", "both", "terminal"])
+def test_it_ends_where_ctrl_c_was_ignored_when_it_began(sweeps, study, ignored: str, number: signal.Signals) -> None:
+    """As it is for `nohup`, and for what a script runs in its background: such a process is ended by its id."""
+    command = f"trap '' {ignored}; exec \"$0\" \"$@\"" if ignored else 'exec "$0" "$@"'
+    dashboard = Served(sweeps.parent, "bash", "-c", command)
+    assert list(dashboard.studies()) == ["a"]
+    dashboard.process.send_signal(number)
+    try:
+        assert dashboard.process.communicate(timeout=60) == ("", "")
+    finally:
+        dashboard.process.kill()
+    assert dashboard.process.returncode == 0

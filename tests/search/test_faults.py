@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ def processes() -> dict[int, list[str]]:
 
 def children(pid: int, fields: dict[int, list[str]]) -> list[int]:
     return [each for each, stat in fields.items() if int(stat[1]) == pid]
+
+
+def alive() -> list[int]:
+    """What runs: neither dead nor only waiting to be counted by who started it."""
+    return [pid for pid, stat in processes().items() if stat[0] not in "ZX"]
 
 
 def result(trial: FrozenTrial) -> dict[str, Any]:
@@ -191,6 +197,21 @@ def test_a_training_that_hears_no_stop_is_ended(application) -> None:
     (trial,) = application.trials
     assert (result(trial)["failure"], result(trial)["error"]) == ("timeout", "longer than 1 s")
     assert time.monotonic() - began < 60
+
+
+def test_what_a_trial_started_ends_with_it_also_where_it_ended_by_itself(application) -> None:
+    """It is told to stop after its time, and does; the process that it had started is not told, and would go on."""
+    process = application.start("mood=parent", trial_timeout=3, retries=0)
+    child = int(until(lambda: (application.directory / "0" / "child").read_text()))
+    assert child in alive()
+    process.communicate(timeout=60)
+    (trial,) = application.trials
+    assert result(trial)["failure"] == "timeout"
+    try:
+        until(lambda: child not in alive(), seconds=30)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def test_a_study_whose_trials_all_fail_alike_ends_early(application) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -44,7 +45,10 @@ def act(mood: str) -> None:
         raise ValueError("it does not go")
     if mood == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    if mood in {"hang", "deaf"}:
+    if mood == "parent":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        Path(HydraConfig.get().runtime.output_dir, "child").write_text(str(child.pid))
+    if mood in {"hang", "deaf", "parent"}:
         if mood == "deaf":
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         time.sleep(600)
