@@ -202,7 +202,7 @@ def test_a_training_that_hears_no_stop_is_ended(application) -> None:
 def test_what_a_trial_started_ends_with_it_also_where_it_ended_by_itself(application) -> None:
     """It is told to stop after its time, and does; the process that it had started is not told, and would go on."""
     process = application.start("mood=parent", trial_timeout=3, retries=0)
-    child = int(until(lambda: (application.directory / "0" / "child").read_text()))
+    child = int(until((application.directory / "0" / "child").read_text))
     assert child in alive()
     process.communicate(timeout=60)
     (trial,) = application.trials
