@@ -166,7 +166,7 @@ def test_a_study_cannot_be_removed_from_the_page_and_ctrl_c_is_quiet(study, serv
 @pytest.mark.parametrize("ignored", ["INT", "HUP", "INT HUP", ""], ids=["background", "nohup", "both", "terminal"])
 def test_it_ends_where_ctrl_c_was_ignored_when_it_began(sweeps, study, ignored: str, number: signal.Signals) -> None:
     """As it is for `nohup`, and for what a script runs in its background: such a process is ended by its id."""
-    command = f"trap '' {ignored}; exec \"$0\" \"$@\"" if ignored else 'exec "$0" "$@"'
+    command = f'trap \'\' {ignored}; exec "$0" "$@"' if ignored else 'exec "$0" "$@"'
     dashboard = Served(sweeps.parent, "bash", "-c", command)
     assert list(dashboard.studies()) == ["a"]
     dashboard.process.send_signal(number)
