@@ -7,6 +7,10 @@ class RatchetError(Exception):
     """Something the user can put right. The message says what was got, what is allowed and what to type."""
 
 
+class FileError(RatchetError, ValueError):
+    """A file is no regular one, too large, no text, or not of the structure that its name stands for."""
+
+
 class ConfigError(RatchetError):
     """The configuration cannot be composed, or asks for something that is not allowed."""
 

@@ -1,10 +1,59 @@
-"""Files that are written whole or not at all, and never through a link."""
+"""Files that are written whole or not at all, never through a link, and read only where they are files that end."""
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
+import stat
 from pathlib import Path
+from typing import Any, BinaryIO
+
+from ratchet.errors import FileError
+
+DOCUMENT = 2**24  # bytes of a file that is read whole, at most: those written here are hundreds of times smaller
+_KINDS = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device",
+          stat.S_IFDIR: "directory"}  # fmt: skip
+
+
+def open_regular(path: Path, *, limit: int = DOCUMENT) -> BinaryIO:
+    """Open a file for reading, of at most `limit` bytes. Nothing is waited for: a pipe is refused, and no device read.
+
+    Raises FileError for what is no such file, OSError as opening does.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "special file")
+        raise FileError(f"{path} is a {kind} where a file is needed; type: ls -ldL {shlex.quote(str(path))}")
+    if status.st_size > limit:
+        raise FileError(
+            f"{path} has {status.st_size:,} bytes, and such a file at most {limit:,}: it is another one; "
+            f"type: ls -lL {shlex.quote(str(path))}"
+        )
+    return path.open("rb")
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises FileError for what is no regular file of UTF-8, OSError as opening does."""
+    with open_regular(path) as stream:
+        content = stream.read()
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FileError(f"{path} line {line} is no UTF-8 text: byte 0x{content[error.start]:02x}") from error
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises FileError for what is none, OSError as opening does."""
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FileError(f"{path} line {error.lineno} is no JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; a thousand brackets
+        raise FileError(f"{path} is no JSON that can be read: {error}") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -175,3 +175,24 @@ def test_it_ends_where_ctrl_c_was_ignored_when_it_began(sweeps, study, ignored: 
     finally:
         dashboard.process.kill()
     assert dashboard.process.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_damaged_study_is_named_and_the_others_are_served(sweeps, study):
+    (sweeps / "b").mkdir()
+    (sweeps / "b/study.journal").write_bytes((sweeps / "a/study.journal").read_bytes() + b"null\n")
+    dashboard = Served(sweeps.parent)
+    try:
+        assert list(dashboard.studies()) == ["a"]
+    finally:
+        dashboard.process.send_signal(signal.SIGINT)
+        _, said = dashboard.process.communicate(timeout=60)
+    assert "note: left out: " in said
+    assert "b/study.journal line 2 is damaged (NoneType" in said
+    assert said.count("\n") == 1
+
+
+def test_where_the_only_study_is_damaged_there_is_none_to_show(sweeps, study, capsys):
+    (sweeps / "a/study.journal").write_bytes(b"null\n")
+    assert "none of the studies in" in complaint("port=0")
+    assert "a/study.journal line 1 is damaged" in capsys.readouterr().err

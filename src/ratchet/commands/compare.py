@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> None:
 
     gathered = runs_named(project, typed.runs) if typed.runs else gather(project)
     for line in gathered.unread:
-        print(f"note: left out, it cannot be read: {line}", file=sys.stderr)
+        print(f"note: cannot be read: {line}", file=sys.stderr)
     runs: Sequence[Any] = gathered.runs
     if not runs:
         raise RatchetError("there is no run to compare yet; type: python src/train.py -m model=logistic,cnn")

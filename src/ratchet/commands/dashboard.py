@@ -54,9 +54,17 @@ def _application(sweeps: Path) -> WSGIApplication:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    studies = Collection(lambda: storages(sweeps), say=lambda line: print(f"note: {line}", file=sys.stderr))
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        print(f"note: {line}", file=sys.stderr)
+
+    studies = Collection(lambda: storages(sweeps), say=say)
     if not studies.get_all_studies():
         where = os.path.relpath(sweeps)
+        if said:
+            raise RatchetError(f"none of the studies in {where} can be read; type: what the note above says")
         raise RatchetError(f"there is no study in {where} yet; type: python src/train.py -m model=cnn,mlp")
     application: Any = optuna_dashboard.wsgi(studies)
     application.add_hook("before_request", _only_look)

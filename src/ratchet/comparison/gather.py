@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.comparison.config_files import read_flat
+from ratchet.errors import FileError
+from ratchet.files import DOCUMENT, open_regular
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.directory import run_directories
@@ -86,12 +88,13 @@ def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
         try:
             runs[place] = _read(RunDirectory(place), studies)
         except (ValueError, OSError) as error:
-            unread.append(f"{os.path.relpath(place)}: {str(error).splitlines()[0]}")
+            where = "" if isinstance(error, FileError) else f"{os.path.relpath(place)}: "
+            unread.append(f"{where}{str(error).splitlines()[0]}")
     for found in studies.without_run(runs):
         place = found.directory.path
         if any(folder in named for folder in (place, *place.parents)):  # the study's others are not meant
             runs[place] = found
-    return Gathered(oldest_first(runs.values()), tuple(unread))
+    return Gathered(oldest_first(runs.values()), (*unread, *studies.unread))
 
 
 def oldest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
@@ -117,6 +120,7 @@ class _Studies:
         self._tables: dict[Path, dict[int, dict[str, str]]] = {}
         self._searched: dict[Path, bool] = {}
         self._example: dict[Path, Run] = {}
+        self.unread: list[str] = []  # as Gathered's
 
     def told(self, run: Run) -> Run:
         """The run with what its study knows of it."""
@@ -153,7 +157,11 @@ class _Studies:
     def _is_search(self, home: Path) -> bool:
         """Whether the trials were sampled. Unknown counts as sampled; a grid or a recheck was not."""
         if home not in self._searched:
-            space = _space(home / "study.journal")
+            try:
+                space = _space(home / "study.journal")
+            except (FileError, OSError) as error:
+                self.unread.append(f"{error}; the trials of {home.name} are taken for those of a search")
+                space = None
             self._searched[home] = space is None or (bool(space) and "each of" not in space)
         return self._searched[home]
 
@@ -165,13 +173,23 @@ def _beyond(row: Mapping[str, str]) -> str:
 
 
 def _space(journal: Path) -> dict[str, Any] | None:
-    """The space of a study, from the first lines of its journal; None where they do not say it, {} for a recheck."""
+    """The space of a study, from the first lines of its journal; None where they do not say it, {} for a recheck.
+
+    Raises FileError for a line among them that says nothing.
+    """
     try:
-        with journal.open(encoding="utf-8") as stream:
-            for line, _ in zip(stream, range(10), strict=False):
+        stream = open_regular(journal, limit=2**40)
+    except FileNotFoundError:
+        return None  # its storage is another one
+    with stream:
+        for number in range(1, 11):
+            line = stream.readline(DOCUMENT)
+            if not line.endswith(b"\n"):
+                return None  # not yet written
+            try:
                 identity = json.loads(line).get("user_attr", {}).get("ratchet:study")
                 if identity is not None:
                     return dict(identity.get("space") or {})
-    except (OSError, ValueError, AttributeError):
-        return None
+            except (ValueError, RecursionError, AttributeError, TypeError) as error:
+                raise FileError(f"{os.path.relpath(journal)} line {number} is damaged") from error
     return None

@@ -15,7 +15,9 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.errors import ConfigError, RatchetError
+from ratchet.errors import FileError, RatchetError
+from ratchet.files import open_regular
+from ratchet.search.journal import LARGEST
 from ratchet.search.studies import open_storage
 
 _STRIDE = 2**20  # storages that a collection can hold; an id stays below what JavaScript counts exactly
@@ -31,7 +33,9 @@ class Collection(BaseStorage):
     def __init__(self, find: Callable[[], Iterable[str]], *, say: Callable[[str], None]) -> None:
         self._find, self._say = find, say
         self._storages: list[BaseStorage] = []
-        self._opened: dict[tuple[str, bytes], int | None] = {}  # None: it could not be opened
+        self._opened: dict[tuple[str, bytes], int] = {}
+        self._unopened: dict[str, object] = {}  # what could not be opened, as it was then
+        self._said: set[str] = set()
         self._lock = threading.Lock()
 
     def _present(self) -> list[int]:
@@ -41,14 +45,21 @@ class Collection(BaseStorage):
         return [number for number in known if number is not None]
 
     def _number(self, key: tuple[str, bytes]) -> int | None:
-        if key not in self._opened:
-            self._opened[key] = None
+        where, state = key[0], _state(key[0])
+        if key not in self._opened and self._unopened.get(where, self) != state:
             try:
-                self._storages.append(open_storage(key[0]))
+                self._storages.append(open_storage(where))
                 self._opened[key] = len(self._storages) - 1
-            except (ConfigError, OSError) as error:
-                self._say(f"left out: {error}")
-        return self._opened[key]
+            except (RatchetError, OSError) as error:
+                self._leave_out(error)
+                self._unopened[where] = state
+        return self._opened.get(key)
+
+    def _leave_out(self, error: Exception) -> None:
+        line = f"left out: {error}"
+        if line not in self._said:
+            self._said.add(line)
+            self._say(line)
 
     def _inside(self, outer: int) -> tuple[BaseStorage, int]:
         inner, number = divmod(outer, _STRIDE)
@@ -66,6 +77,9 @@ class Collection(BaseStorage):
                 studies = self._storages[number].get_all_studies()
             except (StorageInternalError, OSError):
                 continue  # its directory was removed, or its server is away
+            except RatchetError as error:
+                self._leave_out(error)
+                continue
             names = {study.study_name for study in found}
             found += [_renumbered(study, number, names) for study in studies]
         return found
@@ -95,10 +109,12 @@ class Collection(BaseStorage):
         return storage.get_study_system_attrs(inner)
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        self.get_study_directions(study_id)  # or KeyError, before anything is written
         storage, inner = self._inside(study_id)
         storage.set_study_user_attr(inner, key, value)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        self.get_study_directions(study_id)  # or KeyError, before anything is written
         storage, inner = self._inside(study_id)
         storage.set_study_system_attr(inner, key, value)
 
@@ -116,10 +132,12 @@ class Collection(BaseStorage):
         return [_renumbered_trial(trial, study_id % _STRIDE) for trial in trials]
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self.get_trial(trial_id)  # or KeyError, before anything is written
         storage, inner = self._inside(trial_id)
         storage.set_trial_user_attr(inner, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        self.get_trial(trial_id)  # or KeyError, before anything is written
         storage, inner = self._inside(trial_id)
         storage.set_trial_system_attr(inner, key, value)
 
@@ -146,12 +164,21 @@ class Collection(BaseStorage):
         _refuse("run by its sweep alone")
 
 
+def _state(where: str) -> object:
+    """Of a journal: another one once it was written to or replaced."""
+    try:
+        status = Path(where).stat()
+    except OSError:  # no path, or not there any more
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
 def _beginning(where: str) -> bytes:
     """Of a journal: it names the process that made it, so a journal made again is told from the one before."""
     try:
-        with Path(where).open("rb") as stream:
-            return stream.readline()
-    except OSError:  # no path, or not there any more
+        with open_regular(Path(where), limit=LARGEST) as stream:
+            return stream.readline(_STRIDE)
+    except (OSError, FileError):  # no path, not there any more, or no file
         return b""
 
 

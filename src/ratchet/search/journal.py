@@ -5,20 +5,24 @@ from __future__ import annotations
 import copy
 import json
 import os
+import shlex
 import time
 from collections.abc import Container, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.files import open_regular
+from ratchet.search.damage import DamagedJournalError, DamagedLineError, parsed
 from ratchet.search.host import Process
 
 _FOREIGN_GRACE = 30.0  # seconds that a lock of another machine may stay unchanged
 _FINISHED = tuple(state for state in TrialState if state.is_finished())
+LARGEST = 2**32  # bytes of a journal: millions of trials
 _SYNC_EVERY = 1.0  # seconds between two flushes to disk; a kill loses nothing of what was written, a power cut this
 
 
@@ -27,6 +31,8 @@ class Journal(JournalFileBackend):
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            open_regular(path, limit=LARGEST).close()
         super().__init__(str(path), lock_obj=OwnedLock(path))
         self._synced = time.monotonic()
         self._waits, self._waiting = False, list[dict[str, Any]]()
@@ -67,19 +73,76 @@ class Journal(JournalFileBackend):
                 self._synced = time.monotonic()
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """What was appended since. Nearly always nothing: that is seen by the size, and the file is left closed."""
+        """What was appended since. Nearly always nothing: that is seen by the size, and the file is left closed.
+
+        Raises DamagedLineError at a line that is no operation.
+        """
         if self._waiting and not self._waits:
             self.append_logs([])
-        if os.stat(self._file_path).st_size != self._log_number_offset.get(log_number_from):  # noqa: PTH116
-            yield from super().read_logs(log_number_from)
+        offset = self._log_number_offset[log_number_from]
+        if os.stat(self._file_path).st_size == offset:  # noqa: PTH116
+            return
+        with Path(self._file_path).open("rb") as stream:
+            stream.seek(offset)
+            for number, line in enumerate(stream, log_number_from + 1):
+                if not line.endswith(b"\n"):
+                    return  # somebody writes it just now
+                log = parsed(line)
+                offset += len(line)
+                self._log_number_offset[number] = offset
+                yield log
 
 
 class JournalStudies(JournalStorage):
-    """Optuna's storage on a journal, whose list of all trials is kept, not made anew for each look at it."""
+    """Optuna's storage on a journal, whose list of all trials is kept, not made anew for each look at it.
 
-    def __init__(self, log_storage: BaseJournalBackend) -> None:
+    Whatever reads or writes raises DamagedJournalError where a line is no operation, or cannot follow those before it.
+    """
+
+    def __init__(self, log_storage: Journal) -> None:
         super().__init__(log_storage)
         self._keep()
+
+    def _sync_with_backend(self) -> None:
+        try:
+            for log in self._backend.read_logs(self._replay_result.log_number_read):
+                self._replay(log)
+        except DamagedLineError as error:
+            raise DamagedJournalError(self._told(str(error))) from error
+
+    def _replay(self, log: dict[str, Any]) -> None:
+        """Do one operation. What Optuna refuses to whoever asks for it raises that; the line is a whole one."""
+        result, read = self._replay_result, self._replay_result.log_number_read
+        ours = log["worker_id"] == result.worker_id
+        try:
+            if not ours and log.get("trial_id", -1) >= len(result._trials):
+                raise DamagedLineError(f"trial_id is {log['trial_id']}, of {len(result._trials)} that began before")
+            if not ours and log.get("study_id", -1) >= result._next_study_id:
+                raise DamagedLineError(
+                    f"study_id is {log['study_id']}, of {result._next_study_id} that were made before"
+                )
+            result.apply_logs([log])
+        except Exception as error:
+            if ours:
+                raise
+            result.log_number_read = read  # so that the next look does not begin behind it
+            raise DamagedLineError(
+                f"{type(error).__name__}: {error}" if type(error) is not DamagedLineError else error
+            ) from error
+
+    def _told(self, reason: str) -> str:
+        """One line: which line of which file is damaged, what can be read, and what to type."""
+        path = os.path.relpath(getattr(self._backend, "_file_path", "the journal"))
+        before = self._replay_result.log_number_read
+        trials = self._replay_result._trials.values()
+        finished = sum(trial.state.is_finished() for trial in trials)
+        whole, aside = shlex.quote(path), shlex.quote(f"{path}.damaged")
+        typed = f"mv {whole} {aside} && head -n {before} {aside} > {whole}"
+        return (
+            f"{path} line {before + 1} is damaged ({reason}); what can be read is the {before} lines before it: "
+            f"{len(trials)} trials, {finished} of them finished, and each trial's directory; "
+            f"type: {typed}, and the same command again, to go on from there"
+        )
 
     def __getstate__(self) -> dict[Any, Any]:
         return {
@@ -144,7 +207,7 @@ def _cut_torn_line(stream: BinaryIO) -> int:
     kept = 0
     for start in reversed(range(0, end, 65536)):
         stream.seek(start)
-        found = stream.read(end - start).rfind(b"\n")
+        found = stream.read(65536).rfind(b"\n")
         if found >= 0:
             kept = start + found + 1
             break
