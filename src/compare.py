@@ -10,6 +10,7 @@ python src/compare.py output=<folder>             the files elsewhere
 python src/compare.py push=true                   the table to W&B too; without it where the runs were online
 """
 
+import ratchet.terminal.early  # noqa: F401 - from here on signals are heard
 from ratchet.terminal.command import run_command
 
 

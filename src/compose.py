@@ -3,6 +3,7 @@
 python src/compose.py                 what dvc repro runs first
 """
 
+import ratchet.terminal.early  # noqa: F401 - from here on signals are heard
 from ratchet.terminal.command import run_command
 
 

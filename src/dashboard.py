@@ -4,6 +4,7 @@ python src/dashboard.py              http://127.0.0.1:8080/
 python src/dashboard.py port=8081    another port; 0: any free one
 """
 
+import ratchet.terminal.early  # noqa: F401 - from here on signals are heard
 from ratchet.terminal.command import run_command
 
 

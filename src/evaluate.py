@@ -6,6 +6,7 @@ python src/evaluate.py evaluation.bootstrap=0 any value of evaluation: --cfg job
 python src/evaluate.py logger.mode=online     W&B otherwise than the run was trained with; logger=none: not at all
 """
 
+import ratchet.terminal.early  # noqa: F401 - from here on signals are heard
 from ratchet.terminal.command import note_without_effect, run_command
 
 

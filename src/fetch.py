@@ -4,6 +4,7 @@ python src/fetch.py                     the data set of params.yaml
 python src/fetch.py data=fashion_mnist  another one of conf/data/
 """
 
+import ratchet.terminal.early  # noqa: F401 - from here on signals are heard
 from ratchet.terminal.command import note_without_effect, run_command
 
 

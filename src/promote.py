@@ -14,6 +14,7 @@ Challenger and champion are trained on 5, then 10, then 15 seeds that no sweep m
 After a stop of any kind the same command goes on. Exit status 0: promoted; 3: the champion stays.
 """
 
+import ratchet.terminal.early  # noqa: F401 - from here on signals are heard
 from ratchet.terminal.command import run_command
 
 

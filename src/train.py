@@ -1,11 +1,13 @@
 """Stage train: a run directory from the prepared arrays. `python src/train.py --help` says what can be chosen."""
 
-from ratchet.commands.ahead import begun_ahead
+import ratchet.terminal.early  # noqa: F401 - from here on signals are heard
 from ratchet.terminal.command import run_command
 
 
 def main(arguments: list[str]) -> int:
     """Train what params.yaml and the command line name."""
+    from ratchet.commands.ahead import begun_ahead
+
     with begun_ahead(arguments):
         from ratchet.commands.train import main as application
 

@@ -59,3 +59,13 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.number = signal.Signals(number)
+
+    @property
+    def said(self) -> str:
+        """What a person reads of it."""
+        return "interrupted" if self.number == signal.SIGINT else f"ended by {self.number.name}"
+
+    @property
+    def status(self) -> int:
+        """The exit status, as shells report a signal."""
+        return 128 + self.number

@@ -311,6 +311,21 @@ def test_several_objectives_end_in_a_front_and_a_constraint_is_kept(project) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_sweep_that_is_told_to_end_has_the_status_of_a_training(project, number) -> None:
+    process = start(project, "model=logistic", "seed=1,2", "trainer.max_epochs=100000", "sweep.n_jobs=1")
+    while not list(project.runs.glob("sweeps/*/0/checkpoints/*.ckpt")) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, err
+    assert err.splitlines()[-1] == f"ended by {number.name}"
+    assert "Traceback" not in err
+    (record,) = project.runs.glob("sweeps/*/0/run.json")
+    assert json.loads(record.read_text())["status"] == "interrupted"
+
+
+@pytest.mark.slow
 def test_ctrl_c_lets_trials_finish_and_the_same_command_goes_on(project) -> None:
     typed = ["model=logistic", "seed=1,2,3,4,5,6", "trainer.max_epochs=1", "sweep.n_jobs=1"]
     process = start(project, *typed)

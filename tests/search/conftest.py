@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,10 +125,11 @@ class Application:
         given = [f"+hydra.sweeper.sweeps.grid.{key}={value}" for key, value in settings.items()]
         return [sys.executable, str(QUADRATIC), "-m", *arguments, f"hydra.sweep.dir={self.directory}", *given]
 
-    def start(self, *arguments: str, **settings: Any) -> subprocess.Popen[str]:
-        """In a process group of its own."""
+    def start(self, *arguments: str, before: Sequence[str] = (), **settings: Any) -> subprocess.Popen[str]:
+        """In a process group of its own; `before`: a command that takes another one to run as its arguments."""
+        command = [*before, *self.command(*arguments, **settings)]
         process = subprocess.Popen(
-            self.command(*arguments, **settings), cwd=self.directory.parent, env=dict(os.environ), text=True,
+            command, cwd=self.directory.parent, env=dict(os.environ), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self.started.append(process)

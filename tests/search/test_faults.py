@@ -316,14 +316,27 @@ def test_a_server_that_nobody_needs_is_ended(application, tmp_path, monkeypatch,
     assert process.returncode == status
 
 
-def test_who_is_told_to_end_by_a_cluster_says_so(application) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_is_told_to_end_says_so(application, number: signal.Signals) -> None:
+    """By a cluster at its time limit, or by a terminal that is closed."""
     process = application.start(SPACE, "seconds=60", "steps=600", n_trials=2, n_jobs=1)
     until(lambda: trial_processes(process.pid))
-    process.terminate()
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "note: told to end by SIGTERM\nnote: ending 1 running; the same command runs them again\n" in err
+    assert process.returncode == 128 + number
+    assert f"note: told to end by {number.name}\nnote: ending 1 running; the same command runs them again\n" in err
+    assert err.endswith(f"\nended by {number.name}\n")
     assert "0,0,fail,interrupted,told to end," in (application.directory / "trials.csv").read_text()
+
+
+def test_a_closed_terminal_ends_no_search_that_nohup_began(application) -> None:
+    nohup = ["bash", "-c", 'trap "" HUP; exec "$0" "$@"']
+    process = application.start(SPACE, "seconds=2", before=nohup, n_trials=2, n_jobs=1)
+    until(lambda: application.trials)
+    os.killpg(process.pid, signal.SIGHUP)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    check_whole(application, 2)
 
 
 def test_an_application_whose_trials_all_fail_fails(application) -> None:

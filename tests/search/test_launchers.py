@@ -107,6 +107,19 @@ def test_ctrl_c_twice_ends_placed_workers(launcher, tmp_path):
     assert states == [TrialState.FAIL] * 2 + [TrialState.WAITING] * 2
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_placed_workers_is_told_to_end_and_so_are_they(number, tmp_path):
+    settings = {"n_trials": 4, "n_workers": 2, "n_jobs": 1}
+    running = sweep(tmp_path, "hydra/launcher=joblib", "seconds=300", "steps=3000", **settings)
+    await_trials(tmp_path, 0, workers=2)
+    running.send_signal(number)
+    said = end(running, status=128 + number)
+    assert "note: the workers end what they run; the same command runs it again" in said
+    assert said.endswith(f"\nended by {number.name}\n")
+    states = [trial.state for trial in trials(tmp_path)]
+    assert states == [TrialState.FAIL] * 2 + [TrialState.WAITING] * 2
+
+
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
 def test_a_second_terminal_joins_by_the_same_command(storage, tmp_path):
     """Both begin at once, in a database without tables too."""

@@ -132,3 +132,27 @@ def test_a_signal_is_one_line_and_the_status_that_shells_give_it(number, monkeyp
     assert end(lambda _: os.kill(os.getpid(), number), monkeypatch) == 128 + number
     said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
     assert capsys.readouterr().err == f"{said}\n"
+
+
+SIGNALLED_AT_AN_IMPORT = """
+import os, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "ratchet.terminal.command":
+            os.kill(os.getpid(), int(os.environ["SIGNALLED_BY"]))
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("script", sorted(SOURCE.glob("*.py")), ids=lambda script: script.stem)
+def test_a_signal_in_a_script_s_first_instants_is_one_line_too(script, number, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(SIGNALLED_AT_AN_IMPORT, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "SIGNALLED_BY": str(int(number))}
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, env=environment, timeout=60,
+    )  # fmt: skip
+    said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", f"{said}\n")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 import yaml
@@ -44,11 +45,11 @@ class Ending:
     """How a sweep ended; Hydra's main returns nothing."""
 
     failed: int = 0
-    interrupted: bool = False
+    early: Signals | None = None  # by which signal
 
-    def tell(self, failed: int, interrupted: bool) -> None:
+    def tell(self, failed: int, early: Signals | None) -> None:
         """What the sweeper calls last."""
-        self.failed, self.interrupted = failed, interrupted
+        self.failed, self.early = failed, early
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ratchet.config.params import without_params
 from ratchet.config.schema import Config
 from ratchet.config.tuned import tuned_values_give_way
 from ratchet.config.validation import validate
-from ratchet.errors import CheckpointError, ConfigError
+from ratchet.errors import CheckpointError, ConfigError, Interrupted
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
@@ -73,8 +73,8 @@ def _sweep(line: CommandLine, request: Request, *, project: Project) -> int:
         project=project,
         run_hydra=lambda task: _run_hydra(task, line, request, project=project),
     )  # fmt: skip
-    if ending.interrupted:
-        raise KeyboardInterrupt
+    if ending.early is not None:
+        raise Interrupted(ending.early)
     return 1 if ending.failed else 0
 
 

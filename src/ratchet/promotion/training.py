@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from ratchet.config.composition import config_hash, plain_config
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
+from ratchet.errors import Interrupted
 from ratchet.project import Project
 from ratchet.promotion.display import GateDisplay
 from ratchet.promotion.places import Places
@@ -185,8 +186,8 @@ def train_missing(wanted: Sequence[Seeded], *, project: Project) -> Trained:
             facts=TaskFacts(preload=_PRELOAD),
         )  # fmt: skip
         worker.run()
-    if worker.interrupted:
-        raise KeyboardInterrupt
+    if worker.ended_by is not None:
+        raise Interrupted(worker.ended_by)
     ended = zip(missing, worker.studies, strict=True)
     failed = tuple(_failure(seeded, study) for seeded, study in ended if seeded.run is None)
     return Trained(len(display.seen), failed)

@@ -7,15 +7,16 @@ import signal
 import threading
 from contextlib import ExitStack
 
-from ratchet.search.signals import handled_by, inherited_blocked
+from ratchet.errors import Interrupted
+from ratchet.search.signals import handled_by, inherited_blocked, to_end
 from ratchet.search.worker import Worker
 
 
 class Orders:
     """Ctrl-C for workers that a launcher places, told through their study, wherever they are.
 
-    Once: each finishes what it runs. Twice, or SIGTERM: that is ended. Three times: nobody waits for them. What is
-    launched meanwhile does not hear a terminal's Ctrl-C itself: some launchers would end their workers at once.
+    Once: each finishes what it runs. Twice, SIGTERM or SIGHUP: that is ended. Three times: nobody waits for them. What
+    is launched meanwhile does not hear a terminal's Ctrl-C itself: some launchers would end their workers at once.
     """
 
     def __init__(self, observer: Worker) -> None:
@@ -28,18 +29,18 @@ class Orders:
     def __enter__(self) -> Orders:
         threading.Thread(target=self._write, daemon=True).start()  # signals come to it
         self._stack.enter_context(inherited_blocked(signal.SIGINT))
-        self._stack.enter_context(handled_by(lambda *_: self._give(self._count + 1), signal.SIGINT))
-        self._stack.enter_context(handled_by(lambda *_: self._give(2), signal.SIGTERM))
+        self._stack.enter_context(handled_by(lambda number, _: self._give(number, self._count + 1), signal.SIGINT))
+        self._stack.enter_context(handled_by(lambda number, _: self._give(number, 2), *to_end()))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _give(self, count: int) -> None:
+    def _give(self, number: int, count: int) -> None:
         self._count = max(self._count, count)
         if self._count > 2:
-            raise KeyboardInterrupt
-        self._observer.interrupt(self._count)
+            raise Interrupted(number)
+        self._observer.interrupt(self._count, by=number)
         self._observer.say(
             "no new trials; the workers finish what they run (Ctrl-C again ends that)"
             if self._count == 1

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override
@@ -42,7 +43,7 @@ class TaskFacts:
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
     measured: Callable[[DictConfig], tuple[float, str] | None] | None = None  # seconds of such a training, and whose
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
-    ended: Callable[[int, bool], None] | None = None  # hears how many trials failed, and of Ctrl-C
+    ended: Callable[[int, Signals | None], None] | None = None  # hears how many trials failed, and what ended it early
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
 from ratchet.config.grammar import to_override_value
-from ratchet.errors import ConfigError, RatchetError
+from ratchet.errors import ConfigError, Interrupted, RatchetError
 from ratchet.search import results
 from ratchet.search.composer import Composer
 from ratchet.search.display import Display, TerminalDisplay, relative
@@ -243,9 +243,10 @@ def _exit_as_hydra_would(worker: Worker) -> None:
 
     One whose task returns no number is for printing or the like: its trials have no value, and it did not fail.
     """
-    if worker.interrupted:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130)
+    if worker.ended_by is not None:
+        ended = Interrupted(worker.ended_by)
+        print(ended.said, file=sys.stderr)
+        raise SystemExit(ended.status)
     trials = [trial for study in worker.studies for trial in study.study.get_trials(deepcopy=False)]
     over = [trial for trial in trials if is_over(trial)]
     if over and all(results.has_failed(trial) and results.failure(trial) != "no value" for trial in over):
@@ -266,4 +267,4 @@ def report(worker: Worker, facts: TaskFacts) -> None:
         if left > 0:
             print(f"  {left} of {study.plan.n_trials} trials are left; the same command goes on with them")
     if facts.ended is not None:
-        facts.ended(failed, worker.interrupted)
+        facts.ended(failed, worker.ended_by)

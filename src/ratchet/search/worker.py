@@ -29,7 +29,7 @@ from ratchet.search.progress import Active, OpenStudy
 from ratchet.search.results import export
 from ratchet.search.samplers import build_sampler
 from ratchet.search.settlement import Settlement
-from ratchet.search.signals import blocked, handled_by
+from ratchet.search.signals import blocked, handled_by, to_end
 from ratchet.search.slots import Slot
 from ratchet.search.studies import as_it_began, open_study, patiently
 
@@ -67,6 +67,7 @@ class Worker:
         self._free, self._slots = list(reversed(slots)), len(slots)
         self.active: list[Active] = []
         self._interrupts = 0
+        self.ended_by: signal.Signals | None = None  # what ended it early
         self._beats, self._beaten, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
         self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
         self.studies = [self._open(plan) for plan in plans]
@@ -85,8 +86,8 @@ class Worker:
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended it early."""
-        return self._interrupts > 0
+        """Whether Ctrl-C, or another signal, ends it early."""
+        return self.ended_by is not None
 
     @property
     def finished(self) -> int:
@@ -108,9 +109,10 @@ class Worker:
         for study in self.studies:
             self._display.opened(study, at_once or f"{self._slots} at a time", others=self.others())
 
-    def interrupt(self, times: int) -> None:
-        """As Ctrl-C so many times, without a word; elsewhere somebody was told."""
-        self._interrupts = max(self._interrupts, times)
+    def interrupt(self, times: int, *, by: int = signal.SIGINT) -> None:
+        """As Ctrl-C so many times, without a word; elsewhere somebody was told. `by`: the signal that it was."""
+        if times > 0:
+            self._interrupts, self.ended_by = max(self._interrupts, times), signal.Signals(by)
 
     def export(self) -> None:
         """Write the trials.csv of each study that has changed."""
@@ -137,7 +139,7 @@ class Worker:
         gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         with (
             handled_by(signal.SIG_IGN if self._orders else lambda *_: self._interrupt(), signal.SIGINT),
-            handled_by(lambda number, _: self._terminate(number), signal.SIGTERM, signal.SIGHUP),
+            handled_by(lambda number, _: self._terminate(number), *to_end()),
         ):
             try:
                 if introduce:
@@ -352,7 +354,7 @@ class Worker:
         self._display.say(f"trial {trial.number} had lost its worker; it is run again")
 
     def _interrupt(self) -> None:
-        self._interrupts += 1
+        self.interrupt(self._interrupts + 1)
         self._exported = 0.0
         if self._interrupts == 1:
             waits = f"; waiting for {len(self.active)} to finish (Ctrl-C again ends them)" if self.active else ""
@@ -363,11 +365,11 @@ class Worker:
     def _terminate(self, number: int) -> None:
         """Whoever ends processes, such as a cluster at its time limit, means it: as Ctrl-C twice."""
         self._display.say(f"told to end by {signal.Signals(number).name}")
-        self._end()
+        self._end(by=number)
 
-    def _end(self) -> None:
+    def _end(self, *, by: int = signal.SIGINT) -> None:
         """What runs is told to stop; a third Ctrl-C changes nothing."""
-        self.interrupt(2)
+        self.interrupt(2, by=by)
         ending = [active for active in self.active if active.stopping is None]
         if ending:
             self._display.say(f"ending {len(ending)} running; the same command runs them again")

@@ -16,8 +16,7 @@ from types import FrameType
 
 from ratchet.errors import Interrupted, RatchetError
 
-SIGNALLED = 128  # plus the signal's number: how shells report it
-BROKEN_PIPE = 141  # likewise, of SIGPIPE
+BROKEN_PIPE = 141  # as shells report SIGPIPE
 PATIENCE = 3  # signals to end after which a command ends at once, whatever it still has to write
 DEBUG = "RATCHET_DEBUG"  # set: mistakes show their traceback too
 
@@ -45,10 +44,9 @@ def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> N
             status = function(arguments) or 0
             sys.stdout.flush()
     except KeyboardInterrupt as error:
-        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
-        said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
-        print("; ".join([said, *getattr(error, "__notes__", [])]), file=sys.stderr)
-        status = SIGNALLED + number
+        ended = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        print("; ".join([ended.said, *getattr(error, "__notes__", [])]), file=sys.stderr)
+        status = ended.status
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = BROKEN_PIPE
@@ -74,7 +72,7 @@ def interruptible() -> Iterator[None]:
         if heard == 1:
             raise Interrupted(number)
         if heard >= PATIENCE:
-            os._exit(SIGNALLED + number)
+            os._exit(Interrupted(number).status)
 
     names = ("SIGINT", "SIGTERM", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
