@@ -34,6 +34,7 @@ COMMANDS = {
     "sweep": ["-m", "sweep=learning_rate", "sweep.n_trials=4", "sweep.n_jobs=2", *TRAINING],
     "training": TRAINING,
 }
+OURS = ("note: ", "study ", "[", "interrupted", "ended by ")  # how lines on stderr begin
 MARK = "RATCHET_CHECK"  # an environment variable by which what a command left behind is known
 BEGINNING = 3.0  # seconds
 PROMPT = 30.0  # seconds from the signal to the end: a sweep's running trials, which take a second, may finish
@@ -55,14 +56,14 @@ class Seen:
         """One word for the table: what counts is right or wrong."""
         if self.status == 0:
             return "too late"
-        if self.status not in {None, 0} and _before_the_first_line(self.output, self.moment):
+        if self.status not in {None, 0} and self.moment < BEGINNING and not _is_ours(self.output):
             return "too early"
         return "wrong" if self.wrong else "right"
 
 
-def _before_the_first_line(output: str, moment: float) -> bool:
-    """Whether Python was ended while it started: no frame of a traceback is of this project, nothing else was said."""
-    return moment < 1 and "src/" not in output and "ratchet" not in output and not output.startswith("interrupted")
+def _is_ours(output: str) -> bool:
+    """Whether the script had begun: it said something, or a traceback has a line of it."""
+    return f"{ROOT}/src/" in output or any(line.startswith(OURS) for line in output.splitlines())
 
 
 def typed(what: str, folder: Path) -> list[str]:
@@ -102,7 +103,7 @@ def interrupt(what: str, moment: float, *, number: signal.Signals, folder: Path)
     checks = {
         "not prompt": status is None, f"status {status}": status not in {None, 128 + number},
         "a traceback": "Traceback" in seen.output, f"{len(ends)} lines of its end": len(ends) != 1,
-        "something else": any(not line.startswith(("note: ", "study ", "[", said)) for line in lines),
+        "something else": any(not line.startswith(OURS) for line in lines),
         f"{len(left)} processes left": bool(left) and status is not None,
     }  # fmt: skip
     seen.wrong = [what for what, is_so in checks.items() if is_so]
@@ -165,6 +166,7 @@ def main(given: Mapping[str, str]) -> int:
     """Print the table, and each that was wrong. Returns the exit status."""
     number = signal.Signals[given.get("signal", "SIGINT")]
     count, seed, at_once = (int(given.get(key, usual)) for key, usual in (("count", 200), ("seed", 0), ("at_once", 1)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job it is ignored, by what it starts too
     with tempfile.TemporaryDirectory() as name:
         for stage in ("fetch", "prepare"):
             subprocess.run([sys.executable, f"src/{stage}.py", "data=digits"], cwd=ROOT, check=True)
