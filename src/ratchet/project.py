@@ -50,6 +50,10 @@ class Project:
         """Clean arrays of a data set, split and normalised."""
         return self.root / "data" / "prepared" / dataset
 
+    def data_lock(self, dataset: str) -> Path:
+        """What a process locks while it fetches or prepares a data set; beside the folders that DVC tracks."""
+        return self.root / "data" / f".{dataset}.lock"
+
     @property
     def champion(self) -> Path:
         """What the pipeline made: champion/train is a run directory, champion/evaluate its evaluation."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,7 +34,6 @@ MISTAKES = {
     "+optimizer.foo=1": "optimizer.foo",
     "optimizer._target_=torch.optim.Nothing": "optimizer._target_=torch.optim.Nothing",
     # what only the data can say
-    "data=mnist1d": "type: python src/fetch.py data=mnist1d",
     "model.depth=9": "model.depth",
     "data.prepare.seed=9": "prepare",
     "trainer.batch_size=100000": "trainer.batch_size=100000",
@@ -44,6 +44,9 @@ MISTAKES = {
     "-m model=logistic,mlp optimizer.lr=-1": "error: model=logistic: optimizer.lr is -1",
     "-m model=transformer,cnn model.heads=2": "error: model.heads: there is no such key; nearest: model.head",
     "-m optimizer.lr=interval(0,1)": "error: optimizer.lr=0.0: optimizer.lr is 0.0; allowed: a number greater than 0",
+    "-m model=logistic,mlp data.prepare.seed=9": "data.prepare.seed was 0, is now 9",
+    "-m model=logistic data.prepare.seed=0,9": "data.prepare.seed was 0, is now 9",
+    "-m model=logistic data.prepare.seed=9 sweep.dry_run=true": "data.prepare.seed was 0, is now 9",
     "-m model=glob(*)": "-m cannot count these values",
     "resume=": "resume= names no run",
     "resume=runs/nothing": "resume=runs/nothing: there is no run (no config.yaml in it); allowed: a run directory",
@@ -75,6 +78,44 @@ def test_a_run_says_what_came_of_it_and_where_it_is(project, train):
     assert f"validation/accuracy {record.best.value:.4f} at step" in out
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     assert (config["data"]["name"], config["trainer"]["max_epochs"]) == ("digits", 1)
+
+
+MISSING = "digits is not prepared: it is fetched and prepared first, once"
+
+
+def test_data_that_is_missing_is_prepared_first_and_the_number_is_the_same(project, train):
+    train(*SHORT)
+    shutil.rmtree(project.root / "data")
+    status, _, err = train(*SHORT)
+    assert (status, err.splitlines()[0]) == (0, MISSING)
+    first, second = (RunRecord.read(RunDirectory(run)) for run in runs(project))
+    assert (first.best.metrics, first.data) == (second.best.metrics, second.data)
+    assert train(*SHORT)[2] == ""
+
+
+def test_a_plan_says_what_it_would_prepare_and_prepares_nothing(project, train):
+    shutil.rmtree(project.root / "data")
+    status, out, err = train("-m", "model=logistic,mlp", "sweep.dry_run=true")
+    assert (status, out.partition(" ")[0]) == (0, "study")
+    assert err == "note: digits is not prepared: it would be fetched and prepared first\n"
+    assert not (project.root / "data").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib", "sweep.n_workers=2", "sweep.n_jobs=1"]])
+def test_a_sweep_prepares_each_data_set_once_before_its_first_trial(project, launcher):
+    shutil.rmtree(project.root / "data")
+    command = [sys.executable, str(REPOSITORY / "src/train.py"), "-m", "data=digits,mnist1d", "seed=0,1", *SHORT]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    done = subprocess.run(
+        [*command, *launcher, "logger=csv"],
+        cwd=project.root, env=environment, capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.endswith("it is fetched and prepared first, once")]
+    assert [line.partition(" ")[0] for line in said] == ["digits", "mnist1d"]
+    assert "is prepared" not in "".join(path.read_text() for path in project.runs.rglob("output.log"))
+    assert [RunRecord.read(RunDirectory(run)).status for run in runs(project)] == ["completed"] * 4
 
 
 def test_nothing_of_the_process_is_changed(project, train, monkeypatch):

@@ -120,6 +120,16 @@ class Handler(BaseHTTPRequestHandler):
     def silent(self) -> None:
         self.server.released.wait(10)
 
+    def large(self) -> None:
+        """Says how much more than a hundred megabytes it has, and sends none of it."""
+        self.send(b"", of=150_000_000)
+
+    def endless(self) -> None:
+        """Does not say how much it has."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(CONTENT)
+
     def hang_up(self) -> None:
         self.connection.shutdown(socket.SHUT_RDWR)
 

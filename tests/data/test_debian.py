@@ -69,3 +69,14 @@ def test_where_it_cannot_be_had_the_reason_is_told(
         tool(tools, "apt-get", apt_get)
     with pytest.raises(SourceUnavailableError, match=message):
         deliver(tmp_path, Path("/usr/share/some"))
+
+
+@pytest.mark.parametrize(("told", "size"), [("'http://a/b.deb' b.deb 30900652 SHA256:0", 30_900_652), ("Ign:1", None)])
+def test_the_size_of_a_download_is_asked_of_apt(tmp_path: Path, tools: Path, told: str, size: int | None) -> None:
+    tool(tools, "dpkg-deb", "exit 1")
+    tool(tools, "apt-get", f"""test "$*" = "--quiet --print-uris download some-data" && echo "{told}" """)
+    source = Debian(DebianSource(kind="debian", package="some-data", path=str(tmp_path / "share")))
+    assert source.download_size(FILES) == size
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share" / "a.txt").write_text("installed")
+    assert source.download_size(FILES) == 0

@@ -222,9 +222,14 @@ def test_what_does_not_belong_together_is_refused_in_one_line(trained, run, spoi
     assert not out.exists()
 
 
-def test_missing_prepared_data_is_refused(run, tmp_path):
+def test_missing_prepared_data_is_prepared_and_a_folder_that_is_none_is_refused(trained, run, tmp_path):
+    empty, full = Project(tmp_path / "empty"), Project(tmp_path / "full")
+    there = evaluate(run, output=tmp_path / "there", project=trained[0], config=CONFIG)
+    assert evaluate(run, output=tmp_path / "out", project=empty, config=CONFIG).as_json() == there.as_json()
+    full.prepared("digits").mkdir(parents=True)
+    (full.prepared("digits") / "notes.txt").touch()
     with pytest.raises(DataError, match="no prepared data"):
-        evaluate(run, output=tmp_path / "out", project=Project(tmp_path / "elsewhere"), config=CONFIG)
+        evaluate(run, output=tmp_path / "not", project=full, config=CONFIG)
 
 
 def test_an_output_that_holds_something_else_is_refused(trained, tmp_path):

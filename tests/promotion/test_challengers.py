@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from ratchet.config.composition import load_config
-from ratchet.errors import RatchetError
+from ratchet.errors import DataError, RatchetError
 from ratchet.project import Project
 from ratchet.promotion.challengers import Champion, from_run, from_trial, of_study
 from ratchet.promotion.places import Places
@@ -192,3 +193,13 @@ def test_a_dry_run_does_not_finish_what_was_cut_off(project: Project, places: Pl
     with pytest.raises(RatchetError, match="type: the same without dry_run=true"):
         promote(Ask(study="lr", dry_run=True), project=project)
     assert places.journal.is_dir()
+
+
+def test_the_champions_data_are_prepared_where_they_are_missing_but_not_in_a_dry_run(project: Project) -> None:
+    shutil.rmtree(project.root / "data")
+    with pytest.raises(DataError, match="there is no prepared data"):
+        promote(Ask(run="nothing", allow_dirty=True, dry_run=True), project=project)
+    assert not (project.root / "data").exists()
+    with pytest.raises(RatchetError, match="nothing"):
+        promote(Ask(run="nothing", allow_dirty=True), project=project)
+    assert (project.prepared("digits") / "card.json").is_file()

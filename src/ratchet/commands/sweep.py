@@ -6,6 +6,7 @@ import itertools
 import math
 import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from ratchet.config.schema import Config, ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
 from ratchet.config.yaml_files import read_yaml
+from ratchet.data.on_demand import is_missing, prepare_if_missing
+from ratchet.data.prepared import PreparedData
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.metrics import COSTS, OBJECTIVES, find_metric
 from ratchet.project import Project
@@ -84,6 +87,7 @@ class SweptTraining:
         return TaskFacts(
             metrics=SEARCHABLE,
             check=_check,
+            ready=self._make_ready,
             identity=_identity,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
             typed=frozenset(text.partition("=")[0] for text in self.typed),
@@ -97,6 +101,16 @@ class SweptTraining:
             lost=note_the_end,
             ended=self.ending.tell,
         )
+
+    def _make_ready(self, composed: Sequence[DictConfig], dry_run: bool) -> None:
+        """Every data set of the trials is there, and what they will open. Raises DataError."""
+        configs = {each.model_dump_json(): each for each in (validate(plain_config(c)).data for c in composed)}
+        for data in configs.values():
+            if dry_run and is_missing(data, project=self.project):
+                print(f"note: {data.name} is not prepared: it would be fetched and prepared first", file=sys.stderr)
+                continue
+            prepare_if_missing(data, project=self.project)
+            PreparedData.open(self.project.prepared(data.name), reader="train", config=data)
 
 
 def measured(config: Config, record: RunRecord) -> dict[str, float]:

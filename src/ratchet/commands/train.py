@@ -22,6 +22,7 @@ from ratchet.config.params import without_params
 from ratchet.config.schema import Config
 from ratchet.config.tuned import tuned_values_give_way
 from ratchet.config.validation import validate
+from ratchet.data.on_demand import prepare_if_missing
 from ratchet.errors import CheckpointError, ConfigError, Interrupted
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
@@ -170,6 +171,7 @@ class _Job:
     def _train(self, config: Config, run: RunDirectory) -> RunRecord:
         from ratchet.training.train import train
 
+        prepare_if_missing(config.data, project=self.project)
         command = ["train.py", *self.line.typed]
         with quiet_libraries(run.log):
             return train(config, run=run, project=self.project, command=command, resume=self.resumed is not None)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ratchet.config.schema import DataConfig, RawFile
 from ratchet.data.checksums import complaint
-from ratchet.data.sources import SourceUnavailableError, open_source
-from ratchet.data.staging import scratch_beside, storage_errors
+from ratchet.data.sources import Source, SourceUnavailableError, open_source
+from ratchet.data.staging import one_process_at_a_time, scratch_beside, storage_errors
 from ratchet.errors import DataError
 from ratchet.project import Project
 
@@ -29,60 +29,89 @@ class FetchReport:
     def in_words(self) -> str:
         """One line for a person: how many files, how large, where, and whence."""
         names = (*self.kept, *self.fetched)
-        size = sum((self.directory / name).stat().st_size for name in names)
-        readable = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-        there = f"{len(names)} {'file' if len(names) == 1 else 'files'}, {readable}, in {relpath(self.directory)}"
+        size = readable(sum((self.directory / name).stat().st_size for name in names))
+        there = f"{len(names)} {'file' if len(names) == 1 else 'files'}, {size}, in {relpath(self.directory)}"
         kept = f"; {len(self.kept)} of them were there" if self.kept else ""
         origin = f"from {self.source}{kept}" if self.fetched else "already there"
         return f"{self.directory.name}: {there}; {origin}; checksums right"
 
 
-def fetch(config: DataConfig, *, project: Project) -> FetchReport:
+class DownloadTooLargeError(SourceUnavailableError):
+    """A source would download more than was allowed without asking. The message is how much."""
+
+
+def readable(size: int) -> str:
+    """A number of bytes for a person."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
+def fetch(config: DataConfig, *, project: Project, at_most: int | None = None) -> FetchReport:
     """Bring the files of a data set into data/raw/<name>/ and verify their checksums.
 
     A file that is there and has the right checksum stays. Sources are tried in order. Every file lands by a
     rename once all are verified, so that data/raw/<name>/ never holds a part of a file. What was downloaded when
     it was interrupted, or failed, stays beside it in .<name>.<process>.partial/, where DVC does not look; the next
-    fetch goes on from there, and removes it in the end.
+    fetch goes on from there, and removes it in the end. Of several processes one fetches, and the others wait.
 
+    at_most: bytes; a larger download, or one of unknown size, is not begun.
     Raises DataError when no source can serve, or the folder cannot be written.
     """
     directory = project.raw(config.name)
-    wanted = [file for file in config.files if complaint(directory / file.name, like=file) is not None]
-    kept = tuple(file.name for file in config.files if file not in wanted)
-    if not wanted:
-        return FetchReport(directory, kept=kept, fetched=(), source=None)
+    if all(complaint(directory / file.name, like=file) is None for file in config.files):
+        return FetchReport(directory, kept=tuple(file.name for file in config.files), fetched=(), source=None)
     with (
         storage_errors(directory, command=f"python src/fetch.py data={config.name}"),
+        one_process_at_a_time(project.data_lock(config.name)),
         scratch_beside(directory, keep=_RESUMABLE) as scratch,
     ):
-        source = _deliver(config, wanted, into=scratch, project=project)
+        wanted = [file for file in config.files if complaint(directory / file.name, like=file) is not None]
+        kept = tuple(file.name for file in config.files if file not in wanted)
+        source = _deliver(config, wanted, into=scratch, project=project, at_most=at_most) if wanted else None
         for file in wanted:
             target = directory / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
-            (scratch / source / file.name).replace(target)
+            (scratch / (source or "") / file.name).replace(target)
     return FetchReport(directory, kept=kept, fetched=tuple(file.name for file in wanted), source=source)
 
 
-def _deliver(config: DataConfig, wanted: Sequence[RawFile], *, into: Path, project: Project) -> str:
+def _deliver(
+    config: DataConfig, wanted: Sequence[RawFile], *, into: Path, project: Project, at_most: int | None
+) -> str:
     """Have the first source that can put the wanted files, verified, into a folder named by its kind."""
-    reasons = []
+    reasons, too_large = [], None
     for source in config.sources:
         folder = into / source.kind
         folder.mkdir(exist_ok=True)
         lacking = [file for file in wanted if complaint(folder / file.name, like=file) is not None]
         try:
-            open_source(source, project=project).deliver(lacking, into=folder)
+            opened = open_source(source, project=project)
+            if at_most is not None:
+                _require_small(opened, lacking, at_most=at_most)
+            opened.deliver(lacking, into=folder)
             _verify(lacking, folder)
+        except DownloadTooLargeError as error:
+            too_large = error
         except SourceUnavailableError as error:
             reasons.append(f"{source.kind}: {error}")
         else:
             return source.kind
+    if too_large is not None and at_most is not None:
+        raise DataError(
+            f"{config.name} is not here, and its download has {too_large}: above {at_most / 1e6:g} MB none is begun "
+            f"that nobody asked for; type: python src/fetch.py data={config.name}, then the same command again"
+        )
     raise DataError(
         f"could not fetch {', '.join(file.name for file in wanted)} of {config.name}: {'; '.join(reasons)}. "
         f"Mend data.sources or data.files in conf/data/{config.name}.yaml, or put the files into "
         f"{project.raw(config.name)}, then type: python src/fetch.py data={config.name}"
     )
+
+
+def _require_small(source: Source, files: Sequence[RawFile], *, at_most: int) -> None:
+    """Raises DownloadTooLargeError where a source would download more bytes, or cannot say how many."""
+    size = source.download_size(files)
+    if size is None or size > at_most:
+        raise DownloadTooLargeError("a size that its server does not tell" if size is None else readable(size))
 
 
 def _verify(files: Sequence[RawFile], folder: Path) -> None:

@@ -20,7 +20,7 @@ from ratchet.data.normalisation import Normalisation, fit
 from ratchet.data.picture import EXAMPLES_SHOWN, draw_card
 from ratchet.data.readers import read
 from ratchet.data.splitting import SPLITS, SplitName, split
-from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
+from ratchet.data.staging import one_process_at_a_time, replace_directory, scratch_beside, storage_errors
 from ratchet.project import Project
 
 _ROWS = 4096  # written at a time: a float32 copy of everything is never held
@@ -31,13 +31,16 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
 
     The directory holds {train,validation,confirm,test}/{x,y}.npy (x float32 (n, *shape), y int64 (n,)),
     card.json and card.png. The same raw files and config give the same bytes. What was there stays until all
-    is written, and is then replaced by a rename. Raises DataError for raw data that is missing, damaged or
-    unfit, and for a disk that is full or not writable.
+    is written, and is then replaced by a rename; another process that prepares or fetches the same waits. Raises
+    DataError for raw data that is missing, damaged or unfit, and for a disk that is full or not writable.
     """
     target = project.prepared(config.name)
     raw_directory = verify_raw(config, project=project)
-    command = f"python src/prepare.py data={config.name}"
-    with storage_errors(target, command=command), scratch_beside(target) as scratch:
+    with (
+        storage_errors(target, command=f"python src/prepare.py data={config.name}"),
+        one_process_at_a_time(project.data_lock(config.name)),
+        scratch_beside(target) as scratch,
+    ):
         new = scratch / "new"
         new.mkdir()
         card = _prepare_into(new, config, raw_directory)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ratchet.errors import DataError
+
+_held: set[Path] = set()  # locks of this process: to take one again is no matter
 
 
 @contextmanager
@@ -30,6 +34,31 @@ def scratch_beside(target: Path, *, keep: str | None = None) -> Iterator[Path]:
         _reduce(folder, keep=keep)
         raise
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def one_process_at_a_time(lock: Path) -> Iterator[None]:
+    """Wait, with a line that says so, until no other process holds `lock`, and hold it while the block runs.
+
+    The kernel lets go of it when its process ends, however that is. A file system without locks has none.
+    """
+    if lock in _held:
+        yield
+        return
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as stream:
+        with suppress(OSError):  # ENOLCK and the like
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                name = lock.stem.lstrip(".")
+                print(f"waiting for another process, which fetches or prepares {name}", file=sys.stderr, flush=True)
+                fcntl.flock(stream, fcntl.LOCK_EX)
+        _held.add(lock)
+        try:
+            yield
+        finally:
+            _held.discard(lock)
 
 
 def _take_over(target: Path, folder: Path, *, keep: str | None) -> None:

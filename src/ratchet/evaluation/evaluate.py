@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ratchet.config.schema import Config, EvaluationConfig
+from ratchet.data.on_demand import prepare_if_missing
 from ratchet.data.prepared import PreparedData
 from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
 from ratchet.errors import DataError, RatchetError
@@ -42,6 +43,7 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
     _require_ours(output)
     record = RunRecord.read(run)
     model, run_config = load_model(run)
+    prepare_if_missing(run_config.data, project=project)
     data = PreparedData.open(project.prepared(run_config.data.name), reader="evaluate", config=run_config.data)
     _require_same_data(record, data, run=run)
     with _threads(run_config.trainer.threads):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ratchet.config.composition import config_hash, load_config
+from ratchet.data.on_demand import prepare_if_missing
 from ratchet.errors import RatchetError
 from ratchet.evidence.attempt import SCREEN_SEEDS, SCREENED, recorded
 from ratchet.evidence.gate import LOOKS, Evidence
@@ -67,7 +68,10 @@ def promote(ask: Ask, *, project: Project) -> int:
         git = git_state(project.root)
         if not ask.allow_dirty:
             _require_clean(git, only_say=ask.dry_run)
-        return _Promotion(ask, project, places, Champion.of(load_config(project), places=places), git).go()
+        config = load_config(project)
+        if not ask.dry_run:
+            prepare_if_missing(config.data, project=project)
+        return _Promotion(ask, project, places, Champion.of(config, places=places), git).go()
 
 
 def _require_clean(git: Mapping[str, Any], *, only_say: bool) -> None:

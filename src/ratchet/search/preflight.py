@@ -30,6 +30,28 @@ def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
             raise ConfigError(f"with {' '.join(own)}: {line}; mend that, or leave it out") from error
 
 
+def make_ready(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts, dry_run: bool) -> None:
+    """Let the task see to what its trials share, such as data, once, before any of them is placed or run.
+
+    It is given a config of each option of every choice; with `dry_run` it does nothing but say what it would do.
+    """
+    if facts.ready is None:
+        return
+    told = [in_full(plan.fixed, overrides) for plan in plans for overrides in covering(corners(plan))]
+    facts.ready([task_config(composer.compose(overrides)) for overrides in told], dry_run)
+
+
+def covering(combinations: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Of many combinations the first ones in which every override that there is occurs."""
+    seen: set[str] = set()
+    found: list[tuple[str, ...]] = []
+    for overrides in combinations:
+        if not found or not seen.issuperset(overrides):
+            found.append(overrides)
+            seen.update(overrides)
+    return found
+
+
 def corners(plan: StudyPlan) -> list[tuple[str, ...]]:
     """Overrides of each cell; of a search, each option of every choice and both ends of every interval."""
     if plan.cells:

@@ -27,7 +27,7 @@ from ratchet.search.executors import ForkedExecutor
 from ratchet.search.ledger import is_over
 from ratchet.search.orders import Orders
 from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
-from ratchet.search.preflight import lease, preflight
+from ratchet.search.preflight import lease, make_ready, preflight
 from ratchet.search.recheck import recheck_plan, tell_recheck
 from ratchet.search.server import SERVER
 from ratchet.search.settings import SweepSettings, read_settings
@@ -226,7 +226,9 @@ def sweep_under_hydra(
     composer = Composer(context.config_loader, master)
     with sweep.server():
         plans = sweep.plans(composer)
-        if any(plan.settings.dry_run for plan in plans):
+        dry_run = any(plan.settings.dry_run for plan in plans)
+        make_ready(plans, composer=composer, facts=facts, dry_run=dry_run)
+        if dry_run:
             for plan in plans:
                 tell_plan(plan, composer=composer, facts=facts)
             return []

@@ -24,6 +24,20 @@ class Source(Protocol):
         put there before may be there again when it is asked the next time.
         """
 
+    def download_size(self, files: Sequence[RawFile]) -> int | None:
+        """How many bytes it would download for `files`: 0 where they are on this machine, None where nobody says.
+
+        Raises SourceUnavailableError where it cannot serve.
+        """
+
+
+class OnThisMachine:
+    """A source that downloads nothing."""
+
+    def download_size(self, files: Sequence[RawFile]) -> int | None:
+        """See Source."""
+        return 0
+
 
 def copy_files(files: Sequence[RawFile], *, origin: Path, into: Path) -> None:
     """Copy `files` from the folder `origin`; SourceUnavailableError where one is not there."""

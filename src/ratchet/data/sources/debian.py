@@ -24,15 +24,32 @@ class Debian:
 
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
         """See Source."""
-        if all((self._path / file.name).is_file() for file in files):
+        if self._has(files):
             copy_files(files, origin=self._path, into=into)
             return
-        absent = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
-        if absent:
-            raise SourceUnavailableError(f"{self._package} is not installed and there is no {absent[0]} here")
+        self._require_tools()
         with TemporaryDirectory(dir=into, prefix="debian-") as folder:
             unpacked = self._unpack(Path(folder))
             copy_files(files, origin=unpacked / str(self._path).lstrip("/"), into=into)
+
+    def download_size(self, files: Sequence[RawFile]) -> int | None:
+        """See Source. apt-get tells it as `'<address>' <name> <bytes> <checksum>`."""
+        if self._has(files):
+            return 0
+        self._require_tools()
+        with TemporaryDirectory(prefix="debian-") as folder:
+            told = _command("apt-get", "--quiet", "--print-uris", "download", self._package, folder=Path(folder))
+        sizes = [words[2] for words in map(str.split, told.splitlines()) if len(words) == 4 and words[2].isdecimal()]
+        return sum(map(int, sizes)) if sizes else None
+
+    def _has(self, files: Sequence[RawFile]) -> bool:
+        """Whether the package is installed here."""
+        return all((self._path / file.name).is_file() for file in files)
+
+    def _require_tools(self) -> None:
+        absent = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
+        if absent:
+            raise SourceUnavailableError(f"{self._package} is not installed and there is no {absent[0]} here")
 
     def _unpack(self, folder: Path) -> Path:
         _command("apt-get", "--quiet", "download", self._package, folder=folder)
@@ -43,8 +60,8 @@ class Debian:
         return folder / "unpacked"
 
 
-def _command(*words: str, folder: Path) -> None:
-    """Run a command in `folder`; SourceUnavailableError with the command's own last words when it fails."""
+def _command(*words: str, folder: Path) -> str:
+    """Run a command in `folder`; what it said. SourceUnavailableError with its last words when it fails."""
     shown = " ".join(words)
     try:
         done = subprocess.run(
@@ -63,3 +80,4 @@ def _command(*words: str, folder: Path) -> None:
     if done.returncode != 0:
         said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         raise SourceUnavailableError(f"{shown}: {said[-1] if said else f'exit status {done.returncode}'}")
+    return done.stdout

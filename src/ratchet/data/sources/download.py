@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import requests
 
 _CONNECT_TIMEOUT = 10.0  # seconds
+_AS_STORED = {"Accept-Encoding": "identity"}
 _CHUNK = 1 << 16
 _RETRIED_STATUS = {408, 425, 429}  # of the 4xx, those that may pass
 
@@ -36,7 +37,7 @@ def download(url: str, *, part: Path, timeout: float, progress: ProgressUpdate) 
     from urllib3.exceptions import HTTPError, ProtocolError
 
     have = part.stat().st_size if part.exists() else 0
-    headers = {"Accept-Encoding": "identity"}
+    headers = dict(_AS_STORED)
     if have:
         headers |= {"Range": f"bytes={have}-"} | _if_unchanged(url, part)
     connect = min(_CONNECT_TIMEOUT, timeout)
@@ -54,11 +55,28 @@ def download(url: str, *, part: Path, timeout: float, progress: ProgressUpdate) 
         raise DownloadError(_broken_off(error, part=part, timeout=timeout), worth_another_try=True) from error
 
 
-def _receive(response: requests.Response, *, url: str, part: Path, have: int, progress: ProgressUpdate) -> None:
+def length_of(url: str, *, timeout: float) -> int | None:
+    """How many bytes the file at `url` has, None where its server does not say. Raises DownloadError."""
+    import requests
+
+    connect = min(_CONNECT_TIMEOUT, timeout)
+    try:
+        with requests.get(url, headers=_AS_STORED, stream=True, timeout=(connect, timeout)) as response:
+            _require_served(response)
+            return _extent(response)[1]
+    except requests.RequestException as error:
+        raise DownloadError(_in_words(error, timeout=timeout), worth_another_try=False) from error
+
+
+def _require_served(response: requests.Response) -> None:
     status = response.status_code
     if status not in (200, 206):
         passing = status >= 500 or status in _RETRIED_STATUS
         raise DownloadError(f"HTTP {status} {response.reason}", worth_another_try=passing)
+
+
+def _receive(response: requests.Response, *, url: str, part: Path, have: int, progress: ProgressUpdate) -> None:
+    _require_served(response)
     start, total = _extent(response)
     if start not in (0, have):
         raise DownloadError(f"it sent bytes from {start:,} when asked from {have:,}", worth_another_try=False)

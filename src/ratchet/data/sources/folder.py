@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ratchet.config.schema import FolderSource, RawFile
-from ratchet.data.sources.base import SourceUnavailableError, copy_files
+from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, copy_files
 from ratchet.project import Project
 
 
-class Folder:
+class Folder(OnThisMachine):
     """Copies files; a relative path starts at the project's root."""
 
     def __init__(self, config: FolderSource, *, project: Project) -> None:

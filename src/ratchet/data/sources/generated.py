@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ratchet.config.schema import GeneratedSource, RawFile
 from ratchet.data.dotted import import_function
-from ratchet.data.sources.base import SourceUnavailableError
+from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError
 
 
-class Generated:
+class Generated(OnThisMachine):
     """Calls `function(directory)`, which writes the files."""
 
     def __init__(self, config: GeneratedSource) -> None:

@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ratchet.config.schema import PackageSource, RawFile
-from ratchet.data.sources.base import SourceUnavailableError, copy_files
+from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, copy_files
 
 
-class Package:
+class Package(OnThisMachine):
     """Copies files out of a package without importing it."""
 
     def __init__(self, config: PackageSource) -> None:

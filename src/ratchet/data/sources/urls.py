@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import sleep
 
 from ratchet.config.schema import RawFile, UrlSource
 from ratchet.data.checksums import complaint
 from ratchet.data.sources.base import SourceUnavailableError
-from ratchet.data.sources.download import DownloadError, download, download_progress, version_file
+from ratchet.data.sources.download import DownloadError, download, download_progress, length_of, version_file
 
 _ROUNDS = 3  # how often a mirror that broke off is asked to go on
 _PAUSE = 1.0  # seconds before it is asked again
@@ -25,6 +25,21 @@ class Urls:
         """See Source."""
         for file in files:
             self._deliver_one(file, target=into / file.name)
+
+    def download_size(self, files: Sequence[RawFile]) -> int | None:
+        """See Source. Each file's by the first mirror that answers."""
+        sizes = [self._size_of(file) for file in files]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
+
+    def _size_of(self, file: RawFile) -> int | None:
+        said = dict[str, str]()
+        for mirror in self._config.mirrors:
+            try:
+                return length_of(_address(mirror, file), timeout=self._config.timeout)
+            except DownloadError as error:
+                said[mirror] = str(error)
+        raise _unserved(file, said)
 
     def _deliver_one(self, file: RawFile, *, target: Path) -> None:
         """Ask every mirror in turn; those that broke off are asked again, those that refused are not."""
@@ -45,8 +60,7 @@ class Urls:
                     part.rename(target)
                     version_file(part).unlink(missing_ok=True)
                     return
-        answers = "; ".join(f"{mirror} said: {answer}" for mirror, answer in said.items())
-        raise SourceUnavailableError(f"no mirror served {file.name} ({answers})")
+        raise _unserved(file, said)
 
     def _ask(self, mirror: str, file: RawFile, part: Path) -> None:
         """Bring the whole of `file` into `part`, or raise DownloadError. A wrong file is not kept."""
@@ -63,6 +77,14 @@ class Urls:
     def _download(self, mirror: str, file: RawFile, part: Path) -> str | None:
         """What is wrong with the file that came, if it came."""
         with download_progress(file.name) as progress:
-            url = f"{mirror.rstrip('/')}/{file.name}"
-            download(url, part=part, timeout=self._config.timeout, progress=progress)
+            download(_address(mirror, file), part=part, timeout=self._config.timeout, progress=progress)
         return complaint(part, like=file)
+
+
+def _address(mirror: str, file: RawFile) -> str:
+    return f"{mirror.rstrip('/')}/{file.name}"
+
+
+def _unserved(file: RawFile, said: Mapping[str, str]) -> SourceUnavailableError:
+    answers = "; ".join(f"{mirror} said: {answer}" for mirror, answer in said.items())
+    return SourceUnavailableError(f"no mirror served {file.name} ({answers})")
