@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from ratchet.search import ledger as room
 from ratchet.search.host import Process, _started
-from ratchet.search.ledger import CLAIM, RESULT, WORKER, Claim, Ledger, has_result, is_over, ticket_of
+from ratchet.search.ledger import CLAIM, RESULT, WORKER, Claim, Ledger, has_result, is_given, is_over, ticket_of
 
 DEAD = f"{Process.this().host}!999999999-1"
 FAR = "elsewhere!17-23/a"
@@ -299,3 +299,21 @@ def test_a_trial_that_somebody_finished_is_not_failed(study: optuna.Study) -> No
 def test_a_beat_is_on_the_study(study: optuna.Study) -> None:
     make(study, "me").beat(7)
     assert study.user_attrs == {f"{WORKER}me": 7}
+
+
+@pytest.mark.parametrize(("queued", "given"), [({"x": 0.5}, True), (None, False)])
+def test_a_trial_that_is_run_again_is_given_where_it_was(study, queued, given) -> None:
+    ledger = make(study)
+    ledger.claim()  # the first of all
+    if queued is not None:
+        study.enqueue_trial(queued)
+    claim = ledger.claim()
+    claim.trial.suggest_float("x", 0, 1)
+    for attempt in (1, 2):
+        ledger.fail(claim.trial._trial_id, {"failure": "killed"})
+        again = {"ticket": claim.ticket, "attempt": attempt}
+        ledger.retry(again, claim.trial.params, of=claim.trial.number)
+        claim = ledger.claim()
+        trials = study.get_trials(deepcopy=False)
+        assert (claim.attempt, claim.given) == (attempt, given)
+        assert is_given(trials[claim.trial.number], trials) is given

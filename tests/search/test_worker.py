@@ -20,6 +20,7 @@ from ratchet.search.journal import Journal, JournalStudies
 from ratchet.search.ledger import RESULT
 from ratchet.search.plan import TaskFacts
 from ratchet.search.preflight import preflight
+from ratchet.search.studies import open_study
 from search.conftest import Bench, load
 from search.zoo import ZOO, animal
 
@@ -162,11 +163,37 @@ def test_a_hopeless_configuration_is_not_repeated_to_the_end(seeded) -> None:
 def test_a_training_that_says_how_long_it_is_is_pruned_at_shares_of_that(zoo) -> None:
     """The second is compared with the first, at a fifth of its own length."""
     zoo.task = lambda config: reports(float(config.lr), np.int64(20 if config.lr == 0.1 else 10))
-    pruner = {"_target_": "ratchet.search.halving.HalvingPruner"}
+    pruner = {"_target_": "ratchet.search.halving.HalvingPruner", "rungs": [0.2, 0.6], "least": 1, "enough": 2}
     (study,) = zoo.run(zoo.plan("lr=0.5,0.1", pruner=pruner)).studies
     long, short = study.study.trials
     assert (long.state.name, len(long.intermediate_values), long.user_attrs[LENGTH]) == ("COMPLETE", 10, 10)
     assert (short.state.name, len(short.intermediate_values), short.user_attrs[LENGTH]) == ("PRUNED", 4, 20)
+
+
+ALL = {"_target_": "optuna.pruners.ThresholdPruner", "lower": 100.0}  # it would end every trial
+
+
+def test_the_first_trial_is_ended_by_no_pruner(zoo) -> None:
+    zoo.task = lambda config: reports(float(config.lr), 4)
+    (study,) = zoo.run(zoo.plan("lr=0.5,0.1,0.2", pruner=ALL)).studies
+    assert [trial.state.name for trial in study.study.trials] == ["COMPLETE", "PRUNED", "PRUNED"]
+
+
+def test_what_conf_has_is_ended_by_no_pruner_nor_is_what_a_person_queued(zoo) -> None:
+    zoo.task = lambda config: reports(float(config.lr), 4)
+    plan = zoo.plan("lr=interval(0.1,0.9)", n_trials=4, pruner=ALL, sampler=RANDOM)
+    open_study(plan, say=print).enqueue_trial({"lr": 0.25})
+    (study,) = zoo.run(plan).studies
+    given = [trial.params["lr"] for trial in study.study.trials if trial.state.name == "COMPLETE"]
+    assert given == [zoo.loaded.master.lr, 0.25]
+    assert [trial.state.name for trial in study.study.trials] == ["COMPLETE"] * 2 + ["PRUNED"] * 2
+
+
+def test_the_first_trial_s_repeats_are_all_run(seeded) -> None:
+    bench, seen = seeded
+    (study,) = bench.run(bench.plan("lr=0.5,0.1", repeats=3, pruner=ALL)).studies
+    assert [trial.state.name for trial in study.study.trials] == ["COMPLETE", "PRUNED"]
+    assert seen == [(0.5, 0), (0.5, 1), (0.5, 2), (0.1, 0)]
 
 
 def reports(value: float, count: Any) -> float:
@@ -179,7 +206,7 @@ def reports(value: float, count: Any) -> float:
 
 def test_the_usual_pruner_ends_repeats_too(seeded) -> None:
     bench, seen = seeded
-    pruner = {"_target_": "ratchet.search.halving.HalvingPruner"}
+    pruner = {"_target_": "ratchet.search.halving.HalvingPruner", "rungs": [0.2, 0.6], "least": 1, "enough": 2}
     (study,) = bench.run(bench.plan("lr=0.5,0.1", repeats=2, pruner=pruner)).studies
     assert [trial.state.name for trial in study.study.trials] == ["COMPLETE", "PRUNED"]
     assert seen == [(0.5, 0), (0.5, 1), (0.1, 0)]

@@ -1,67 +1,130 @@
-"""The usual pruner: asynchronous successive halving, in shares of a whole training."""
+"""The usual pruner: successive halving in shares of a whole training, whatever the order in which trials report."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right, insort
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import optuna
 from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.ledger import is_feasible
+from ratchet.search.ledger import is_feasible, is_given
 
 LENGTH = "ratchet:length"  # trial attribute: how many reports it makes, if nothing ends it early
+Verdict = Literal["go", "stop", "wait"]
 
 
 class HalvingPruner(BasePruner):
-    """At some shares of a training's reports the best in `keep` go on (after ASHA, Li et al. 2020, arXiv:1810.05934).
+    """At some shares of a training's reports the best one in `keep` goes on (after Li et al. 2020, arXiv:1810.05934).
 
-    Where Optuna's own has its rungs at fixed steps, these lie at the same shares of trainings of any length: a trial
-    is compared with what each other one reported at the same share of its own. Those that ended early count; those
-    that failed, or broke a constraint, do not. A trial that does not say how long it is counts as long as the longest
-    that is complete, and is not pruned before one is. The second rung lies late, when a schedule has lowered the
-    learning rate and values tell more.
+    At a rung a trial is compared with the trials before it, by number, that came there and went on at the rung before.
+    While one of those has still to report, and its value could change the verdict, the trial trains on, and is judged
+    at its next report. So verdicts follow from values and numbers alone. Asynchronous halving judges at once, by
+    whoever has reported: the faster process decides, and the first one is never compared.
+
+    A rung ends nothing before it knows `enough` values, 4, and the best `least`, 2, of any number go on, for what was
+    ended does not come back: among few values a rank says little, and so no trial is ended that is of the better half
+    of four. README has what is lost in searches of 6, 12 and 24 trials.
+
+    One rung lies early, where it costs little to see what learns nothing, and one late, where values are nearly final.
+    None lies between: while a schedule keeps the learning rate high, those that will be best look worst. The shares are
+    the same for trainings of any length. Those that ended early count as far as they came; those that failed, or broke
+    a constraint, do not. A trial that does not say how long it is counts as long as the longest that is complete, and
+    is not judged before one is. What was given, and not drawn by the sampler, is never ended (`ledger.is_given`).
     """
 
-    def __init__(self, *, rungs: Sequence[float] = (0.2, 0.6), keep: int = 4) -> None:
+    def __init__(self, *, rungs: Sequence[float] = (0.12, 0.8), keep: int = 8, least: int = 2, enough: int = 4) -> None:
         """rungs: shares of a training, above 0 and below 1. keep: at a rung one in so many goes on, 2 or more.
+        least: so many go on at least, 1 or more. enough: values that a rung decides with, 2 or more.
 
         Raises ValueError for others.
         """
         if not rungs or not all(0 < share < 1 for share in rungs):
             raise ValueError(f"rungs={list(rungs)}; allowed: shares above 0 and below 1")
-        if keep < 2:
-            raise ValueError(f"keep={keep}; allowed: 2 and more")
-        self._shares, self._keep = tuple(rungs), keep
+        for name, value, lowest in (("keep", keep, 2), ("least", least, 1), ("enough", enough, 2)):
+            if value < lowest:
+                raise ValueError(f"{name}={value}; allowed: {lowest} and more")
+        self._shares, self._keep, self._least, self._enough = tuple(sorted(rungs)), keep, least, enough
+        self._passed: dict[tuple[int, int], int] = {}  # study and trial: rungs with a verdict, which is final
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether the trial's last report leaves it outside of the best, at a rung."""
+        """Whether a rung that the trial has come to lets it go no further."""
         step = trial.last_step
         if step is None:
             return False
-        value = trial.intermediate_values[step]
-        if math.isnan(value):
+        if math.isnan(trial.intermediate_values[step]):
             return True
         trials = study.get_trials(deepcopy=False)
         complete = [len(each.intermediate_values) for each in trials if each.state == TrialState.COMPLETE]
         usual = max(complete, default=0)
-        place, length = len(trial.intermediate_values), _length(trial, usual)
-        if place >= length:  # nothing is known of the length, or all is paid
+        if len(trial.intermediate_values) >= _length(trial, usual):  # nothing is known of the length, or all is paid
             return False
-        for share in self._shares:
-            if round(share * length) == place:
-                counted = (each for each in trials if each.state != TrialState.FAIL and is_feasible(each))
-                others = (_at(share, each, usual) for each in counted)
-                known = [each for each in others if each is not None and not math.isnan(each)]
-                return not self._goes_on(value, known, study.direction)
-        return False
+        key = study._study_id, trial.number
+        come_to = sum(_at(share, trial, usual) is not None for share in self._shares)
+        if come_to == self._passed.get(key, 0):
+            return False
+        sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+        verdict = self._judge([*trials[: trial.number], trial], usual, sign)
+        if verdict == "go":
+            self._passed[key] = come_to
+        return verdict == "stop"
 
-    def _goes_on(self, value: float, known: Sequence[float], direction: StudyDirection) -> bool:
-        ordered = sorted(known, reverse=direction == StudyDirection.MAXIMIZE)
-        last = ordered[max(1, len(ordered) // self._keep) - 1]
-        return value >= last if direction == StudyDirection.MAXIMIZE else value <= last
+    def _judge(self, trials: Sequence[FrozenTrial], usual: int, sign: int) -> Verdict:
+        """What becomes of the last of these: each is judged in turn, by those before it."""
+        rungs = [_Rung() for _ in self._shares]
+        verdict: Verdict = "go"
+        for each in trials:
+            if each.state != TrialState.FAIL and is_feasible(each):
+                values = [_at(share, each, usual) for share in self._shares]
+                climbed = [None if value is None else sign * value for value in values]
+                verdict = self._climb(each, climbed, rungs, given=is_given(each, trials))
+        return verdict
+
+    def _climb(
+        self, trial: FrozenTrial, values: Sequence[float | None], rungs: Sequence[_Rung], *, given: bool
+    ) -> Verdict:
+        """Its verdict at each rung that it came to, until one is not `go`; what it says to later trials is noted."""
+        verdict: Verdict = "go"
+        for rung, value in zip(rungs, values, strict=True):
+            if value is None or verdict == "wait":
+                rung.missing += value is not None or not trial.state.is_finished()
+                continue
+            if math.isnan(value):
+                break
+            verdict = "go" if given else self._verdict(value, rung)
+            insort(rung.known, value)
+            if verdict == "stop":
+                break
+        return verdict
+
+    def _verdict(self, value: float, rung: _Rung) -> Verdict:
+        """By the values known there. Those that are missing may be better or worse, or never come."""
+        better, known, most = rung.better(value), len(rung.known) + 1, len(rung.known) + 1 + rung.missing
+        if known >= self._enough and better >= self._quota(most):
+            return "stop"
+        if most < self._enough or better + rung.missing < self._quota(most):
+            return "go"
+        return "wait"
+
+    def _quota(self, count: int) -> int:
+        return max(self._least, count // self._keep)
+
+
+@dataclass
+class _Rung:
+    """What is known at a rung, of the trials up to some number."""
+
+    known: list[float] = field(default_factory=list)  # ordered; larger is better
+    missing: int = 0  # trials that may still come to it, or are there and have to wait for a verdict before it
+
+    def better(self, value: float) -> int:
+        """How many are."""
+        return len(self.known) - bisect_right(self.known, value)
 
 
 def _length(trial: FrozenTrial, usual: int) -> int:
@@ -69,6 +132,7 @@ def _length(trial: FrozenTrial, usual: int) -> int:
 
 
 def _at(share: float, trial: FrozenTrial, usual: int) -> float | None:
-    """What a trial reported at a share of its length; None where it did not come so far."""
-    place, reports = round(share * _length(trial, usual)), trial.intermediate_values
-    return reports[sorted(reports)[place - 1]] if 0 < place <= len(reports) else None
+    """What a trial reported at a share of its length, the first report at least; None where it did not come so far."""
+    length, reports = _length(trial, usual), trial.intermediate_values
+    place = max(1, round(share * length))
+    return reports[sorted(reports)[place - 1]] if length and place <= len(reports) else None

@@ -33,6 +33,7 @@ class Claim:
     ticket: int
     attempt: int  # how often it was killed by itself
     lost: int = 0  # how often its worker was
+    given: bool = False  # see is_given()
 
 
 class Ledger:
@@ -87,7 +88,9 @@ class Ledger:
                 trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "worker": self.worker, "attempt": attempt})
             except UpdateFinishedTrialError:
                 continue  # this worker slept for so long that another one took it for gone
-            return Claim(trial, ticket, attempt, int(claim.get("lost", 0)))
+            trials = self.study.get_trials(deepcopy=False)
+            given = is_given(trials[trial.number], trials)
+            return Claim(trial, ticket, attempt, int(claim.get("lost", 0)), given)
         return None
 
     def _is_any_left(self) -> bool:
@@ -189,6 +192,16 @@ def ticket_of(trial: FrozenTrial) -> int | None:
     claim = trial.user_attrs.get(CLAIM) or {}
     ticket = claim.get("ticket")
     return None if ticket is None else int(ticket)
+
+
+def is_given(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether a trial's values are given, not drawn: what conf/ has, what a person has queued, or the first of all.
+
+    A pruner does not end it: a search is to be no worse than where it began. trials: the study's, up to it at least.
+    """
+    while (before := (trial.user_attrs.get(CLAIM) or {}).get("retry_of")) is not None:
+        trial = trials[int(before)]
+    return trial.number == 0 or "fixed_params" in trial.system_attrs
 
 
 def is_over(trial: FrozenTrial) -> bool:

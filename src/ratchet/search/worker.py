@@ -280,7 +280,7 @@ class Worker:
                 active.claim.trial.set_user_attr(LENGTH, of)
                 active.length = of
             active.claim.trial.report(value, step)
-            return active.claim.trial.should_prune()
+            return not active.claim.given and active.claim.trial.should_prune()
         except UpdateFinishedTrialError:
             return True  # another worker took it for lost and has started it again
 
