@@ -23,6 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 repro: $(STAMP)  ## the main job: compose > fetch > prepare > train > evaluate
 	@PATH="$(abspath $(BIN)):$$PATH" dvc repro
+	@$(BIN)/python scripts/reproduction.py
 
 test: $(STAMP)  ## every test that a plain machine can run
 	@$(BIN)/pytest -n 2 --dist loadfile -q

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     note_without_effect([text for text in overrides if text not in logged], script="evaluate", reads="evaluation")
     if named and not named[-1]:
         raise RatchetError("run= names no run; allowed: a run directory; type: run=runs/<day>/<run>")
-    given = Path(named[-1]) if named else project.champion / "train"
+    given = Path(named[-1]) if named else project.champion_run
     run = RunDirectory(given if given.is_dir() else project.root / given)
 
     from ratchet.evaluation.evaluate import evaluate, render

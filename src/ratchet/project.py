@@ -60,6 +60,11 @@ class Project:
         return self.root / "champion"
 
     @property
+    def champion_run(self) -> Path:
+        """The pipeline's run: what DVC holds of it is the same bytes whenever it is trained."""
+        return self.champion / "train"
+
+    @property
     def runs(self) -> Path:
         """Every other run."""
         return self.root / "runs"

@@ -39,7 +39,7 @@ class Checkout:
     def type(self, *command: str, status: int | None = 0) -> str:
         """Run a command there; what it printed. Fails the test where the exit status is another than `status`."""
         done = subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=900, check=False
         )
         output = done.stdout + done.stderr
         assert status is None or done.returncode == status, f"{command} exited {done.returncode}:\n{output}"

@@ -18,16 +18,20 @@ from ratchet.config.command_line import CommandLine, is_for_a_sweep
 from ratchet.config.composition import Request, plain_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import is_group
+from ratchet.config.inert import INERT
 from ratchet.config.params import without_params
 from ratchet.config.schema import Config
+from ratchet.config.tree import exists, value_at
 from ratchet.config.tuned import tuned_values_give_way
 from ratchet.config.validation import validate
+from ratchet.config.yaml_files import read_yaml
 from ratchet.data.on_demand import prepare_if_missing
 from ratchet.errors import CheckpointError, ConfigError, Interrupted
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
 from ratchet.terminal.quiet import quiet_libraries
+from ratchet.tracking.identity import SweepAgent
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     Everything is composed and checked, the model's settings too, before a run directory is made.
     """
     project = Project.find()
-    line = CommandLine.parse(arguments)
+    line, agent = CommandLine.parse(arguments), SweepAgent.take()
     resumed = _resumed(line.resume, project=project) if line.resume else None
     request = _request(line, project=project, resumed=resumed)
     if line.multirun and not line.prints:
@@ -46,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     if not (line.bare or line.other_config):
         _look_at(request, prints=line.prints)
     request.notify()
-    job = _Job(project, line, resumed)
+    job = _Job(project, line, resumed, agent if resumed is None else None)
     _run_hydra(job.run, line, request, project=project)
     if job.failed:
         raise job.failed[0]
@@ -123,8 +127,19 @@ def _resuming(run: RunDirectory, line: CommandLine, *, project: Project) -> Requ
             )
     settings = [f"hydra.run.dir={to_override_value(str(run.path))}", "hydra.output_subdir=null"]
     settings += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
+    settings += _left_out(run)
     typed, _ = without_params(line.typed)  # the run's own config is read, and nothing else
     return Request(run.path, params=tuple(settings), typed=tuple(typed))
+
+
+def _left_out(run: RunDirectory) -> list[str]:
+    """What the pipeline's config.yaml leaves out, as overrides. Raises CheckpointError for one that is damaged."""
+    from ratchet.training.checkpoint import read_config
+
+    plain = read_yaml(run.config)
+    missing = [key for key in INERT if isinstance(plain, dict) and not exists(plain, key)]
+    whole = read_config(run).plain() if missing else {}
+    return [f"+{key}={to_override_value(value_at(whole, key))}" for key in missing]
 
 
 def _check_classes(config: Config) -> None:
@@ -145,6 +160,7 @@ class _Job:
     project: Project
     line: CommandLine
     resumed: RunDirectory | None
+    agent: SweepAgent | None = None
     failed: list[Exception] = field(default_factory=list)
 
     def run(self, composed: DictConfig) -> float | None:
@@ -152,6 +168,8 @@ class _Job:
         run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
         try:
             config = validate(plain_config(composed))
+            if self.agent is not None:
+                config = self.agent.tell(config, typed=self.line.typed)
             record = self._train(config, run)
         except KeyboardInterrupt as interrupt:
             if run.last_checkpoint.is_file() and run.record.is_file():
@@ -173,8 +191,13 @@ class _Job:
 
         prepare_if_missing(config.data, project=self.project)
         command = ["train.py", *self.line.typed]
+        if self.resumed is None and not run.holds_a_run:
+            run.clear_remains()
         with quiet_libraries(run.log):
-            return train(config, run=run, project=self.project, command=command, resume=self.resumed is not None)
+            return train(
+                config, run=run, project=self.project, command=command, resume=self.resumed is not None,
+                agent=self.agent,
+            )  # fmt: skip
 
 
 def _show(record: RunRecord, run: RunDirectory) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.comparison.config_files import read_flat
-from ratchet.errors import FileError
+from ratchet.config.tree import leaves
+from ratchet.errors import FileError, RatchetError
 from ratchet.files import DOCUMENT, open_regular
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
@@ -62,6 +63,11 @@ class Run:
         return self.record.data.get("hash", "") if self.record else ""
 
     @property
+    def debugging(self) -> str | None:
+        """What makes it a run that only tried something out; None for one whose number counts."""
+        return self.record.debugging(self.config) if self.record else None
+
+    @property
     def seconds(self) -> float | None:
         """Of the training."""
         return self.record.timings.get("fit") if self.record else None
@@ -78,7 +84,7 @@ class Gathered:
 def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
     """Every run under the folders: by default the project's runs and the champion. Oldest first."""
     if folders is None:
-        folders = [Path(os.environ.get("RATCHET_RUNS", project.runs)), project.champion / "train"]
+        folders = [Path(os.environ.get("RATCHET_RUNS", project.runs)), project.champion_run]
     named = dict.fromkeys(folder.resolve() for folder in folders)
     places = dict.fromkeys(place for folder in named for place in run_directories(folder))
     runs: dict[Path, Run] = {}
@@ -87,8 +93,8 @@ def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
     for place in places:
         try:
             runs[place] = _read(RunDirectory(place), studies)
-        except (ValueError, OSError) as error:
-            where = "" if isinstance(error, FileError) else f"{os.path.relpath(place)}: "
+        except (ValueError, OSError, RatchetError) as error:
+            where = "" if isinstance(error, RatchetError) else f"{os.path.relpath(place)}: "
             unread.append(f"{where}{str(error).splitlines()[0]}")
     for found in studies.without_run(runs):
         place = found.directory.path
@@ -103,8 +109,8 @@ def oldest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
 
 
 def _read(directory: RunDirectory, studies: _Studies) -> Run:
-    record = RunRecord.model_validate_json(directory.record.read_bytes())
-    config = read_flat(directory.config) if directory.config.is_file() else {}
+    record = RunRecord.read(directory)
+    config = {**dict(leaves(record.inert)), **(read_flat(directory.config) if directory.config.is_file() else {})}
     error = record.error or {}
     run = Run(
         directory, record, config, record.study, record.trial,

@@ -26,13 +26,21 @@ def without_inert(plain: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def with_inert_of(plain: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """A plain config with those of another one."""
-    made = without_inert(plain)
+def only_inert(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain config with nothing but them."""
+    kept: dict[str, Any] = {}
     for key in INERT:
         section, _, leaf = key.partition(".")
         if leaf:
-            made[section][leaf] = other[section][leaf]
+            kept.setdefault(section, {})[leaf] = plain[section][leaf]
         else:
-            made[section] = other[section]
+            kept[section] = plain[section]
+    return kept
+
+
+def with_inert_of(plain: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain config with those of another one. Raises KeyError and TypeError where one of them is no whole config."""
+    made = without_inert(plain)
+    for section, values in only_inert(other).items():
+        made[section] = values if section in INERT else {**made[section], **values}
     return made

@@ -13,13 +13,13 @@ from typing import Any, Literal
 from ratchet.config.inert import with_inert_of
 from ratchet.config.names import suggestion
 from ratchet.config.schema import Config
+from ratchet.config.tree import leaves
 from ratchet.config.validation import validate
-from ratchet.config.yaml_files import read_yaml
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError, RatchetError
 from ratchet.evidence.attempt import shortlist
 from ratchet.promotion.places import Places
-from ratchet.runs import RunDirectory, RunRecord
+from ratchet.runs import RunDirectory, RunRecord, whole_config
 from ratchet.runs.directory import run_directories
 from ratchet.runs.record import Status
 from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES, ended_as, read_trials, study_directory
@@ -63,7 +63,7 @@ class _Found:
 
 def from_run(named: str, champion: Champion, *, places: Places) -> Candidate:
     """The config of a run, named by its id or its directory. Raises RatchetError where it may not challenge."""
-    path = next((p for p in (Path(named), places.project.root / named) if (p / "run.json").is_file()), None)
+    path = next((p for p in (Path(named), places.project.root / named) if RunDirectory(p).is_one), None)
     run = RunDirectory(path.resolve()) if path else _by_id(named, places)
     trial = RunRecord.read(run).trial
     rows = read_trials(study_directory(run.path)) if trial is not None else {}
@@ -163,7 +163,7 @@ def _told(run: Path, trial: int, rows: Mapping[int, Mapping[str, str]]) -> Statu
 
 def _by_id(named: str, places: Places) -> RunDirectory:
     ids: dict[str, Path] = {}
-    for place in [*run_directories(places.runs), *run_directories(places.project.champion / "train")]:
+    for place in [*run_directories(places.runs), *run_directories(places.project.champion_run)]:
         if places.kept not in place.parents and (identifier := _id_of(RunDirectory(place).record)):
             ids[identifier] = place
     if named not in ids:
@@ -193,7 +193,12 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Can
     for reason in (reason for each in found for reason in _refusals(each, champion, what=what)):
         raise reason
     first = found[0]
-    config = validate(read_yaml(first.run.config))
+    config = validate(whole_config(first.run))
+    if tried := next((tried for each in found if (tried := each.record.debugging(dict(leaves(config.plain()))))), None):
+        raise RatchetError(
+            f"{what} only tried something out ({tried}), and its number is no measurement; allowed: a run without "
+            "debug=; type: the training again without it"
+        )
     if config.objective != champion.config.objective:
         raise RatchetError(
             f"{what} was judged by {config.objective.metric}, the champion by {champion.config.objective.metric}: "

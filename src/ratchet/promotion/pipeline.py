@@ -14,7 +14,11 @@ from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 
 TOLERANCE = 0.01  # relative or absolute, on another type of machine: its arithmetic rounds in another order
-OUTPUTS = ("champion/train", "champion/evaluate")
+STAGES = ("train", "evaluate")
+BESIDE = (  # what DVC does not bring back: in git, and the record of the run
+    "champion/train/metrics.json", "champion/evaluate/metrics.json", "champion/train/run.json",
+    "champion/train/train.log",
+)  # fmt: skip
 
 
 def repro(project: Project) -> int:
@@ -26,7 +30,7 @@ def checkout(project: Project) -> bool:
     """Bring the champion that dvc.lock names back from DVC's cache. Returns whether all of it is there."""
     if not (project.root / "dvc.lock").is_file():
         return False
-    return _dvc(project, "checkout", "--force", "--quiet", *OUTPUTS, quiet=True).returncode == 0
+    return _dvc(project, "checkout", "--force", "--quiet", *STAGES, quiet=True).returncode == 0
 
 
 def _dvc(project: Project, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[bytes]:
@@ -46,7 +50,7 @@ def promised(record: RunRecord) -> dict[str, float]:
 
 def pipeline_record(project: Project) -> RunRecord:
     """Of the run that the pipeline made."""
-    return RunRecord.read(RunDirectory(project.champion / "train"))
+    return RunRecord.read(RunDirectory(project.champion_run))
 
 
 def require_promised(promise: RunRecord, made: RunRecord) -> None:

@@ -71,7 +71,7 @@ class Succession:
         """
         ours = ["params.yaml", f"conf/tuned/{writing.tuned_name}"]
         changed = [*ours, "dvc.lock", "config.lock.yaml"]
-        _journal(self.places).take(changed)
+        _journal(self.places).take([*changed, *pipeline.BESIDE])
         try:
             writing.put(self.project)
             print(f"written: {' and '.join(ours)}; dvc repro", flush=True)

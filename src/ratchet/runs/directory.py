@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,11 @@ class RunDirectory:
     def metrics(self) -> Path:
         """Learning curves: one row for each validation."""
         return self.path / "metrics.csv"
+
+    @property
+    def result(self) -> Path:
+        """Of the pipeline's run: what came out, for DVC and git; the same bytes whenever it is trained."""
+        return self.path / "metrics.json"
 
     @property
     def checkpoints(self) -> Path:
@@ -75,9 +81,25 @@ class RunDirectory:
         if not os.access(self.path, os.W_OK):
             raise RatchetError(f"cannot write to {self.path}; type: hydra.run.dir=<a directory of yours>")
 
+    @property
+    def is_one(self) -> bool:
+        """Whether a run is on record here: by run.json, or where that stayed elsewhere by what DVC and git brought."""
+        return self.record.is_file() or (self.config.is_file() and self.result.is_file())
+
+    @property
+    def holds_a_run(self) -> bool:
+        """Whether a training here would replace a run: one without config.yaml has lost its outputs, as DVC does it."""
+        return self.record.is_file() and self.config.is_file()
+
+    def clear_remains(self) -> None:
+        """Remove the record of a run that has lost its outputs."""
+        for path in (self.record, self.metrics, self.log, self.profile):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.tensorboard, ignore_errors=True)
+
 
 def run_directories(folder: Path) -> Iterator[Path]:
-    """Folders with a run.json, at any depth; links to folders are not followed."""
+    """Folders with a run, at any depth; links to folders are not followed."""
     waiting = [str(folder)]
     while waiting:
         here = waiting.pop()
@@ -85,7 +107,7 @@ def run_directories(folder: Path) -> Iterator[Path]:
         try:
             with os.scandir(here) as entries:
                 for entry in entries:
-                    if entry.name == "run.json":
+                    if entry.name == "run.json" or (entry.name == "metrics.json" and RunDirectory(Path(here)).is_one):
                         yield Path(here)
                         break
                     if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):

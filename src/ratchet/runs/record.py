@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ratchet.errors import RatchetError
-from ratchet.files import write_atomically
+from ratchet.config.inert import with_inert_of
+from ratchet.config.yaml_files import read_yaml
+from ratchet.errors import FileError, RatchetError
+from ratchet.files import read_json, read_text, write_atomically
 from ratchet.runs.directory import RunDirectory
 
+_ONE_BATCH = ("trainer.one_batch", "trainer.overfit_one_batch")
+_DEBUG = re.compile(r"debug=(?!null$)[^,]+")  # of a grid over it the config says which trial had it
 Status = Literal["running", "completed", "interrupted", "failed", "pruned"]
 
 
@@ -53,6 +61,7 @@ class RunRecord(BaseModel):
     study: str | None = None
     trial: int | None = None
     wandb_id: str | None = None
+    wandb_sweep: str | None = None  # W&B's sweep, whose agent began it
     command: list[str]
     git: dict[str, Any]  # revision, dirty; both None outside a repository
     data: dict[str, str]  # name, hash of the prepared arrays
@@ -71,6 +80,16 @@ class RunRecord(BaseModel):
     best: Best | None = None
     metrics: dict[str, float] = {}  # of the last validation
     error: dict[str, str] | None = None  # class, message
+    inert: dict[str, Any] = {}  # settings that change no number, of a run whose config.yaml leaves them out
+
+    def debugging(self, config: Mapping[str, Any]) -> str | None:
+        """What makes it a run that only tried something out, as it is typed; None for one whose number counts.
+
+        `config` has dotted keys.
+        """
+        typed = [text for command in (*(leg.command for leg in self.legs), self.command) for text in command]
+        chosen = [text for text in typed if _DEBUG.fullmatch(text)]
+        return next(iter([*chosen, *(f"{key}=true" for key in _ONE_BATCH if config.get(key) is True)]), None)
 
     def earlier_legs(self) -> list[Leg]:
         """The legs of a run that is about to be resumed: those before, and the one that this record is of."""
@@ -88,10 +107,86 @@ class RunRecord(BaseModel):
 
     @classmethod
     def read(cls, run: RunDirectory) -> RunRecord:
-        """The record of a run. Raises RatchetError where there is none or it is no run.json of ours."""
-        if not run.record.is_file():
-            raise RatchetError(f"{run.path} is no run directory: it has no {run.record.name}; type: ls runs/*/")
+        """The record of a run. Raises RatchetError where there is none or it is no run.json of ours.
+
+        Where DVC and git have brought the results of another run here, or run.json stayed on another machine, the
+        record is what they say: without times, commands and the machine.
+        """
         try:
-            return cls.model_validate_json(run.record.read_text(encoding="utf-8"))
+            record = cls.model_validate_json(read_text(run.record)) if run.record.exists() else None
+            result = Result.read(run)
+        except FileError:
+            raise
         except ValueError as error:
             raise RatchetError(f"{run.record} cannot be read: {str(error).splitlines()[0]}") from error
+        if result is not None and (record is None or not result.is_of(record)):
+            return result.record()
+        if record is None:
+            raise RatchetError(f"{run.path} is no run directory: it has no {run.record.name}; type: ls runs/*/")
+        return record
+
+
+class Result(BaseModel):
+    """What metrics.json of the pipeline's run holds: all of its record that is the same whenever it is trained."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
+
+    data: dict[str, str]
+    config_hash: str
+    threads: int
+    seed: int
+    parameters: int
+    best: Best | None
+    metrics: dict[str, float]
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Result:
+        """The part of a run's record."""
+        return cls.model_validate(record.model_dump(include=set(cls.model_fields)))
+
+    def is_of(self, record: RunRecord) -> bool:
+        """Whether that run gave it."""
+        ours, theirs = ((each.config_hash, each.best and (each.best.step, each.best.value)) for each in (self, record))
+        return ours == theirs
+
+    def record(self) -> RunRecord:
+        """A record that says no more than this. Its id is the beginning of the config's hash."""
+        unknown: dict[str, Any] = {"command": [], "git": {}, "versions": {}, "host": {}, "started_at": ""}
+        return RunRecord(id=self.config_hash[:8], status="completed", **unknown, **self.model_dump())
+
+    def write(self, run: RunDirectory) -> None:
+        """Write metrics.json: DVC shows the numbers at its top, and passes over the list below them."""
+        found = self.best.metrics if self.best else self.metrics
+        numbers: dict[str, float] = {name: value for name, value in found.items() if math.isfinite(value)}
+        if self.best:
+            numbers = {name: value for name, value in numbers.items() if name.startswith("validation/")}
+            numbers |= {"best/epoch": self.best.epoch, "best/step": self.best.step}
+        content = {**numbers, "run": [self.model_dump(mode="json")]}
+        write_atomically(run.result, (json.dumps(content, indent=2) + "\n").encode())
+
+    @classmethod
+    def read(cls, run: RunDirectory) -> Result | None:
+        """None where a run has none. Raises ValueError where it is damaged."""
+        if not run.result.exists():
+            return None
+        content = read_json(run.result)
+        try:
+            return cls.model_validate(content["run"][0])
+        except (KeyError, IndexError, TypeError) as error:
+            raise ValueError(f"{run.result.name} is no result of a run") from error
+
+
+def whole_config(run: RunDirectory) -> Any:
+    """The content of a run's config.yaml. Raises OSError, ValueError and yaml.YAMLError.
+
+    That of the pipeline's run leaves out what changes no number: run.json has it, or where that stayed on another
+    machine the project's config.lock.yaml has it as it is now.
+    """
+    plain = read_yaml(run.config)
+    if not isinstance(plain, dict) or "logger" in plain:
+        return plain
+    lock = run.path.resolve().parents[1] / "config.lock.yaml"
+    try:
+        return with_inert_of(plain, RunRecord.read(run).inert or read_yaml(lock))
+    except (KeyError, TypeError, FileNotFoundError, RatchetError):
+        return plain

@@ -4,13 +4,71 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from ratchet.config.schema import Config, LoggerConfig
 from ratchet.config.tree import leaves
+from ratchet.config.yaml_files import read_yaml
 from ratchet.runs.record import RunRecord
 from ratchet.tracking.lineage import Material
+
+_OF_THE_AGENT = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH")
+
+
+@dataclass(frozen=True)
+class SweepAgent:
+    """What `wandb agent` says to a program that it starts: which run of which of W&B's sweeps it is to be."""
+
+    run_id: str
+    sweep: str
+    project: str | None
+    entity: str | None
+    parameters: dict[str, Any]  # by the names that the sweep gives them
+
+    @classmethod
+    def take(cls) -> SweepAgent | None:
+        """None where no agent started this process. Its variables are gone then.
+
+        They are of one run alone, and W&B puts the run that they name above every id that it is given: no other run
+        of this process or of its children may find them.
+        """
+        found = {name: os.environ.pop(name, "") for name in _OF_THE_AGENT}
+        sweep, run_id, parameters = found.values()
+        if not sweep or not run_id:
+            return None
+        surroundings = (os.environ.get("WANDB_PROJECT"), os.environ.get("WANDB_ENTITY"))
+        return cls(run_id, sweep, *surroundings, _parameters(Path(parameters)) if parameters else {})
+
+    def tell(self, config: Config, *, typed: Sequence[str]) -> Config:
+        """The config of its run: in the sweep's project, and online unless something else was typed."""
+        logger = config.logger
+        if logger.name != "wandb":
+            print(
+                f"warning: wandb agent waits for the run {self.run_id}, and logger={logger.name} tells W&B nothing; "
+                "type: logger=wandb into the command of the sweep",
+                file=sys.stderr,
+            )
+            return config
+        said = any(text.lstrip("+").startswith("logger.mode=") for text in typed)
+        mode = logger.mode if said else "online"
+        where = {"project": self.project or logger.project, "entity": self.entity or logger.entity}
+        return config.model_copy(update={"logger": logger.model_copy(update={**where, "mode": mode})})
+
+
+def _parameters(file: Path) -> dict[str, Any]:
+    """Of the file that the agent wrote: {name: {value: ...}}."""
+    try:
+        written = read_yaml(file)
+        return {str(name): each["value"] for name, each in written.items() if isinstance(each, dict)}
+    except (OSError, ValueError, KeyError, AttributeError, yaml.YAMLError):
+        return {}
 
 
 @dataclass(frozen=True)
@@ -22,6 +80,7 @@ class Identity:
     job_type: str
     group: str | None = None
     tags: tuple[str, ...] = ()
+    sweep: str | None = None  # of W&B
 
 
 def identity_of(record: RunRecord, config: Config) -> Identity:
@@ -34,7 +93,7 @@ def identity_of(record: RunRecord, config: Config) -> Identity:
     pruned = ("pruned",) if record.status == "pruned" else ()
     return Identity(
         id=record.wandb_id, name=name, job_type="train" if record.study is None else "trial", group=record.study,
-        tags=(*config.logger.tags, *pruned),
+        tags=(*config.logger.tags, *pruned), sweep=record.wandb_sweep,
     )  # fmt: skip
 
 

@@ -74,10 +74,10 @@ def evaluation_material(project: Project, output: Path, metrics: Mapping[str, An
 
 
 def _references(files: list[Path], project: Project) -> dict[str, str]:
-    """A file's md5 is DVC's name for it, where DVC has it."""
+    """A file's md5 is DVC's name for it, where DVC has it; a champion's metrics.json is git's."""
     found = {}
     for path in files:
-        held = path.resolve().is_relative_to(project.champion.resolve())
+        held = path.resolve().is_relative_to(project.champion.resolve()) and path.name != "metrics.json"
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "md5").hexdigest()
         found[path.name] = f"dvc:md5/{digest}" if held else f"md5:{digest}"

@@ -31,9 +31,16 @@ def build_loggers(
     record: RunRecord,
     project: Project,
     resumed_at_step: int | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    keeps_curves: bool = False,
 ) -> list[Logger]:
-    """The loggers of one run. A service that cannot start or fails costs a line of warning, never the training."""
-    if config.logger.name == "none":
+    """The loggers of one run. A service that cannot start or fails costs a line of warning, never the training.
+
+    A run that `keeps_curves` has its metrics.csv whatever logs it: for a stage of DVC it is an output.
+
+    The `parameters` of a sweep of W&B's stand in the run's config there, under the names that the sweep gives them.
+    """
+    if config.logger.name == "none" and not keeps_curves:
         return []
     loggers: list[Logger] = [MetricsFile(run, resumed_at_step=resumed_at_step)]
     if config.logger.name == "tensorboard":
@@ -43,8 +50,8 @@ def build_loggers(
     if tracks_in_wandb(config):
         goes_on = resumed_at_step is not None
         session = open_wandb(
-            identity_of(record, config), config=config, values=config_of(record, config), project=project,
-            goes_on=goes_on, earlier=read_rows(run) if goes_on else (),
+            identity_of(record, config), config=config, values={**config_of(record, config), **(parameters or {})},
+            project=project, goes_on=goes_on, earlier=read_rows(run) if goes_on else (),
         )  # fmt: skip
         if session is not None:
             session.use(data_materials(project, config.data, data_hash=record.data["hash"])[1])

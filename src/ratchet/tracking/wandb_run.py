@@ -14,7 +14,7 @@ from pytorch_lightning.loggers.logger import Logger
 from ratchet.config.schema import LoggerConfig
 from ratchet.project import Project
 from ratchet.runs.provenance import without_password
-from ratchet.tracking.identity import Identity
+from ratchet.tracking.identity import Identity, SweepAgent
 from ratchet.tracking.lineage import Material
 
 ANSWER_WITHIN = 15.0  # seconds for a server to take a new run; then it is kept offline
@@ -136,19 +136,20 @@ def _init(
 ) -> Any:
     import wandb
 
+    SweepAgent.take()  # its run's id has been taken up by now, or is not for this run
     (project.root / "wandb").mkdir(exist_ok=True)
-    quiet = wandb.Settings(
-        silent=True,
-        console="off",
-        reinit="create_new",  # never another run of this process
-        disable_code=True,
-        x_save_requirements=False,  # run.json and constraints.txt have them; it is slower than all the rest
-        x_stats_pid=os.getpid(),  # a trial's, not that of the server which it was forked from
-        init_timeout=ANSWER_WITHIN,
-        finish_timeout=UPLOAD_WITHIN,
-        finish_timeout_raises=True,
-    )
-    wandb.setup(quiet)
+    quiet: dict[str, Any] = {
+        "silent": True,
+        "console": "off",
+        "reinit": "create_new",  # never another run of this process
+        "disable_code": True,
+        "x_save_requirements": False,  # run.json and constraints.txt have them; it is slower than all the rest
+        "x_stats_pid": os.getpid(),  # a trial's, not that of the server which it was forked from
+        "init_timeout": ANSWER_WITHIN,
+        "finish_timeout": UPLOAD_WITHIN,
+        "finish_timeout_raises": True,
+    }
+    wandb.setup(wandb.Settings(**quiet))
     with _arguments_without_secrets():
         return wandb.init(
             project=settings.project,
@@ -162,7 +163,7 @@ def _init(
             dir=str(project.root),
             mode=mode,
             resume="allow" if resumes and mode == "online" else None,
-            settings=quiet,
+            settings=wandb.Settings(**quiet, sweep_id=identity.sweep),
         )
 
 

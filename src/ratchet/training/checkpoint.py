@@ -12,11 +12,10 @@ from torch import nn
 
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
-from ratchet.config.yaml_files import read_yaml
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import CheckpointError, ConfigError
 from ratchet.models import build_model
-from ratchet.runs.directory import RunDirectory
+from ratchet.runs import RunDirectory, whole_config
 
 KEY = "ratchet"  # the entry of a checkpoint that says what it is of
 
@@ -84,7 +83,7 @@ def read_config(run: RunDirectory) -> Config:
     if not run.config.is_file():
         raise CheckpointError(f"{run.path} is no run directory: it has no config.yaml; type: ls -d runs/*/*")
     try:
-        return validate(read_yaml(run.config))
+        return validate(whole_config(run))
     except (ConfigError, OSError, ValueError, yaml.YAMLError) as error:
         what = str(error).partition("; type:")[0].partition("; mend it")[0].splitlines()
         raise CheckpointError(

@@ -20,7 +20,7 @@ import torch
 
 from ratchet.config.composition import config_hash
 from ratchet.config.grammar import shown, to_override_value
-from ratchet.config.inert import is_inert
+from ratchet.config.inert import is_inert, only_inert, without_inert
 from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
 from ratchet.config.yaml_files import yaml_text
@@ -29,7 +29,8 @@ from ratchet.files import unlink_from_others, write_atomically
 from ratchet.project import Project
 from ratchet.runs import provenance
 from ratchet.runs.directory import RunDirectory
-from ratchet.runs.record import RunRecord, Status
+from ratchet.runs.record import Result, RunRecord, Status
+from ratchet.tracking.identity import SweepAgent
 from ratchet.tracking.loggers import build_loggers, finish_loggers, tracks_in_wandb
 from ratchet.training.checkpoint import read_checkpoint, read_config, require_same_data, require_same_model
 from ratchet.training.fit import Fit
@@ -48,12 +49,14 @@ def train(
     study: str | None = None,
     trial: int | None = None,
     wandb_id: str | None = None,
+    agent: SweepAgent | None = None,
     report: Report | None = None,
 ) -> RunRecord:
     """Train on the prepared arrays and write the run directory; with `resume` go on from its last checkpoint.
 
     In a search the run is `trial` of `study`; `report(validation, objective)` hears of each validation, and ends the
-    run by raising TrialPruned. Its W&B run is `wandb_id`, the same for a trial that is tried again.
+    run by raising TrialPruned. Its W&B run is `wandb_id`, the same for a trial that is tried again. A new run that
+    `agent` of a sweep of W&B's began is the one that it names.
 
     Raises a RatchetError for what a person can mend and KeyboardInterrupt for Ctrl-C; run.json then says so too.
     Nothing is written before the config, the data and the model are known to fit together, and nothing at all
@@ -77,9 +80,16 @@ def train(
     record.study, record.trial = (study, trial) if before is None else (before.study, before.trial)
     if wandb_id is not None and record.wandb_id is not None:
         record.wandb_id = wandb_id
-    write_atomically(run.config, yaml_text(config.plain()).encode())
+    if agent is not None and before is None and record.wandb_id is not None:
+        record.id = record.wandb_id = agent.run_id
+        record.wandb_sweep = agent.sweep
+    for_dvc = run.path.resolve() == project.champion_run.resolve()
+    _write_config(config, run=run, record=record, for_dvc=for_dvc)
     resumed_at = reached.steps if reached else None
-    loggers = build_loggers(config, run=run, record=record, project=project, resumed_at_step=resumed_at)
+    loggers = build_loggers(
+        config, run=run, record=record, project=project, resumed_at_step=resumed_at,
+        parameters=agent.parameters if agent else None, keeps_curves=for_dvc,
+    )  # fmt: skip
     began = _note_time(record, "setup", since=began)
     record.write(run)
     status: Status = "failed"
@@ -99,13 +109,15 @@ def train(
         _finish(record, fit=fit, metrics=trainer.callback_metrics if trainer else {}, status=status, error=error)
         _note_time(record, "fit", since=began)
         record.write(run)
+        if for_dvc and status == "completed":
+            Result.of(record).write(run)
         finish_loggers(loggers, record=record, config=config, run=run, project=project)
     return record
 
 
 def _refuse_to_replace(run: RunDirectory) -> None:
     """Raises RatchetError where the directory holds a run: its numbers would be lost without a word."""
-    if run.record.is_file():
+    if run.holds_a_run:
         record, where = RunRecord.read(run), to_override_value(os.path.relpath(run.path))
         raise RatchetError(
             f"{os.path.relpath(run.path)} holds the run {record.id} ({record.status}), which is not replaced; "
@@ -130,6 +142,15 @@ def _refuse_changes(config: Config, *, run: RunDirectory) -> None:
             f"a resumed run keeps its settings, and here is {told}; allowed: {', '.join(RESUMABLE)} and what changes "
             "no number; type: the same without it, or without resume= to train anew"
         )
+
+
+def _write_config(config: Config, *, run: RunDirectory, record: RunRecord, for_dvc: bool) -> None:
+    """Where DVC holds config.yaml, it is what decides the numbers; the record has the rest."""
+    plain = config.plain()
+    if for_dvc:
+        record.inert, plain = only_inert(plain), without_inert(plain)
+        run.result.unlink(missing_ok=True)  # until there is another
+    write_atomically(run.config, yaml_text(plain).encode())
 
 
 class _Reached(NamedTuple):
