@@ -361,3 +361,64 @@ def test_mistakes_end_in_what_to_type(tmp_path, ask, line):
         ask(gather(Project(tmp_path), [tmp_path / "runs"]).runs)
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "command", "told"),
+    [
+        ({"trainer.one_batch": True}, [], "trainer.one_batch=true"),
+        ({"trainer.overfit_one_batch": True}, [], "trainer.overfit_one_batch=true"),
+        ({"trainer.profile": True, "trainer.max_epochs": 1}, ["debug=profile"], "debug=profile"),
+    ],
+)
+def test_runs_that_only_tried_something_out_are_in_no_table(tmp_path, config, command, told):
+    make_run(tmp_path / "runs/a", accuracy=0.8)
+    make_run(tmp_path / "runs/b", accuracy=1.0, seed=1, config=config, command=command)
+    make_run(tmp_path / "runs/c", accuracy=0.8, seed=2, config={"trainer.one_batch": False}, command=["debug=null"])
+    found = table(tmp_path)
+    assert sorted(run.directory.path.name for run in found.runs) == ["a", "c"]
+    assert f"1 run of {told} left out: a try is no measurement." in found.notes
+
+
+def test_another_objective_keeps_another_checkpoint_and_is_another_setting(tmp_path):
+    loss = {"objective.metric": "validation/loss", "objective.direction": "minimize"}
+    for seed in range(3):
+        make_run(tmp_path / f"runs/a{seed}", accuracy=0.9 + SPREAD[seed], seed=seed)
+        make_run(tmp_path / f"runs/b{seed}", accuracy=0.7 + SPREAD[seed], seed=seed, config=loss)
+    make_run(tmp_path / "runs/threads", accuracy=0.9, seed=7, config={"trainer.threads": 2})
+    found = table(tmp_path, metric="validation/accuracy")
+    assert [(row.name, len(row.runs)) for row in found.rows] == [
+        ("metric=validation/accuracy", 4), ("metric=validation/loss", 3),
+    ]  # fmt: skip
+
+
+AWAY = dict.fromkeys(("shift", "flip", "rotate", "scale", "noise", "cutout", "mixup"), 0.125)
+SGD = {"_target_": "torch.optim.SGD", "lr": 0.1, "momentum": 0.9, "nesterov": False, "dampening": 0.0}
+NAMED = [
+    ([{}, {"optimizer": SGD}], ["optimizer=AdamW", "optimizer=SGD"]),
+    ([{}, {"optimizer": SGD}, {"optimizer": {**SGD, "lr": 0.2}}],
+     ["optimizer=AdamW lr=0.01", "optimizer=SGD lr=0.1", "optimizer=SGD lr=0.2"]),
+    ([{}, {"loss.l1": 0.5, "trainer.batch_size": 50, "optimizer.lr": 0.1, "scheduler": {"name": "none"}}],
+     ["scheduler=one_cycle lr=0.01 batch_size=100 l1=0", "scheduler=none lr=0.1 batch_size=50 l1=0.5"]),
+    ([{}, {"data.reader": "own.files.read", "model.width": 64}],
+     ["width=32 reader=arrays", "width=64 reader=read"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "names"), NAMED)
+def test_a_row_is_named_by_what_people_ask_for(tmp_path, changes, names):
+    for number, change in enumerate(changes):
+        make_run(tmp_path / f"runs/{number}", accuracy=0.9 - number / 10, config=change)
+    assert [row.name for row in table(tmp_path).rows] == names
+
+
+def test_a_name_is_short_whatever_differs(tmp_path):
+    everything = {**{f"augmentation.{key}": value for key, value in AWAY.items()}, "data.classes": ["x" * 30] * 30}
+    for number, change in enumerate(
+        [{}, everything, {**everything, "model.name": "gru", "loss.l1": 0.5}, {"model.name": "gru"}]
+    ):
+        make_run(tmp_path / f"runs/{number}", accuracy=0.9 - number / 10, config=change)
+    names = [row.name for row in table(tmp_path).rows]
+    assert len(set(names)) == 4
+    assert max(map(len, names)) <= 60
+    assert names[1] == "cnn shift=0.125 flip=0.125 rotate=0.125 and 5 more"

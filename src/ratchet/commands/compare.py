@@ -103,6 +103,11 @@ def main(arguments: Sequence[str]) -> None:
     keys = keys_named(runs, typed.group_by)
     direction: Any = typed.direction
     tables = tables_of(runs, metric=typed.metric, direction=direction, group_by=keys)
+    if not tables:
+        raise RatchetError(
+            f"of the {len(runs)} runs each only tried something out ({runs[0].debugging}), and there is nothing to "
+            "compare; type: the training again without debug="
+        )
     _tell(tables, typed, project)
 
 

@@ -12,7 +12,14 @@ from ratchet.comparison.gather import Run
 from ratchet.config.inert import is_inert
 from ratchet.config.seeds import is_audit
 
-_ALL_ONE = {"seed", "objective.metric", "objective.direction", "trainer.threads"}  # makes no rows apart
+# Makes no rows apart: threads add in another order, which is chance as a seed is. An objective is no such key: it
+# decides which checkpoint is kept, when training stops and when a rate falls.
+_ALL_ONE = {"seed", "trainer.threads"}
+
+_SECTIONS = ("model", "optimizer", "scheduler", "augmentation", "loss", "trainer", "objective")  # as people ask
+_EARLY = ("optimizer.lr", "optimizer.weight_decay", "trainer.batch_size", "trainer.max_epochs")
+_LONGEST = 60  # characters of a row's name
+_LONGEST_VALUE = 24
 
 
 @dataclass(frozen=True)
@@ -84,28 +91,69 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def labels(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A name for each config: its model, and what tells it from the others of this model."""
+    """A short name for each config: its model, and what tells it from the others of this model.
+
+    What people ask for first stands first: which optimizer and schedule, then the rates, then the rest.
+    """
     models = [str(config.get("model.name", "")) for config in configs]
     several = len(set(models)) > 1
     made = [""] * len(configs)
     for model in dict.fromkeys(models):
         places = [place for place, name in enumerate(models) if name == model]
-        keys = [key for key in differing([configs[place] for place in places]) if key != "model.name"]
+        keys = _telling([configs[place] for place in places])
         for place in places:
-            told = _told(configs[place], keys)
+            told = _told(configs[place], keys, room=_LONGEST - len(model) - 1)
             made[place] = " ".join(filter(None, [model if several or not told else "", told])) or "run"
     return _distinct(made)
 
 
-def _told(config: Mapping[str, Any], keys: Sequence[str]) -> str:
+def _telling(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys in which configs of one model differ, but for those that follow from another one of them.
+
+    Options of a group (two optimizers) have settings of their own: those tell configs apart that chose the same one.
+    """
+    found = []
+    for key in differing(configs):
+        option = _option_of(key, configs)
+        if key in ("model.name", "model._target_") or (key == "objective.direction" and "objective.metric" in found):
+            continue
+        alike: dict[Any, list[Mapping[str, Any]]] = {}
+        for config in configs:
+            alike.setdefault(None if key == option else config.get(option), []).append(config)
+        if any(differing([{key: each.get(key)} for each in group]) for group in alike.values()):
+            found.append(key)
+    return sorted(found, key=_asked)
+
+
+def _option_of(key: str, configs: Sequence[Mapping[str, Any]]) -> str:
+    """The key that says which option of the key's group was chosen; empty where the group has none."""
+    section = key.partition(".")[0]
+    names = (f"{section}.name", f"{section}._target_")
+    return next((name for name in names if any(name in config for config in configs)), "")
+
+
+def _asked(key: str) -> tuple[int, int]:
+    """Where a key stands in a name: options of groups first."""
+    section, _, leaf = key.partition(".")
+    place = _SECTIONS.index(section) if section in _SECTIONS else len(_SECTIONS)
+    return (0 if leaf in {"name", "_target_"} else 1 if key in _EARLY else 2), place
+
+
+def _told(config: Mapping[str, Any], keys: Sequence[str], *, room: int) -> str:
     leaves = [key.rpartition(".")[2] for key in keys]
     parts = []
     for key, leaf in zip(keys, leaves, strict=True):
         if key in config:
             name = leaf if leaves.count(leaf) == 1 and leaf not in {"name", "_target_"} else key
             parts.append(f"{name.removesuffix('._target_').removesuffix('.name')}={_written(config[key])}")
-    shown = parts if len(parts) <= 4 else [*parts[:3], f"and {len(parts) - 3} more"]
-    return " ".join(shown)
+    kept = len(parts)
+    while kept > 1 and len(_some_of(parts, kept)) > room:
+        kept -= 1
+    return _some_of(parts, kept)
+
+
+def _some_of(parts: Sequence[str], kept: int) -> str:
+    return " ".join([*parts[:kept], *([f"and {len(parts) - kept} more"] if kept < len(parts) else [])])
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -121,6 +169,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 def _written(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, str):
-        return value.rpartition(".")[2] if value.startswith(("torch.", "ratchet.", "own.")) else value
-    return json.dumps(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, str) and value.startswith(("torch.", "ratchet.", "own.")):
+        value = value.rpartition(".")[2]
+    text = json.dumps(value) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

@@ -74,7 +74,12 @@ class Table:
 def tables_of(
     runs: Sequence[Run], *, metric: str | None, direction: Direction | None, group_by: Sequence[str]
 ) -> list[Table]:
-    """One table for each data set and hash, the one with most runs first. Different data are never in one table."""
+    """One table for each data set and hash, the one with most runs first. Different data are never in one table.
+
+    Runs that only tried something out, as with debug=one_batch, are in none, and the first table says how many.
+    """
+    aside = [run.debugging for run in runs if run.debugging]
+    runs = [run for run in runs if not run.debugging]
     hashes: dict[str, Counter[str]] = {}
     for run in runs:
         if run.data_hash:
@@ -86,10 +91,17 @@ def tables_of(
     ordered = sorted(together.items(), key=lambda item: (-len(item[1]), item[0]))
     made = [_table(name, found, metric=metric, direction=direction, group_by=group_by) for name, found in ordered]
     twice = {name for name, count in Counter(table.dataset for table in made).items() if count > 1}
+    if made and aside:
+        made[0] = replace(made[0], notes=(*made[0].notes, _left_out(aside)))
     said = "{0} was prepared in different ways: runs of the data hash {1} are compared among themselves"
     return [
         replace(t, notes=(*t.notes, said.format(t.dataset, t.data_hash[:8]))) if t.dataset in twice else t for t in made
     ]
+
+
+def _left_out(debugging: Sequence[str]) -> str:
+    kinds = ", ".join(dict.fromkeys(debugging))
+    return f"{len(debugging)} run{'s' * (len(debugging) > 1)} of {kinds} left out: a try is no measurement."
 
 
 def _table(

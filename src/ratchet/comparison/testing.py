@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ def make_run(
     config: Mapping[str, Any] | None = None, study: str | None = None, trial: int | None = None, epochs: int = 20,
     data_hash: str = "d" * 64, error: Mapping[str, str] | None = None, wandb_id: str | None = None,
     mode: str = "offline", entity: str | None = None, seconds: float = 60.0, minute: int = 0,
+    command: Sequence[str] = (),
 ) -> RunDirectory:  # fmt: skip
     """One run on record; `config` has dotted keys. A failed or running one has no best checkpoint."""
     run = RunDirectory(directory)
@@ -42,7 +43,8 @@ def make_run(
     moment = f"2026-11-{1 + minute // 1440:02}T{minute // 60 % 24:02}:{minute % 60:02}:00+00:00"
     record = RunRecord.model_validate({
         "id": hashlib.sha256(str(directory).encode()).hexdigest()[:8],
-        "status": status, "study": study, "trial": trial, "wandb_id": wandb_id, "command": ["train.py", f"seed={seed}"],
+        "status": status, "study": study, "trial": trial, "wandb_id": wandb_id,
+        "command": ["train.py", f"seed={seed}", *command],
         "git": {"revision": "a" * 40, "dirty": False}, "data": {"name": plain["data"]["name"], "hash": data_hash},
         "config_hash": "c" * 64, "versions": {"python": "3.11.7", "torch": "2.13.0"}, "host": {"name": "vm"},
         "threads": 1, "seed": seed, "parameters": _MODELS.get(model, 1000), "started_at": moment, "finished_at": moment,
