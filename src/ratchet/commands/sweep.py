@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import shlex
 import statistics
@@ -87,6 +88,7 @@ class SweptTraining:
         return TaskFacts(
             metrics=SEARCHABLE,
             check=_check,
+            build=self._build,
             ready=self._make_ready,
             identity=_identity,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
@@ -102,6 +104,13 @@ class SweptTraining:
             ended=self.ending.tell,
         )
 
+    def _build(self, composed: Sequence[DictConfig]) -> Sequence[str | None]:
+        """What is wrong with each where it is built, for data as they are prepared, or as conf/data says."""
+        from ratchet.search.executors import apart
+
+        configs = [_of_prepared_shape(validate(plain_config(each)), project=self.project) for each in composed]
+        return apart(_complaints, configs) or []
+
     def _make_ready(self, composed: Sequence[DictConfig], dry_run: bool) -> None:
         """Every data set of the trials is there, and what they will open. Raises DataError."""
         configs = {each.model_dump_json(): each for each in (validate(plain_config(c)).data for c in composed)}
@@ -111,6 +120,22 @@ class SweptTraining:
                 continue
             prepare_if_missing(data, project=self.project)
             PreparedData.open(self.project.prepared(data.name), reader="train", config=data)
+
+
+def _complaints(configs: Sequence[Config]) -> list[str | None]:
+    from ratchet.training.buildable import complaints  # it brings torch
+
+    return complaints(configs)
+
+
+def _of_prepared_shape(config: Config, *, project: Project) -> Config:
+    """Positions that never vary may have been left out of the examples."""
+    card = project.prepared(config.data.name) / "card.json"
+    try:
+        shape = [int(size) for size in json.loads(card.read_text(encoding="utf-8"))["shape"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return config
+    return config.model_copy(update={"data": config.data.model_copy(update={"shape": shape})})
 
 
 def measured(config: Config, record: RunRecord) -> dict[str, float]:

@@ -8,15 +8,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from ratchet.search.channel import Line, Report, Verdict
 from ratchet.search.outcomes import Outcome
 from ratchet.search.server import SERVER, importable
-from ratchet.search.trial_process import Job, run, trial_main
+from ratchet.search.trial_process import Job, enter_environment, run, trial_main
 
 GRACE = 1.0  # seconds between asking a process to end and ending it
 
@@ -201,6 +201,39 @@ class ThreadRun:
         self.connection.close()
 
 
+def apart(function: Callable[[Any], Any], argument: Any) -> Any:
+    """What a function of a module returns, called in a process of the server; here where no server was begun.
+
+    None where the process was killed, or the function raised something.
+    """
+    if not SERVER.begun:
+        return function(argument)
+    while (warming := SERVER.warming) is not None:
+        wait([warming], 0.5)
+    context: Any = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(theirs, SERVER.environment(), function, argument), name="apart")
+    with importable(), _without_main():
+        process.start()
+    theirs.close()
+    try:
+        return ours.recv()
+    except (EOFError, OSError):
+        return None
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+
+
+def _answer(
+    connection: Connection, environment: dict[str, str | None], function: Callable[[Any], Any], argument: Any
+) -> None:
+    enter_environment(environment)
+    with suppress(Exception):
+        connection.send(function(argument))
+
+
 @contextmanager
 def _without_main() -> Iterator[None]:
     """A trial does not import the script that was typed: multiprocessing would, for each process again.
@@ -229,7 +262,5 @@ def wait_for(running: Sequence[Running], timeout: float, *, warming: Connection 
     if not running and warming is None:
         time.sleep(min(timeout, 0.5))
         return []
-    from multiprocessing.connection import wait
-
     ready = set(wait([*(each.connection for each in running), *filter(None, [warming])], timeout))
     return [each for each in running if each.connection in ready]

@@ -32,6 +32,9 @@ class TaskFacts:
         None  # what a training can return, and which way is better; None: anything
     )
     check: Callable[[DictConfig], None] | None = None  # raises ConfigError for a config that cannot train
+    build: Callable[[Sequence[DictConfig]], Sequence[str | None]] | None = (
+        None  # what is wrong with each, see preflight
+    )
     ready: Callable[[Sequence[DictConfig], bool], None] | None = None  # see preflight.make_ready
     identity: Callable[[DictConfig], dict[str, Any]] | None = None  # what of a config two trials must share
     asked: frozenset[str] = frozenset()  # settings of the sweep itself that a person typed: sweep.<key>

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+import random
+from collections.abc import Mapping, Sequence
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
@@ -11,6 +14,8 @@ from ratchet.errors import ConfigError
 from ratchet.search.composer import Composer, task_config
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full
 from ratchet.search.slots import Slot, cores, make_slots
+
+MOST_BUILT = 64  # combinations of all studies of a command that are built ahead; a model takes some milliseconds
 
 
 def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
@@ -64,6 +69,104 @@ def corners(plan: StudyPlan) -> list[tuple[str, ...]]:
         corners.append(decided)
         corners += [(*decided, dimension.override(value)) for dimension in rest for value in dimension.ends()]
     return list(dict.fromkeys(corners))
+
+
+def build_ahead(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -> list[str]:
+    """Let the task build what each option asks for. Returns notes for a person.
+
+    Of a grid its cells are built, of a search combinations of its choices and of the ends of its intervals; of more
+    than MOST_BUILT a part, in which the options take turns. Raises ConfigError for an option with which nothing can be
+    built. One that goes with some others and not with all is a note: a search may do without.
+    """
+    if facts.build is None:
+        return []
+    most = max(1, MOST_BUILT // len(plans))
+    chosen = [_combinations(plan, most=most) for plan in plans]
+    asked = [(plan, own) for plan, (combinations, _) in zip(plans, chosen, strict=True) for own in combinations]
+    said = iter(_said(asked, composer=composer, facts=facts))
+    notes = []
+    for plan, (combinations, total) in zip(plans, chosen, strict=True):
+        tried = dict(zip(combinations, said, strict=False))
+        _refuse_options(tried, plan)
+        notes += _notes(tried, total, plan)
+    return list(dict.fromkeys(notes))
+
+
+def _notes(tried: Mapping[tuple[str, ...], str | None], total: int, plan: StudyPlan) -> list[str]:
+    """What a person should know of combinations that cannot be built, or were not tried."""
+    wrong = [(own, line) for own, line in tried.items() if line is not None]
+    notes = []
+    if wrong:
+        first = " ".join(text for text in wrong[0][0] if text not in plan.fixed)
+        notes.append(f"{len(wrong)} of {len(tried)} combinations cannot be built, such as {first}: {wrong[0][1]}")
+    if tried and len(tried) < total and (plan.cells or plan.settings.dry_run):
+        notes.append(f"{len(tried)} of {total:,} combinations were built ahead; others are built in their trials")
+    return notes
+
+
+def _refuse_options(tried: Mapping[tuple[str, ...], str | None], plan: StudyPlan) -> None:
+    """Raises ConfigError for an option all of whose combinations have something wrong: of several the likeliest."""
+    reasons: dict[str, list[str | None]] = {}
+    for own, line in tried.items():
+        for text in (each for each in own if each not in plan.fixed):
+            reasons.setdefault(text, []).append(line)
+    always = set(tried.values())
+    if len(always) == 1 and None not in always and all(len(lines) < len(tried) for lines in reasons.values()):
+        raise ConfigError(str(always.pop()))  # whatever varies: it is of what does not
+    hopeless = [option for option, lines in reasons.items() if all(lines)]
+    if hopeless:
+        option = min(hopeless, key=lambda option: len(set(reasons[option])))  # one reason: it is its own
+        raise ConfigError(f"{option}: {reasons[option][0]}")
+
+
+def _said(
+    asked: Sequence[tuple[StudyPlan, tuple[str, ...]]], *, composer: Composer, facts: TaskFacts
+) -> list[str | None]:
+    """What is wrong with each combination, as far as the task came with them."""
+    assert facts.build is not None
+    said: dict[int, str | None] = {}
+    composed = {}
+    for number, (plan, overrides) in enumerate(asked):
+        try:
+            config = task_config(composer.compose(in_full(plan.fixed, overrides)))
+            if facts.check is not None:
+                facts.check(config)
+            composed[number] = config
+        except (ConfigError, HydraException, OmegaConfBaseException) as error:
+            said[number] = next(filter(None, str(error).splitlines()), type(error).__name__)
+    said |= dict(zip(composed, facts.build(list(composed.values())), strict=False))
+    return [said[number] for number in itertools.takewhile(said.__contains__, range(len(asked)))]
+
+
+def _combinations(plan: StudyPlan, *, most: int) -> tuple[list[tuple[str, ...]], int]:
+    """Overrides to build, at most about `most`, and how many there are."""
+    if plan.cells:
+        first = covering(plan.cells)
+        rest = list(dict.fromkeys(plan.cells).keys() - set(first))
+        drawn = random.Random(0).sample(sorted(rest), max(0, min(len(rest), most - len(first))))
+        return [*first[:most], *drawn], len(plan.cells)
+    branches = list(plan.space.branches(plan.chosen))
+    found, total = [], 0
+    for branch in branches:
+        dimensions = plan.space.dimensions(branch)
+        ends = [
+            [d.override(v) for v in ([branch[d.key]] if d.key in plan.space.options else d.ends())] for d in dimensions
+        ]
+        product = math.prod(map(len, ends))
+        share = max(1, most // len(branches))
+        found += list(itertools.product(*ends)) if product <= share else _taking_turns(ends, share)
+        total += product
+    return list(dict.fromkeys(found)), total
+
+
+def _taking_turns(ends: Sequence[Sequence[str]], count: int) -> list[tuple[str, ...]]:
+    """So many combinations in which each value of a dimension comes as often as the others, give or take one."""
+    draw, columns = random.Random(0), []
+    for values in ends:
+        column = list(itertools.islice(itertools.cycle(values), count))
+        draw.shuffle(column)
+        columns.append(column)
+    return list(zip(*columns, strict=True))
 
 
 def lease(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -> tuple[list[Slot], str | None]:

@@ -29,6 +29,7 @@ class TrialServer:
         self._preload: tuple[str, ...] = ()
         self._names: frozenset[str] = frozenset()  # of its environment
         self._probe: Connection | None = None
+        self.begun = False  # and not ended: processes can be forked from it, at the latest when it has imported all
 
     @property
     def exists(self) -> bool:
@@ -65,7 +66,7 @@ class TrialServer:
         forked, orders = forkserver.connect_to_new_process([])  # the first fork comes after the imports
         with os.fdopen(orders, "wb") as stream:
             stream.write(pickle.dumps({}) + pickle.dumps(_Probe()))
-        self._probe = Connection(forked, writable=False)
+        self._probe, self.begun = Connection(forked, writable=False), True
 
     @property
     def warming(self) -> Connection | None:
@@ -95,7 +96,7 @@ class TrialServer:
                     server._stop()
                 except (ChildProcessError, FileNotFoundError):  # SIGCHLD is ignored; at exit its socket may be gone
                     server._forkserver_pid = server._forkserver_address = None
-            self._probe = None
+            self._probe, self.begun = None, False
 
     def environment(self) -> dict[str, str | None]:
         """What a process of the server has to set in its environment, or None: to remove, to have this one's."""

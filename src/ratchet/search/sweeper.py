@@ -27,7 +27,7 @@ from ratchet.search.executors import ForkedExecutor
 from ratchet.search.ledger import is_over
 from ratchet.search.orders import Orders
 from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
-from ratchet.search.preflight import lease, make_ready, preflight
+from ratchet.search.preflight import build_ahead, lease, make_ready, preflight
 from ratchet.search.recheck import recheck_plan, tell_recheck
 from ratchet.search.server import SERVER
 from ratchet.search.settings import SweepSettings, read_settings
@@ -76,6 +76,7 @@ class Sweep:
         placed = [replace(p, directory=self.directory / p.name if nested else self.directory) for p in plans]
         for plan in placed:
             preflight(plan, composer=composer, facts=self.facts)
+        notes += build_ahead(placed, composer=composer, facts=self.facts)
         with TerminalDisplay() as display:
             for note in [*notes, *composer.notes]:
                 display.say(note)

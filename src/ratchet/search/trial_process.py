@@ -6,7 +6,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -68,9 +68,7 @@ def trial_main(connection: Connection, environment: dict[str, str | None], surro
     signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
     line = Line(connection, on_stop=interrupt_main_thread, on_lost=lambda: os._exit(1))
     try:
-        for name, value in environment.items():
-            os.environ.pop(name, None)
-            os.environ.update({name: value} if value is not None else {})
+        enter_environment(environment)
         task, context, state = cloudpickle.loads(surroundings)
         _enter(state)
         job: Job = replace(pickle.loads(own), task=task, context=context)
@@ -81,6 +79,13 @@ def trial_main(connection: Connection, environment: dict[str, str | None], surro
     except BaseException as error:  # noqa: BLE001 - the worker has to hear of anything
         outcome = Outcome.of_error(error)
     line.end(outcome)
+
+
+def enter_environment(environment: Mapping[str, str | None]) -> None:
+    """Take over the environment of the process that asked for this one: see TrialServer.environment."""
+    for name, value in environment.items():
+        os.environ.pop(name, None)
+        os.environ.update({name: value} if value is not None else {})
 
 
 def run(job: Job, report: Callable[[int, float, int | None], Any]) -> Outcome:

@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers.logger import Logger
-from torch import Tensor, nn
 
 from ratchet.config.schema import Config
 from ratchet.data.prepared import PreparedData
-from ratchet.errors import ConfigError
 from ratchet.models import build_model, parameter_count
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
+from ratchet.training.buildable import require_statistics
 from ratchet.training.callbacks import Checkpoints
 from ratchet.training.checkpoint import identity
 from ratchet.training.datamodule import PreparedDataModule
 from ratchet.training.module import ClassificationTask
 from ratchet.training.ranks import RankLauncher, process_group
 from ratchet.training.trainer import Report, build_trainer, require_devices
-
-
-def _require_statistics(network: nn.Module, x: Tensor) -> None:
-    """Raises ConfigError for a batch of one example of which batch normalisation has one value, so no spread.
-
-    A last batch of one is never trained on, so only the batch size matters.
-    """
-    if len(x) > 1:
-        return
-    try:
-        with torch.no_grad():
-            deepcopy(network).train()(x)  # a copy: the running statistics would move
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        raise ConfigError(
-            "trainer.batch_size=1: the model's batch normalisation needs more than one example; "
-            "type: trainer.batch_size=2, or model.normalisation=layer"
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -73,7 +52,7 @@ class Fit:
         )
         x, y = next(iter(datamodule.train_batches()))
         task.augmentation(x, y)  # a setting that suits no such data is said now
-        _require_statistics(network, x)
+        require_statistics(network, x)
         checkpoints = Checkpoints(run, config.objective, validates=config.trainer.train_on == "train")
         return cls(config, project, run, data, datamodule, task, checkpoints)
 
