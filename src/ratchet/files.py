@@ -8,13 +8,22 @@ import shlex
 import shutil
 import stat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from ratchet.errors import FileError
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Structure = TypeVar("Structure", bound="BaseModel")
 DOCUMENT = 2**24  # bytes of a file that is read whole, at most: those written here are hundreds of times smaller
 _KINDS = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device",
           stat.S_IFDIR: "directory"}  # fmt: skip
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it here."""
+    return min(str(path), os.path.relpath(path), key=len)
 
 
 def open_regular(path: Path, *, limit: int = DOCUMENT) -> BinaryIO:
@@ -25,24 +34,27 @@ def open_regular(path: Path, *, limit: int = DOCUMENT) -> BinaryIO:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "special file")
-        raise FileError(f"{path} is a {kind} where a file is needed; type: ls -ldL {shlex.quote(str(path))}")
+        raise FileError(f"{shown(path)} is a {kind} where a file is needed; type: ls -ldL {shlex.quote(shown(path))}")
     if status.st_size > limit:
         raise FileError(
-            f"{path} has {status.st_size:,} bytes, and such a file at most {limit:,}: it is another one; "
-            f"type: ls -lL {shlex.quote(str(path))}"
+            f"{shown(path)} has {status.st_size:,} bytes, and such a file at most {limit:,}: it is another one; "
+            f"type: ls -lL {shlex.quote(shown(path))}"
         )
     return path.open("rb")
 
 
-def read_text(path: Path) -> str:
-    """The text of a file. Raises FileError for what is no regular file of UTF-8, OSError as opening does."""
-    with open_regular(path) as stream:
+def read_text(path: Path, *, limit: int = DOCUMENT) -> str:
+    """The text of a file of at most `limit` bytes.
+
+    Raises FileError for what is no regular file of UTF-8, OSError as opening does.
+    """
+    with open_regular(path, limit=limit) as stream:
         content = stream.read()
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise FileError(f"{path} line {line} is no UTF-8 text: byte 0x{content[error.start]:02x}") from error
+        raise FileError(f"{shown(path)} line {line} is no UTF-8 text: byte 0x{content[error.start]:02x}") from error
 
 
 def read_json(path: Path) -> Any:
@@ -51,9 +63,27 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise FileError(f"{path} line {error.lineno} is no JSON: {error.msg}") from error
+        raise FileError(f"{shown(path)} line {error.lineno} is no JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:  # an integer of thousands of digits; a thousand brackets
-        raise FileError(f"{path} is no JSON that can be read: {error}") from error
+        raise FileError(f"{shown(path)} is no JSON that can be read: {error}") from error
+
+
+def read_json_as(path: Path, kind: type[Structure], *, remedy: str = "") -> Structure:
+    """A JSON file as a pydantic model.
+
+    Raises FileError, which names the key that is wrong and ends in `remedy`, and OSError as opening does.
+    """
+    from pydantic import ValidationError
+
+    with open_regular(path) as stream:
+        content = stream.read()
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        told = f"{where}: {first['msg']}" if where else first["msg"]
+        raise FileError(f"{shown(path)} is damaged or of another version ({told}){remedy and f'; {remedy}'}") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

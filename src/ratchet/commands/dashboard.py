@@ -12,11 +12,9 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-import yaml
-
 from ratchet.config.names import to_install
 from ratchet.config.yaml_files import read_yaml
-from ratchet.errors import RatchetError
+from ratchet.errors import FileError, RatchetError
 from ratchet.project import Project
 from ratchet.search.collection import Collection
 
@@ -93,7 +91,7 @@ def _urls(multirun: Path) -> Iterable[str]:
     try:
         plain: Any = read_yaml(multirun)
         found = [settings.get("storage") for settings in plain["hydra"]["sweeper"]["sweeps"].values()]
-    except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+    except (OSError, FileError, LookupError, TypeError, AttributeError):
         return ()  # being written just now, or somebody else's
     return [str(url) for url in found if url]
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-import yaml
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -30,7 +29,7 @@ from ratchet.config.validation import validate
 from ratchet.config.yaml_files import read_yaml
 from ratchet.data.on_demand import is_missing, prepare_if_missing
 from ratchet.data.prepared import PreparedData
-from ratchet.errors import ConfigError, RatchetError
+from ratchet.errors import ConfigError, FileError, RatchetError
 from ratchet.metrics import COSTS, OBJECTIVES, find_metric
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
@@ -155,7 +154,10 @@ def note_the_end(directory: Path, how: str) -> None:
     run = RunDirectory(directory)
     if not run.record.is_file():
         return
-    record = RunRecord.read(run)
+    try:
+        record = RunRecord.read(run)
+    except FileError:
+        return  # of a trial that is over: nothing is worse for it
     if record.status == "running":
         statuses: dict[str, Status] = {"pruned": "pruned", "interrupted": "interrupted"}
         record.status = statuses.get(how, "failed")
@@ -235,7 +237,7 @@ def _seconds_of_such(run: RunDirectory, composed: DictConfig) -> float | None:
             return None
         such = config["model"]["name"] == composed.model.name
         as_long = all(config["trainer"].get(key) == composed.trainer[key] for key in ("max_epochs", "max_steps"))
-    except (RatchetError, OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (RatchetError, OSError, KeyError, TypeError, AttributeError):
         return None  # not a run of today's Ratchet
     return record.timings.get("fit") if such and as_long else None
 

@@ -24,6 +24,7 @@ from ratchet.config.groups import groups, is_group, options
 from ratchet.config.mistakes import Surroundings, mistake_in
 from ratchet.config.names import nearest, suggestion
 from ratchet.errors import ConfigError
+from ratchet.files import read_text
 from ratchet.project import Project
 from ratchet.search.settings import SweepSettings, read_settings
 
@@ -62,7 +63,7 @@ def _validated(request: Request, sweeps: Iterable[SweepSettings]) -> Request:
     chosen = {group: _chosen(group, request, sweeps) for group in ("data", "model")}
     for path in sorted((request.directory / "tuned").glob("*.yaml")):
         pair = (f"{data}_{model}" == path.stem for data in chosen["data"] for model in chosen["model"])
-        if any(pair) and "train_on: train+validation" in path.read_text(encoding="utf-8"):
+        if any(pair) and "train_on: train+validation" in read_text(path):
             notice = f"{_TRAIN_ON}=train: conf/tuned/{path.name} trains on validation too, and a search decides on that"
             added = (*request.typed, f"{_TRAIN_ON}=train")
             return replace(request, typed=added, notices=[*request.notices, notice])
@@ -154,7 +155,11 @@ def _refuse_wrong_option(text: str, directory: Path) -> None:
             )
         return
     names = options(directory, group)
-    if names and option not in {*names, "null"} and not option.startswith(("{", "[")):
+    if option == "null":
+        typed = {"pruner": "sweep/pruner=none", "sampler": "sweep/sampler=tpe"}.get(group, "the same without it")
+        allowed = f"options: {', '.join(names)}" if names else f"sweep.{group}.<key>=<value>"
+        raise ConfigError(f"{text}: a group has an option, and null is none; allowed: {allowed}; type: {typed}")
+    if names and option not in names and not option.startswith(("{", "[")):
         _refuse(text, group, option, names)
 
 

@@ -29,7 +29,7 @@ from ratchet.data.on_demand import prepare_if_missing
 from ratchet.errors import CheckpointError, ConfigError, Interrupted
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
-from ratchet.runs.record import RunRecord
+from ratchet.runs.record import RunRecord, read_config
 from ratchet.terminal.quiet import quiet_libraries
 from ratchet.tracking.identity import SweepAgent
 
@@ -134,7 +134,6 @@ def _resuming(run: RunDirectory, line: CommandLine, *, project: Project) -> Requ
 
 def _left_out(run: RunDirectory) -> list[str]:
     """What the pipeline's config.yaml leaves out, as overrides. Raises CheckpointError for one that is damaged."""
-    from ratchet.training.checkpoint import read_config
 
     plain = read_yaml(run.config)
     missing = [key for key in INERT if isinstance(plain, dict) and not exists(plain, key)]

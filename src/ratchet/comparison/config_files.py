@@ -18,6 +18,7 @@ import yaml
 
 from ratchet.config.tree import leaves
 from ratchet.config.yaml_files import parse_yaml
+from ratchet.files import read_text
 
 _NUMBER = re.compile(r"([A-Za-z_]\w*): (-?(?:0|[1-9]\d*))(\.\d+(?:e[-+]\d+)?)?")
 
@@ -25,7 +26,7 @@ _NUMBER = re.compile(r"([A-Za-z_]\w*): (-?(?:0|[1-9]\d*))(\.\d+(?:e[-+]\d+)?)?")
 def read_flat(path: Path) -> dict[str, Any]:
     """A config as dotted keys; lists are tuples. Raises ValueError for what is no mapping, OSError as reading does."""
     flat: dict[str, Any] = {}
-    for piece in _pieces(path.read_text(encoding="utf-8")):
+    for piece in _pieces(read_text(path)):
         flat.update(_section(piece))
     return flat
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ratchet.comparison.gather import Run
+from ratchet.csv_files import read_csv
+from ratchet.errors import FileError
 
 MANY = 300  # runs: above it a page carries one metric, and fewer points
 
@@ -23,9 +24,8 @@ class Curve:
 def curves_of(run: Run, metrics: Sequence[str], *, points: int) -> dict[str, Curve]:
     """At most `points` of each metric that the run has: evenly spaced, the last one among them."""
     try:
-        with run.directory.metrics.open(newline="", encoding="utf-8") as stream:
-            head, *rows = list(csv.reader(stream)) or [[]]
-    except (OSError, ValueError, csv.Error):
+        head, rows = read_csv(run.directory.metrics)
+    except (OSError, FileError):
         return {}
     if "step" not in head:
         return {}
@@ -34,7 +34,7 @@ def curves_of(run: Run, metrics: Sequence[str], *, points: int) -> dict[str, Cur
     for metric in metrics:
         if metric in head:
             column = head.index(metric)
-            pairs = [(row[place], row[column]) for row in rows if len(row) == len(head) and row[column]]
+            pairs = [(row[place], row[column]) for row in rows if row[column]]
             if pairs:
                 kept = [pairs[k] for k in thinned(len(pairs), points)]
                 steps, values = zip(*kept, strict=True)

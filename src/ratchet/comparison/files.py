@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterable, Sequence
@@ -14,6 +12,7 @@ from ratchet.comparison.gather import Run
 from ratchet.comparison.measures import COSTS
 from ratchet.comparison.settings import differing, what_matters
 from ratchet.comparison.tables import Row, Table
+from ratchet.csv_files import csv_text
 from ratchet.files import write_atomically
 
 ROW_COLUMNS = (
@@ -86,8 +85,4 @@ def run_record(table: Table, row: Row, run: Run) -> dict[str, Any]:
 
 
 def _csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> bytes:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue().encode()
+    return csv_text(columns, ([row.get(name) for name in columns] for row in rows)).encode()

@@ -93,7 +93,7 @@ def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
     for place in places:
         try:
             runs[place] = _read(RunDirectory(place), studies)
-        except (ValueError, OSError, RatchetError) as error:
+        except (ValueError, TypeError, OSError, RatchetError) as error:
             where = "" if isinstance(error, RatchetError) else f"{os.path.relpath(place)}: "
             unread.append(f"{where}{str(error).splitlines()[0]}")
     for found in studies.without_run(runs):
@@ -157,7 +157,11 @@ class _Studies:
 
     def _table(self, home: Path) -> dict[int, dict[str, str]]:
         if home not in self._tables:
-            self._tables[home] = read_trials(home)
+            try:
+                self._tables[home] = read_trials(home)
+            except (FileError, OSError) as error:
+                self.unread.append(str(error))
+                self._tables[home] = {}
         return self._tables[home]
 
     def _is_search(self, home: Path) -> bool:

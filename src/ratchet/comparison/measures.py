@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Sequence
 
 from ratchet.comparison.gather import Run
 from ratchet.config.names import nearest
+from ratchet.csv_files import read_csv
 from ratchet.errors import RatchetError
 from ratchet.metrics import OBJECTIVES, Direction, find_metric
 
@@ -60,10 +60,11 @@ def value_of(run: Run, metric: str) -> float | None:
 def _at_step(run: Run, metric: str, step: int) -> float | None:
     """Records before best.metrics: the row of metrics.csv."""
     try:
-        with run.directory.metrics.open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                if row.get("step") == str(step) and row.get(metric):
-                    return float(row[metric])
+        header, rows = read_csv(run.directory.metrics)
+        for row in rows:
+            found = dict(zip(header, row, strict=True))
+            if found.get("step") == str(step) and found.get(metric):
+                return float(found[metric])
     except (OSError, ValueError):
         return None
     return None

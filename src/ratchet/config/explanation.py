@@ -10,7 +10,7 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from ratchet.config.groups import groups, options
 from ratchet.config.names import nearest, suggestion, to_install
-from ratchet.config.params import yaml_position
+from ratchet.config.yaml_files import yaml_position
 from ratchet.errors import ConfigError
 
 LAUNCHERS = {  # option of hydra/launcher: the extra of pyproject.toml that brings it

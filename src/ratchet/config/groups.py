@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ratchet.config.yaml_files import read_yaml
+from ratchet.errors import FileError
 
 
 def is_group(directory: Path, name: str) -> bool:
@@ -30,7 +29,7 @@ def default_choices(directory: Path) -> dict[str, str | None]:
     """What the defaults list of config.yaml chooses for each group; nothing where it cannot be read."""
     try:
         primary: Any = read_yaml(directory / "config.yaml")
-    except (OSError, yaml.YAMLError):
+    except (OSError, FileError):
         return {}
     listed = primary.get("defaults") if isinstance(primary, dict) else None
     entries = [entry for entry in listed or [] if isinstance(entry, dict)]

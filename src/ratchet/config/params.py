@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import default_choices, is_group, options
 from ratchet.config.names import suggestion
+from ratchet.config.yaml_files import yaml_position
 from ratchet.errors import ConfigError
 from ratchet.project import Project
 
@@ -27,7 +28,7 @@ def read_params(project: Project) -> dict[str, Any]:
         params = OmegaConf.to_container(loaded, resolve=False)
     except yaml.YAMLError as error:
         raise ConfigError(f"params.yaml{yaml_position(error)}; {_LINES}") from error
-    except (OmegaConfBaseException, UnicodeDecodeError) as error:
+    except (OmegaConfBaseException, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"params.yaml cannot be read: {str(error).splitlines()[0]}; {_LINES}") from error
     except OSError as error:
         if error.filename is not None:
@@ -36,12 +37,6 @@ def read_params(project: Project) -> dict[str, Any]:
     if not isinstance(loaded, DictConfig) or not isinstance(params, dict):
         raise ConfigError(f"params.yaml holds a list; {_LINES}; type: each choice on a line of its own, without -")
     return {str(key): value for key, value in params.items()}
-
-
-def yaml_position(error: yaml.YAMLError) -> str:
-    """` line 3: mapping values are not allowed here`, as far as the parser knows."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "it is not YAML"
-    return f" line {mark.line + 1}: {problem}" if mark else f": {problem}"
 
 
 def without_params(command_line: Sequence[str]) -> tuple[list[str], bool]:

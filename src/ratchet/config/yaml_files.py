@@ -10,6 +10,9 @@ from typing import Any, ClassVar
 
 import yaml
 
+from ratchet.errors import FileError
+from ratchet.files import read_text, shown
+
 _FLOAT = re.compile(
     r"""^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
     |[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
@@ -45,13 +48,28 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?0o[0-7
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a file as plain dicts, lists and scalars. Raises OSError, ValueError and yaml.YAMLError."""
-    return parse_yaml(path.read_text(encoding="utf-8"))
+    """The content of a file as plain dicts, lists and scalars.
+
+    Raises FileError, which names the line, for what is no YAML that can be read, and OSError as opening does.
+    """
+    try:
+        return parse_yaml(read_text(path))
+    except yaml.YAMLError as error:
+        raise FileError(f"{shown(path)}{yaml_position(error)}") from error
+
+
+def yaml_position(error: yaml.YAMLError) -> str:
+    """` line 3: mapping values are not allowed here`, as far as the parser knows."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "it is not YAML"
+    return f" line {mark.line + 1}: {problem}" if mark else f": {problem}"
 
 
 def parse_yaml(text: str) -> Any:
     """A text as plain dicts, lists and scalars. Raises yaml.YAMLError. The loader is a safe one: nothing is called."""
-    return yaml.load(text, Loader=_Loader)
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (RecursionError, ValueError, TypeError, LookupError) as error:  # a tag whose text does not suit it, too
+        raise yaml.YAMLError(f"it is not YAML that can be read ({type(error).__name__})") from error
 
 
 def yaml_text(plain: Mapping[str, Any], *, width: int = 80) -> str:

@@ -5,15 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import floor, log10
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from ratchet import __version__
 from ratchet.config.schema import DataConfig
 from ratchet.data.cleaning import Finding
 from ratchet.data.normalisation import Normalisation
 from ratchet.data.splitting import SplitName
+
+
+class _Count(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    total: NonNegativeInt
+
+
+class _Counts(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    train: _Count
+    validation: _Count
+    confirm: _Count
+    test: _Count
+
+
+class Card(BaseModel):
+    """What is read again of a card.json; the rest is kept as it is."""
+
+    model_config = ConfigDict(extra="allow")
+    name: str
+    layout: Literal["sequence", "image"]
+    shape: list[PositiveInt]
+    classes: list[str]
+    data_hash: str
+    config: dict[str, Any]
+    counts: _Counts
+    hashes: dict[str, str] = {}
 
 
 @dataclass

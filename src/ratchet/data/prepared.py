@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,10 +15,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ratchet.config.schema import DataConfig
-from ratchet.data.card import plain
-from ratchet.data.splitting import SPLITS
-from ratchet.errors import DataError, SplitGuardError
-from ratchet.files import write_atomically
+from ratchet.data.card import Card, plain
+from ratchet.errors import DataError, FileError, SplitGuardError
+from ratchet.files import open_regular, read_json, read_json_as, write_atomically
 
 HASHED_EACH_TIME = (
     2**24
@@ -101,6 +101,12 @@ class PreparedData:
         """Raises DataError where an array that this reader may see is not the one that the card's hash is of."""
         hashes = self.card.get("hashes") or {}  # cards of older versions have none, and are taken at their word
         for split in READABLE[self.reader]:
+            y = self._load(split).y
+            if len(y) and not 0 <= y.min() <= y.max() < len(self.classes):
+                raise DataError(
+                    f"{self.directory / split / 'y.npy'} holds labels from {y.min()} to {y.max()}, but its card names "
+                    f"{len(self.classes)} classes; {_type_again(self.card['name'])}"
+                )
             files = [self.directory / split / name for name in ("x.npy", "y.npy")]
             if split in hashes and not self._is_as_verified(split, files) and _hash_of(files) != hashes[split]:
                 raise DataError(
@@ -146,8 +152,8 @@ def _hash_of(files: Sequence[Path]) -> str:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path)
+    except (OSError, FileError):
         return None
 
 
@@ -160,19 +166,18 @@ def _read_card(directory: Path, *, name: str) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"there is no prepared data in {directory}; {_type_again(name)}")
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        _ = card["name"], card["layout"], card["shape"], card["classes"], card["data_hash"], card["config"]
-        _ = [card["counts"][split]["total"] for split in SPLITS]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged ({type(error).__name__}: {error}); {_type_again(name)}") from error
-    return card  # type: ignore[no-any-return]
+        return read_json_as(path, Card).model_dump()
+    except (OSError, FileError) as error:
+        raise DataError(f"{error}; {_type_again(name)}") from error
 
 
 def _map(path: Path, *, shape: tuple[int, ...], dtype: str, dataset: str) -> np.memmap:
     """The array at `path`, memory-mapped. Raises DataError where it is not what the card says."""
     try:
+        with open_regular(path, limit=sys.maxsize) as stream:
+            npy.read_magic(stream)  # or ValueError: np.load() opens archives too
         array: np.memmap = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:
         raise DataError(f"{path} is missing or damaged ({error}); {_type_again(dataset)}") from error
     size = path.stat().st_size
     if array.shape != shape or array.dtype != dtype or size != array.offset + array.nbytes:

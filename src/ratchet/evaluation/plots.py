@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ratchet.csv_files import csv_text, read_csv
 from ratchet.evaluation.calibration import reliability
 from ratchet.evaluation.predictions import Predictions
 
@@ -20,12 +20,14 @@ def write_learning_curves(metrics: Path, directory: Path) -> list[Path]:
     """
     if not metrics.is_file():
         return []
-    with metrics.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    header, cells = read_csv(metrics)
+    rows = [dict(zip(header, row, strict=True)) for row in cells]
     written = []
     for name in ("loss", "accuracy"):
         path = directory / f"{name}.csv"
-        values = ([row["epoch"], row.get(f"train/{name}", ""), row.get(f"validation/{name}", "")] for row in rows)
+        values = (
+            [row.get("epoch", ""), row.get(f"train/{name}", ""), row.get(f"validation/{name}", "")] for row in rows
+        )
         _write(path, header=["epoch", "train", "validation"], rows=values)
         written.append(path)
     return written
@@ -52,7 +54,4 @@ def write_reliability(predictions: Predictions, path: Path, *, bins: int) -> Non
 
 
 def _write(path: Path, *, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
+    path.write_text(csv_text(header, rows), encoding="utf-8", newline="")

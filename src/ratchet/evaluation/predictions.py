@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ratchet.csv_files import csv_text
 from ratchet.data.prepared import Split
 from ratchet.errors import CheckpointError
 
@@ -88,9 +88,11 @@ def write_predictions(predictions: Predictions, path: Path, *, classes: Sequence
 
     Classes are written by name. Probabilities have six digits after the point.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["index", "label", "predicted", *(f"probability_{name}" for name in classes)])
-        probabilities = predictions.probabilities
-        for index, (label, predicted) in enumerate(zip(predictions.labels, predictions.predicted, strict=True)):
-            rows.writerow([index, classes[label], classes[predicted], *(f"{p:.6f}" for p in probabilities[index])])
+    header = ["index", "label", "predicted", *(f"probability_{name}" for name in classes)]
+    rows = (
+        [index, classes[label], classes[predicted], *(f"{p:.6f}" for p in probabilities)]
+        for index, (label, predicted, probabilities) in enumerate(
+            zip(predictions.labels, predictions.predicted, predictions.probabilities, strict=True)
+        )
+    )
+    path.write_text(csv_text(header, rows), encoding="utf-8", newline="")

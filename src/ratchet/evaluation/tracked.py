@@ -8,8 +8,7 @@ from ratchet.config.schema import LoggerConfig
 from ratchet.evaluation.report import Evaluation
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
-from ratchet.runs.record import RunRecord
-from ratchet.training.checkpoint import read_config
+from ratchet.runs.record import RunRecord, read_config
 
 
 def track_evaluation(

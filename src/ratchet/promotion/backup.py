@@ -9,11 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import RootModel
+
 from ratchet.errors import RatchetError
-from ratchet.files import write_atomically
+from ratchet.files import read_json_as, write_atomically
 from ratchet.project import Project
 
 _LIST = "files.json"  # written last: a backup that has it is whole
+
+
+class _Listed(RootModel[dict[str, int | None]]):
+    """The number of each file's copy; None of one that was absent."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,8 @@ class Backup:
 
     def put_back(self) -> None:
         """Make each file what it was; one that is as it was keeps its date."""
-        listed = json.loads((self.directory / _LIST).read_bytes())
-        for name, number in listed.items():
+        path = self.directory / _LIST
+        for name, number in read_json_as(path, _Listed, remedy=f"type: git status, then rm {path}").root.items():
             path = self.project.root / name
             if number is None:
                 path.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,10 +17,11 @@ from ratchet.config.validation import validate
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError, RatchetError
 from ratchet.evidence.attempt import shortlist
+from ratchet.files import read_json
 from ratchet.promotion.places import Places
-from ratchet.runs import RunDirectory, RunRecord, whole_config
+from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.directory import run_directories
-from ratchet.runs.record import Status
+from ratchet.runs.record import Status, read_config
 from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES, ended_as, read_trials, study_directory
 
 
@@ -177,7 +177,7 @@ def _by_id(named: str, places: Places) -> RunDirectory:
 
 def _id_of(file: Path) -> str | None:
     try:
-        return str(json.loads(file.read_bytes())["id"])
+        return str(read_json(file)["id"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -193,7 +193,7 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Can
     for reason in (reason for each in found for reason in _refusals(each, champion, what=what)):
         raise reason
     first = found[0]
-    config = validate(whole_config(first.run))
+    config = read_config(first.run)
     if tried := next((tried for each in found if (tried := each.record.debugging(dict(leaves(config.plain()))))), None):
         raise RatchetError(
             f"{what} only tried something out ({tried}), and its number is no measurement; allowed: a run without "

@@ -13,6 +13,7 @@ from ratchet.config.seeds import AUDIT, PAIRS, SCREEN
 from ratchet.errors import RatchetError, TrainingError
 from ratchet.evidence.attempt import AUDITS, SCREEN_SEEDS, Attempt, challenger
 from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence
+from ratchet.files import read_text
 from ratchet.project import Project
 from ratchet.promotion.places import Places
 from ratchet.promotion.scores import read_scores
@@ -174,9 +175,9 @@ def _note_use(
 def read_uses(places: Places) -> list[dict[str, Any]]:
     """Every look at a confirm split on record here; a line that a kill has torn is none."""
     found = []
-    for line in places.uses.read_text(encoding="utf-8").splitlines() if places.uses.is_file() else ():
+    for line in read_text(places.uses).splitlines() if places.uses.is_file() else ():
         try:
             found.append(dict(json.loads(line)))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             continue
     return found

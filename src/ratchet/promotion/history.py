@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ratchet.errors import RatchetError
-from ratchet.files import write_atomically
+from ratchet.files import read_text, write_atomically
 from ratchet.promotion.places import Places
 
 
@@ -47,7 +47,7 @@ def read_history(places: Places) -> list[Entry]:
     if not places.history.is_file():
         return []
     found = []
-    for place, line in enumerate(places.history.read_text(encoding="utf-8").splitlines(), 1):
+    for place, line in enumerate(read_text(places.history).splitlines(), 1):
         try:
             found += [Entry.model_validate_json(line)] if line.strip() else []
         except ValueError as error:
@@ -70,7 +70,7 @@ def reigns(entries: Sequence[Entry]) -> list[Entry]:
 
 def append(places: Places, *entries: Entry) -> None:
     """Add lines, and draw the plot again."""
-    text = places.history.read_text(encoding="utf-8") if places.history.is_file() else ""
+    text = read_text(places.history) if places.history.is_file() else ""
     lines = [json.dumps(entry.model_dump(mode="json", exclude_defaults=True)) + "\n" for entry in entries]
     write_atomically(places.history, (text + "".join(lines)).encode())
     write_atomically(places.plot, draw(read_history(places)).encode())

@@ -120,7 +120,10 @@ def _option_of(group: str, target: Config, conf: Path) -> str:
 
 def _section(conf: Path, group: str, option: str) -> dict[str, Any]:
     """An option's values, over those of the options in its own defaults list."""
-    loaded: Any = read_yaml(conf / group / f"{option}.yaml") or {}
+    path = conf / group / f"{option}.yaml"
+    loaded: Any = read_yaml(path) or {}
+    if not isinstance(loaded, dict) or not isinstance(loaded.get("defaults", []), list):
+        raise ConfigError(f"{path} holds no mapping of settings; type: git checkout {path}")
     plain: dict[str, Any] = {}
     for entry in loaded.pop("defaults", []):
         if isinstance(entry, str) and entry != "_self_":

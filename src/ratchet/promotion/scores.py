@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError
 from ratchet.evidence.jackknife import macro_f1
-from ratchet.files import write_atomically
+from ratchet.files import open_regular, write_atomically
 from ratchet.project import Project
 from ratchet.runs import RunDirectory
 
@@ -69,7 +71,11 @@ SCORES: dict[str, Callable[[Predictions], NDArray[np.float64]]] = {
 def read_scores(run: RunDirectory) -> NDArray[np.float64]:
     """The scores that a run has on record. Raises DataError where they cannot be read."""
     try:
+        with open_regular(run.path / FILE, limit=sys.maxsize) as stream:
+            npy.read_magic(stream)  # or ValueError: np.load() opens archives too
         scores: NDArray[np.float64] = np.load(run.path / FILE, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        if scores.dtype != np.float64 or scores.ndim != 1 or not len(scores):
+            raise ValueError(f"{scores.dtype} {scores.shape} where float64 (n,) is needed")
+    except Exception as error:
         raise DataError(f"{run.path / FILE} is damaged ({error}); type: rm -r {run.path.parent}") from error
     return scores

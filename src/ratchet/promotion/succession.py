@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import BaseModel, model_validator
+
 from ratchet.config.composition import load_config
 from ratchet.errors import RatchetError
 from ratchet.evidence.attempt import recorded
-from ratchet.files import write_atomically
+from ratchet.files import read_json_as, write_atomically
 from ratchet.metrics import range_of
 from ratchet.project import Project
 from ratchet.promotion import pipeline
@@ -51,6 +53,25 @@ def _forget(places: Places) -> None:
     """What was begun is done. The backup goes first: without the state it would be put back, over what was recorded."""
     _journal(places).forget()
     shutil.rmtree(places.journal, ignore_errors=True)
+
+
+class _State(BaseModel):
+    """What is to be finished: an undo of a champion's number, or a promotion."""
+
+    undo: int | None = None
+    entry: Entry | None = None
+    first: list[Entry] = []
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> _State:
+        if (self.undo is None) == (self.entry is None):
+            raise ValueError("either undo or entry is needed")
+        return self
+
+
+def _state(places: Places) -> _State:
+    path = places.journal / _STATE
+    return read_json_as(path, _State, remedy=f"type: git status, to see what was written, then rm {path}")
 
 
 def _note(places: Places, state: dict[str, Any]) -> None:
@@ -100,7 +121,7 @@ def recover(project: Project) -> None:
     places = Places(project)
     state = places.journal / _STATE
     if state.is_file():
-        if "undo" in json.loads(state.read_bytes()):
+        if _state(places).undo is not None:
             print("going on with --undo, which was cut off")
             _go_back(project)
         else:
@@ -129,8 +150,9 @@ def _bring_back(backup: Backup, project: Project) -> None:
 def _finish(project: Project) -> None:
     """Audit and record the champion that the journal names."""
     places = Places(project)
-    state = json.loads((places.journal / _STATE).read_bytes())
-    entry = Entry.model_validate(state["entry"])
+    state = _state(places)
+    entry = state.entry
+    assert entry is not None
     if not any(each.event == "promotion" and each.number == entry.number for each in read_history(places)):
         config = load_config(project)
         print("audit: the new champion on fresh seeds; they alone set its number", flush=True)
@@ -141,7 +163,7 @@ def _finish(project: Project) -> None:
             update = {"mean": number.mean, "low": number.low, "high": number.high, "runs": len(found)}
             entry = entry.model_copy(update=update)
         _journal(places).copy_to(places.before(entry.number))
-        append(places, *map(Entry.model_validate, state["first"]), entry)
+        append(places, *state.first, entry)
     _forget(places)
     _tell(entry)
 
@@ -183,7 +205,7 @@ def undo(project: Project, *, allow_dirty: bool) -> None:
 
 def _go_back(project: Project) -> None:
     places = Places(project)
-    number = json.loads((places.journal / _STATE).read_bytes())["undo"]
+    number = _state(places).undo
     reigning = reigns(read_history(places))
     if reigning and reigning[-1].number == number:
         _bring_back(Backup(places.before(number), project), project)

@@ -8,16 +8,19 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ratchet.config.inert import with_inert_of
+from ratchet.config.schema import Config
+from ratchet.config.validation import validate
 from ratchet.config.yaml_files import read_yaml
-from ratchet.errors import FileError, RatchetError
-from ratchet.files import read_json, read_text, write_atomically
+from ratchet.errors import CheckpointError, ConfigError, FileError, RatchetError
+from ratchet.files import read_json_as, write_atomically
 from ratchet.runs.directory import RunDirectory
 
 _ONE_BATCH = ("trainer.one_batch", "trainer.overfit_one_batch")
 _DEBUG = re.compile(r"debug=(?!null$)[^,]+")  # of a grid over it the config says which trial had it
+_REMEDY = "type: dvc checkout or git checkout, where they hold it, or train again"
 Status = Literal["running", "completed", "interrupted", "failed", "pruned"]
 
 
@@ -91,6 +94,13 @@ class RunRecord(BaseModel):
         chosen = [text for text in typed if _DEBUG.fullmatch(text)]
         return next(iter([*chosen, *(f"{key}=true" for key in _ONE_BATCH if config.get(key) is True)]), None)
 
+    @field_validator("data")
+    @classmethod
+    def _names_its_data(cls, data: dict[str, str]) -> dict[str, str]:
+        if not {"name", "hash"} <= data.keys():
+            raise ValueError("name and hash are needed")
+        return data
+
     def earlier_legs(self) -> list[Leg]:
         """The legs of a run that is about to be resumed: those before, and the one that this record is of."""
         done = {name: sum(leg.timings.get(name, 0.0) for leg in self.legs) for name in self.timings}
@@ -112,13 +122,8 @@ class RunRecord(BaseModel):
         Where DVC and git have brought the results of another run here, or run.json stayed on another machine, the
         record is what they say: without times, commands and the machine.
         """
-        try:
-            record = cls.model_validate_json(read_text(run.record)) if run.record.exists() else None
-            result = Result.read(run)
-        except FileError:
-            raise
-        except ValueError as error:
-            raise RatchetError(f"{run.record} cannot be read: {str(error).splitlines()[0]}") from error
+        record = read_json_as(run.record, cls, remedy=_REMEDY) if run.record.exists() else None
+        result = Result.read(run)
         if result is not None and (record is None or not result.is_of(record)):
             return result.record()
         if record is None:
@@ -166,18 +171,16 @@ class Result(BaseModel):
 
     @classmethod
     def read(cls, run: RunDirectory) -> Result | None:
-        """None where a run has none. Raises ValueError where it is damaged."""
-        if not run.result.exists():
-            return None
-        content = read_json(run.result)
-        try:
-            return cls.model_validate(content["run"][0])
-        except (KeyError, IndexError, TypeError) as error:
-            raise ValueError(f"{run.result.name} is no result of a run") from error
+        """None where a run has none. Raises FileError where it is damaged."""
+        return read_json_as(run.result, _Results, remedy=_REMEDY).run[0] if run.result.exists() else None
+
+
+class _Results(BaseModel):
+    run: list[Result] = Field(min_length=1)
 
 
 def whole_config(run: RunDirectory) -> Any:
-    """The content of a run's config.yaml. Raises OSError, ValueError and yaml.YAMLError.
+    """The content of a run's config.yaml. Raises OSError and FileError.
 
     That of the pipeline's run leaves out what changes no number: run.json has it, or where that stayed on another
     machine the project's config.lock.yaml has it as it is now.
@@ -190,3 +193,17 @@ def whole_config(run: RunDirectory) -> Any:
         return with_inert_of(plain, RunRecord.read(run).inert or read_yaml(lock))
     except (KeyError, TypeError, FileNotFoundError, RatchetError):
         return plain
+
+
+def read_config(run: RunDirectory) -> Config:
+    """The config that a run was trained with. Raises CheckpointError where the directory holds no run."""
+    if not run.config.is_file():
+        raise CheckpointError(f"{run.path} is no run directory: it has no config.yaml; type: ls -d runs/*/*")
+    try:
+        return validate(whole_config(run))
+    except (ConfigError, FileError, OSError) as error:
+        what = str(error).partition("; type:")[0].partition("; mend it")[0].splitlines()
+        raise CheckpointError(
+            f"{run.config} is damaged or of another version ({what[0] if what else type(error).__name__}); "
+            "type: python src/train.py, to train anew"
+        ) from error

@@ -6,10 +6,12 @@ keeps to the study's constraints, or belongs to the front of several objectives,
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+
+from ratchet.csv_files import read_csv
+from ratchet.errors import FileError
 
 FEASIBLE, FRONT = "feasible", "front"  # columns, where there are constraints and where there are several objectives
 YES, NO = "yes", "no"
@@ -18,12 +20,23 @@ _AGAINST: dict[str, Literal["failed", "pruned"]] = {"fail": "failed", "pruned": 
 
 
 def read_trials(study: Path) -> dict[int, dict[str, str]]:
-    """The rows of a study's directory by the trial's number; none where the study has not come to it yet."""
+    """The rows of a study's directory by the trial's number; none where the study has not come to it yet.
+
+    Raises FileError for what is no such table, OSError as opening does.
+    """
+    path = study / "trials.csv"
     try:
-        with (study / "trials.csv").open(newline="", encoding="utf-8") as stream:
-            return {int(row["number"]): row for row in csv.DictReader(stream)}
-    except (OSError, ValueError, KeyError):
+        header, rows = read_csv(path)
+        place = header.index("number")
+        return {int(row[place]): dict(zip(header, row, strict=True)) for row in rows}
+    except FileNotFoundError:
         return {}
+    except FileError:
+        raise
+    except ValueError as error:
+        raise FileError(
+            f"{path} is no table of trials ({error}); type: the sweep's command, to write it anew"
+        ) from error
 
 
 def ended_as(row: Mapping[str, str]) -> Literal["failed", "pruned"] | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.csv_files import csv_text
 from ratchet.files import write_atomically
 from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES
 from ratchet.search.display import relative, told, written
@@ -28,23 +27,21 @@ def export(study: optuna.Study, plan: StudyPlan) -> None:
     trials = [trial for trial in study.get_trials(deepcopy=False) if has_result(trial)]
     params = list(dict.fromkeys(name for trial in trials for name in trial.params))
     metrics = list(dict.fromkeys(name for trial in trials for name in _result(trial).get("metrics", {})))
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     head = ["number", "ticket", "state", "failure", "error", "seconds", "directory"]
     standing = _standing(study, plan)
     names = [*(f"params/{name}" for name in params), *(f"metrics/{name}" for name in metrics)]
-    writer.writerow([*head, *standing, *names])
+    rows = []
     for trial in trials:
         result = _result(trial)
         seconds = result.get("seconds")
-        writer.writerow([
+        rows.append([
             trial.number, ticket_of(trial), trial.state.name.lower(), result.get("failure"), result.get("error"),
             seconds, trial.number, *(found.get(trial.number) for found in standing.values()),
             *(trial.params.get(name) for name in params),
             *(result.get("metrics", {}).get(name) for name in metrics),
         ])  # fmt: skip
     plan.directory.mkdir(parents=True, exist_ok=True)
-    write_atomically(plan.directory / "trials.csv", stream.getvalue().encode())
+    write_atomically(plan.directory / "trials.csv", csv_text([*head, *standing, *names], rows).encode())
 
 
 def _standing(study: optuna.Study, plan: StudyPlan) -> dict[str, dict[int, str]]:

@@ -128,6 +128,11 @@ def one_line(error: BaseException) -> str | None:  # noqa: PLR0911 - one for eac
     if (place := own_code(error)) is not None:
         line = next(iter(str(error).splitlines()), "")
         return f"{type(error).__name__} in your code, {place}: {line}; type: the same with --debug, for the traceback"
+    if isinstance(error, MemoryError):
+        line = next(iter(str(error).splitlines()), "nothing more can be had")
+        return f"out of memory ({line}); allowed: what this machine's memory holds; type: free -h, to see how much"
+    if isinstance(error, RecursionError):
+        return "a file or a value is nested too deeply to be read; type: the same with --debug, to see which"
     if isinstance(error, OSError):
         where = f" {error.filename}" if error.filename else ""
         if error.errno == errno.ENOSPC:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import configparser
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from ratchet.config.schema import Config, DataConfig
 from ratchet.config.yaml_files import read_yaml
+from ratchet.files import read_json
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
@@ -107,7 +105,7 @@ def _stages(project: Project) -> list[tuple[dict[str, str], dict[str, str]]]:
     try:
         content = read_yaml(project.root / "dvc.lock")
         return [(_hashes(stage.get("outs")), _hashes(stage.get("deps"))) for stage in content["stages"].values()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
 
@@ -118,7 +116,7 @@ def _hashes(entries: Any) -> dict[str, str]:
 def _holds_the_card(project: Project, directory_hash: str, card: Path) -> bool:
     listing = _cache(project) / "files" / "md5" / directory_hash[:2] / directory_hash[2:]
     try:
-        listed = {entry["relpath"]: entry["md5"] for entry in json.loads(listing.read_text(encoding="utf-8"))}
+        listed = {entry["relpath"]: entry["md5"] for entry in read_json(listing)}
         found = hashlib.md5(card.read_bytes(), usedforsecurity=False).hexdigest()
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from ratchet.csv_files import csv_line, csv_text, read_csv
+from ratchet.errors import FileError
 from ratchet.files import unlink_from_others
 from ratchet.runs.directory import RunDirectory
 
@@ -16,12 +17,18 @@ _FIRST = ("epoch", "step")
 
 
 def read_rows(run: RunDirectory) -> list[dict[str, float]]:
-    """The rows of a run's metrics.csv, without what a row does not have; none where there is no such file."""
-    if not run.metrics.is_file():
+    """The rows of a run's metrics.csv, without what a row does not have; none where there is no such file.
+
+    Raises FileError for what is no table of numbers.
+    """
+    if not run.metrics.exists():
         return []
-    with run.metrics.open(newline="", encoding="utf-8") as stream:
-        rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(stream)]
-    return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in rows]
+    header, rows = read_csv(run.metrics)
+    try:
+        read = [{name: float(text) for name, text in zip(header, row, strict=True) if text} for row in rows]
+        return [{**row, "epoch": int(row["epoch"]), "step": int(row["step"])} for row in read]
+    except (ValueError, KeyError) as error:
+        raise FileError(f"{run.metrics} holds no learning curves ({type(error).__name__}: {error})") from error
 
 
 class MetricsFile(Logger):
@@ -33,23 +40,19 @@ class MetricsFile(Logger):
         self._columns: list[str] = []
         if resumed_at_step is None:
             run.metrics.unlink(missing_ok=True)
-        elif run.metrics.is_file():
+        elif run.metrics.exists():
             unlink_from_others(run.metrics)
             self._drop_rows_after(resumed_at_step)
 
     def _drop_rows_after(self, step: int) -> None:
         """Rows that the interrupted run wrote after its last checkpoint will be written again."""
-        with self.run.metrics.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            self._columns = list(reader.fieldnames or [])
-            kept = [row for row in reader if int(row["step"]) <= step]
-        self._rewrite(kept)
+        self._columns, rows = read_csv(self.run.metrics)
+        read_rows(self.run)  # or FileError, before anything is changed
+        place = self._columns.index("step") if rows else 0
+        self._rewrite([row for row in rows if int(row[place]) <= step])
 
-    def _rewrite(self, rows: list[dict[str, Any]]) -> None:
-        with self.run.metrics.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, self._columns)
-            writer.writeheader()
-            writer.writerows(rows)
+    def _rewrite(self, rows: Sequence[Sequence[object]]) -> None:
+        self.run.metrics.write_text(csv_text(self._columns, rows), encoding="utf-8", newline="")
 
     @property
     def name(self) -> str:
@@ -73,4 +76,4 @@ class MetricsFile(Logger):
             self._columns = [*_FIRST, *sorted(set(row) - set(_FIRST))]
             self._rewrite([])
         with self.run.metrics.open("a", newline="", encoding="utf-8") as stream:
-            csv.DictWriter(stream, self._columns, extrasaction="ignore").writerow(row)
+            stream.write(csv_line([row.get(name) for name in self._columns]))

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from torch import nn
 
 from ratchet.config.schema import Config
-from ratchet.config.validation import validate
 from ratchet.data.prepared import PreparedData
-from ratchet.errors import CheckpointError, ConfigError
+from ratchet.errors import CheckpointError
 from ratchet.models import build_model
-from ratchet.runs import RunDirectory, whole_config
+from ratchet.runs.directory import RunDirectory
+from ratchet.runs.record import read_config
+
+
+class _Data(BaseModel):
+    name: str
+    hash: str
+
+
+class _Identity(BaseModel):
+    model: dict[str, Any]
+    input_shape: list[PositiveInt]
+    classes: list[str]
+    data: _Data
+
+
+class _Contents(BaseModel):
+    """What is read of a checkpoint here; the rest is Lightning's."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    ratchet: _Identity
+    state_dict: dict[str, torch.Tensor]
+    global_step: int
+
 
 KEY = "ratchet"  # the entry of a checkpoint that says what it is of
 
@@ -36,13 +58,21 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"there is no checkpoint {path}; type: ls {path.parent}")
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, KeyError, ValueError) as error:
+    except Exception as error:
         reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise CheckpointError(
             f"{path} is damaged or no checkpoint ({reason}); train again, or dvc checkout it"
         ) from error
     if not isinstance(contents, dict) or KEY not in contents:
         raise CheckpointError(f"{path} was not written by Ratchet; type: run=<a run directory>")
+    try:
+        _Contents.model_validate(contents)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise CheckpointError(
+            f"{path} is damaged or of another version ({'.'.join(map(str, first['loc']))}: {first['msg']}); "
+            "train again, or dvc checkout it"
+        ) from error
     return contents
 
 
@@ -76,20 +106,6 @@ def require_same_data(contents: dict[str, Any], data_hash: str, path: Path) -> N
             f"{path} was trained on prepared data {trained_on[:12]}, here it is {data_hash[:12]}; "
             "bring that data back (dvc checkout, or src/prepare.py with its settings), or train anew without resume="
         )
-
-
-def read_config(run: RunDirectory) -> Config:
-    """The config that a run was trained with. Raises CheckpointError where the directory holds no run."""
-    if not run.config.is_file():
-        raise CheckpointError(f"{run.path} is no run directory: it has no config.yaml; type: ls -d runs/*/*")
-    try:
-        return validate(whole_config(run))
-    except (ConfigError, OSError, ValueError, yaml.YAMLError) as error:
-        what = str(error).partition("; type:")[0].partition("; mend it")[0].splitlines()
-        raise CheckpointError(
-            f"{run.config} is damaged or of another version ({what[0] if what else type(error).__name__}); "
-            "type: python src/train.py, to train anew"
-        ) from error
 
 
 def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
+from ratchet.runs.record import read_config
 from ratchet.terminal.command import one_line
 from ratchet.terminal.quiet import quiet_libraries
-from ratchet.training.checkpoint import read_config
 from ratchet.training.fit import Fit
 from ratchet.training.ranks import READY, out_of_touch
 

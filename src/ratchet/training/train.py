@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
@@ -29,10 +30,10 @@ from ratchet.files import unlink_from_others, write_atomically
 from ratchet.project import Project
 from ratchet.runs import provenance
 from ratchet.runs.directory import RunDirectory
-from ratchet.runs.record import Result, RunRecord, Status
+from ratchet.runs.record import Result, RunRecord, Status, read_config
 from ratchet.tracking.identity import SweepAgent
 from ratchet.tracking.loggers import build_loggers, finish_loggers, tracks_in_wandb
-from ratchet.training.checkpoint import read_checkpoint, read_config, require_same_data, require_same_model
+from ratchet.training.checkpoint import read_checkpoint, require_same_data, require_same_model
 from ratchet.training.fit import Fit
 from ratchet.training.trainer import Report
 
@@ -96,7 +97,7 @@ def train(
     error: BaseException | None = None
     trainer: pl.Trainer | None = None
     try:
-        with _explained():
+        with _explained(), _restored(run):
             trainer = fit.trainer(loggers, report=report)
             fit.go(trainer, resume=resume)
             _require_a_number(fit)
@@ -168,8 +169,19 @@ def _reached(fit: Fit) -> _Reached:
         raise CheckpointError(f"cannot resume: {error}") from error
     require_same_model(contents, fit.task.identity, fit.run.last_checkpoint)
     require_same_data(contents, fit.data.data_hash, fit.run.last_checkpoint)
-    epochs = contents["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    return _Reached(int(epochs), int(contents["global_step"]))
+    try:
+        epochs = int(contents["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
+    except (LookupError, TypeError, ValueError) as error:
+        raise _not_resumable(fit.run, error) from error
+    return _Reached(epochs, int(contents["global_step"]))
+
+
+def _not_resumable(run: RunDirectory, error: BaseException) -> CheckpointError:
+    said = " ".join(str(error).split())[:120]
+    return CheckpointError(
+        f"{run.last_checkpoint} is damaged or of another version ({type(error).__name__}: {said}); "
+        "type: the same without resume=, to train anew"
+    )
 
 
 def _is_over(before: RunRecord, reached: _Reached, *, config: Config) -> bool:
@@ -251,6 +263,18 @@ def _require_a_number(fit: Fit) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _restored(run: RunDirectory) -> Iterator[None]:
+    """What Lightning raises while it restores a checkpoint, as a fault of the checkpoint."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
+        files = {Path(frame.filename).name for frame in traceback.extract_tb(error.__traceback__)}
+        if "checkpoint_connector.py" in files and not isinstance(error, torch.OutOfMemoryError):
+            raise _not_resumable(run, error) from error
+        raise
 
 
 @contextmanager
