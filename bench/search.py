@@ -248,17 +248,20 @@ def pruner(given: Given) -> Table:
     """What pruning saves, and what it loses."""
     trials, steps = int(given.get("trials", 24)), int(given.get("steps", 1500))
     seeds = int(given.get("seeds", 5))
-    names = ["none", *given.get("pruners", "halving").split(",")]
+    names = dict.fromkeys(["none", *given.get("pruners", "halving").split(",")])
     made = table(
-        f"pruners, {seeds} searches of {trials} trials", "pruner", "mean best validation accuracy", "gain (-0.005)",
-        "steps", "share (0.5)",
+        f"pruners, {seeds} searches of {trials} trials", "pruner", "mean best validation accuracy", "gain (-0.003)",
+        "±", "steps", "share (0.4)",
     )  # fmt: skip
-    first: tuple[float, int] | None = None
+    first: list[tuple[float, int]] = []
     for name in names:
         found = [ratchet(trials, steps, pruner=name, seed=s, kept=given.get("kept"))[1:] for s in range(seeds)]
+        first = first or found
+        gains = [value - before for (value, _), (before, _) in zip(found, first, strict=True)]
+        error = f"{statistics.stdev(gains) / seeds**0.5:.4f}" if seeds > 1 else ""
         best, spent = statistics.fmean(value for value, _ in found), sum(count for _, count in found)
-        first = first or (best, spent)
-        made.add_row(name, f"{best:.4f}", f"{best - first[0]:+.4f}", str(spent), f"{spent / first[1]:.2f}")
+        share = spent / sum(count for _, count in first)
+        made.add_row(name, f"{best:.4f}", f"{statistics.fmean(gains):+.4f}", error, str(spent), f"{share:.2f}")
     return made
 
 
