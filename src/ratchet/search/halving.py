@@ -132,7 +132,10 @@ def _length(trial: FrozenTrial, usual: int) -> int:
 
 
 def _at(share: float, trial: FrozenTrial, usual: int) -> float | None:
-    """What a trial reported at a share of its length, the first report at least; None where it did not come so far."""
+    """What a trial reported at a share of its length; None where it did not come so far.
+
+    Of few reports the second is the first that counts, for one epoch says little; of two or three the first does.
+    """
     length, reports = _length(trial, usual), trial.intermediate_values
-    place = max(1, round(share * length))
+    place = max(min(2, length // 2), 1, round(share * length))
     return reports[sorted(reports)[place - 1]] if length and place <= len(reports) else None
