@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,32 @@ def test_a_mistake_does_not_wait_for_the_imports(project: Any, tmp_path: Path) -
     assert done.returncode == 1
     assert done.stderr.startswith("error: model=nothing: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_a_library_would_swallow_ends_a_sweep_all_the_same(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    """Also the server that imports for it."""
+    (tmp_path / "sitecustomize.py").write_text(NEVER_READY, encoding="utf-8")
+    script = f"""
+import os
+from ratchet.commands.ahead import begun_ahead
+from ratchet.terminal.command import run_command
+
+def main(arguments):
+    with begun_ahead(["-m", "model=cnn,mlp"]):
+        try:
+            os.kill(os.getpid(), {int(number)})
+        except BaseException:
+            pass
+        print("it went on")
+
+run_command(main, usage="")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY / "src")])},
+    )  # fmt: skip # until nobody holds its pipes any more
+    said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", f"{said}\n")

@@ -160,3 +160,40 @@ def test_a_signal_in_a_script_s_first_instants_is_one_line_too(script, number, t
     )  # fmt: skip
     said = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", f"{said}\n")
+
+
+def test_a_signal_that_comes_out_as_another_exception_is_no_bug(monkeypatch, capsys):
+    """A library that is broken off in the midst of its own work may raise anything."""
+
+    def function(_: list[str]) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            raise AttributeError("'NoneType' object has no attribute 'flags'")
+
+    assert end(function, monkeypatch) == 143
+    assert capsys.readouterr().err == "ended by SIGTERM\n"
+
+
+def test_a_mistake_after_a_signal_is_told(monkeypatch, capsys):
+    def function(_: list[str]) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert end(function, monkeypatch) == 1
+    assert capsys.readouterr().err.startswith("error: the disk is full")
+
+
+def test_a_signal_while_python_takes_itself_apart_changes_nothing():
+    script = "import ratchet.terminal.early, os, signal\n"
+    script += "from ratchet.terminal.command import run_command\n"
+    script += "class Last:\n    def __del__(self, end=os.kill, me=os.getpid(), by=signal.SIGINT): end(me, by)\n"
+    script += "signal.signal(signal.SIGINT, signal.default_int_handler); last = Last()\n"
+    script += "run_command(lambda _: print('done'), usage='')"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
+from ratchet.errors import Interrupted
 from ratchet.search.server import SERVER
+from ratchet.search.signals import handled_by, to_end
 
 _TRAINING = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
 _WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what wandb.init imports
@@ -34,16 +39,30 @@ def preload(overrides: Sequence[str]) -> tuple[str, ...]:
 def begun_ahead(arguments: Sequence[str]) -> Iterator[None]:
     """Meanwhile the server that forks trials imports, if this command line looks like a sweep of this process.
 
-    A guess, from the text alone: a wrong one costs the imports, or has them begun again by the sweep.
+    A guess, from the text alone: a wrong one costs the imports, or has them begun again by the sweep. A signal to end
+    ends a sweep at once, but for where a worker hears it: an exception out of nowhere, in the midst of some library,
+    can be lost there or come out as another one, and a study survives any end.
     """
-    if not _has_trials_here(arguments):
+    if not _MULTIRUN & set(arguments):
         yield
         return
-    try:
-        SERVER.begin(preload(arguments))
-        yield
-    finally:
-        SERVER.leave()
+    with handled_by(_end, signal.SIGINT, *to_end()):
+        if not _has_trials_here(arguments):
+            yield
+            return
+        try:
+            SERVER.begin(preload(arguments))
+            yield
+        finally:
+            SERVER.leave()
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    ended = Interrupted(number)
+    SERVER.kill()
+    shown = "\x1b[?25h" if os.isatty(2) else ""  # a live table hides the cursor
+    os.write(2, f"{shown}{ended.said}\n".encode())
+    os._exit(ended.status)
 
 
 def _has_trials_here(arguments: Sequence[str]) -> bool:

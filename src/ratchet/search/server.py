@@ -98,6 +98,15 @@ class TrialServer:
                     server._forkserver_pid = server._forkserver_address = None
             self._probe, self.begun = None, False
 
+    def kill(self) -> None:
+        """End it from a signal's handler, for a process that ends now: nothing is locked or waited for."""
+        from multiprocessing import forkserver
+
+        server: Any = forkserver._forkserver
+        if server._forkserver_pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(server._forkserver_pid, signal.SIGKILL)
+
     def environment(self) -> dict[str, str | None]:
         """What a process of the server has to set in its environment, or None: to remove, to have this one's."""
         removed = dict.fromkeys(self._names - os.environ.keys())

@@ -39,39 +39,46 @@ def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> N
     if usage and {"-h", "--help"} & set(arguments):
         print(usage.strip())
         raise SystemExit(0)
+    heard: list[int] = []
     try:
-        with interruptible():
+        with interruptible(heard):
             status = function(arguments) or 0
             sys.stdout.flush()
     except KeyboardInterrupt as error:
-        ended = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
-        print("; ".join([ended.said, *getattr(error, "__notes__", [])]), file=sys.stderr)
-        status = ended.status
+        status = _interrupted(error, error.number if isinstance(error, Interrupted) else signal.SIGINT)
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the last place that can say it
-        report(error)
-        status = 1
+        if heard and one_line(error) is None:  # a signal's exception can come out as another one, of what it broke off
+            status = _interrupted(error, heard[0])
+        else:
+            report(error)
+            status = 1
     raise SystemExit(status)
 
 
+def _interrupted(error: BaseException, number: int) -> int:
+    """Say it, and what was noted on the way. Returns the status."""
+    ended = Interrupted(number)
+    print("; ".join([ended.said, *getattr(error, "__notes__", [])]), file=sys.stderr)
+    return ended.status
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(heard: list[int]) -> Iterator[None]:
     """Meanwhile the first signal to end raises Interrupted; later ones leave the time to write what happened.
 
-    The third ends the process at once. SIGINT counts too where the process was started with it ignored, as a
-    script's background jobs are; SIGHUP does not, for that is what nohup is for. Handlers stay as they are when an
-    exception passes: the next signal must not meet the default while the command ends.
+    `heard` gets them all. The third ends the process at once. SIGINT counts too where the process was started with it
+    ignored, as a script's background jobs are; SIGHUP does not, for that is what nohup is for. Handlers stay as they
+    are when an exception passes: the next signal must not meet the default while the command ends.
     """
-    heard = 0
 
     def hear(number: int, _: FrameType | None) -> None:
-        nonlocal heard
-        heard += 1
-        if heard == 1:
+        heard.append(number)
+        if len(heard) == 1:
             raise Interrupted(number)
-        if heard >= PATIENCE:
+        if len(heard) >= PATIENCE:
             os._exit(Interrupted(number).status)
 
     names = ("SIGINT", "SIGTERM", "SIGHUP")

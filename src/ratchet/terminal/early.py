@@ -3,21 +3,27 @@
 What Python does before it runs a script's first line says so in Python's own words. run_command() takes over.
 """
 
+import _signal as signal  # type: ignore[import-not-found] # the module signal itself takes milliseconds to import
+import atexit
 import os
-import signal
-from types import FrameType
 
-from ratchet.errors import Interrupted
+_NAMES = {getattr(signal, name): name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
 
 
-def _end(number: int, _: FrameType | None) -> None:
+def _end(number: int, _: object) -> None:
     """End at once: nothing has begun that would have to be put in order."""
-    ended = Interrupted(number)
-    os.write(2, f"{ended.said}\n".encode())
-    os._exit(ended.status)
+    said = "interrupted" if number == signal.SIGINT else f"ended by {_NAMES[number]}"
+    os.write(2, f"{said}\n".encode())
+    os._exit(128 + number)
 
 
-for _name in ("SIGINT", "SIGTERM", "SIGHUP"):
-    _number = getattr(signal, _name, None)
-    if _number is not None and signal.getsignal(_number) in {signal.SIG_DFL, signal.default_int_handler}:
+def _too_late() -> None:
+    """Python takes itself apart, and everything else is done: a signal would end that without a word."""
+    for number in _NAMES:
+        signal.signal(number, signal.SIG_IGN)
+
+
+for _number in _NAMES:
+    if signal.getsignal(_number) in {signal.SIG_DFL, signal.default_int_handler}:
         signal.signal(_number, _end)
+atexit.register(_too_late)  # the first to be registered is the last to be called
