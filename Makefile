@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check bench bench-search truth table plots dashboard lock clean
+.PHONY: help setup repro test check check-clusters bench bench-search truth table plots dashboard lock clean
 
 help:  ## what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(STAMP)  ## the virtual environment, with the versions of constraints.txt
 
@@ -33,6 +33,11 @@ check: $(STAMP)  ## lint, types and the fast tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/pytest -n 2 --dist loadfile -q -m 'not slow'
+
+check-clusters: $(STAMP)  ## sweeps on SLURM, Ray and PostgreSQL (Debian, as root: it installs them)
+	@scripts/check_slurm.sh
+	@scripts/check_ray.sh
+	@scripts/check_postgresql.sh
 
 bench: $(STAMP)  ## speed and memory, as tables of ratios (minutes)
 	@$(BIN)/python bench/training.py

@@ -1,4 +1,7 @@
-"""Virtual environments for the peers, in .bench/: their own Optuna, and torch, Lightning and Hydra shared with ours."""
+"""What the benchmarks stand on: prepared data, and virtual environments for the peers, in .bench/.
+
+A peer's environment has its own Optuna, and torch, Lightning and Hydra shared with ours.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,22 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from ratchet.config.composition import load_config
+from ratchet.data.on_demand import prepare_if_missing
+from ratchet.project import Project
+
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = {
     "hydra": ["hydra-optuna-sweeper==1.3.0", "hydra-joblib-launcher==1.2.0"],  # brings optuna 2.10
     "ray": ["ray[tune]==2.60.0"],
 }
+
+
+def prepare(*names: str) -> None:
+    """Fetch and prepare the data sets that are missing, as conf/ says, before anything is measured."""
+    project = Project.find()
+    for name in names:
+        prepare_if_missing(load_config(project, ["params=null", f"data={name}"]).data, project=project)
 
 
 def python_of(peer: str) -> str:

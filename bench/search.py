@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from environments import ROOT, python_of
+from environments import ROOT, prepare, python_of
 from rich.console import Console
 from rich.table import Table
 from watching import Watched, watch
@@ -276,6 +276,8 @@ def main() -> None:
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         sys.exit(f"there is no part {unknown[0]}; allowed: {', '.join(PARTS)}")
+    if not parts or {"sweep", "pruner"} & set(parts):
+        prepare("mnist1d")
     for part in parts or PARTS:
         Console(width=130).print(PARTS[part](given))
 

@@ -4,7 +4,7 @@ Each pair trains the same config with the same seed twice, once with logger=csv 
 with system metrics and artifacts), in turns at going first, each in a process forked from one that has imported what a
 sweep's server imports. Seconds are from the start of the process to its end. A trial is 30 steps of a linear model.
 
-    python bench/tracking.py                   mnist1d, prepared already (src/fetch.py, src/prepare.py)
+    python bench/tracking.py                   mnist1d
     python bench/tracking.py trials=2 runs=1   fewer pairs than 9 and 3; any setting, for both
 """
 
@@ -19,6 +19,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
+from environments import prepare
 from rich.console import Console
 from rich.table import Table
 
@@ -82,6 +83,7 @@ def main() -> None:
     settings = [f"{key}={value}" for key, value in given.items()]
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(preload(())))
+    prepare("mnist1d")
     table = Table(title="W&B offline against metrics.csv alone, one process after the other")
     for column in ("", "csv s", "W&B s", "costs", "pairs", "aim"):
         table.add_column(column, justify="right")

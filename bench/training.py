@@ -6,7 +6,7 @@ bare, Ratchet; Ratchet, bare; ... Ratchet's run is whole: run.json, metrics.csv,
 (logger=csv) and the display (trainer.progress=none). The ratio is the median of the pairs' ratios; Ratchet's time
 begins before the data is opened and ends when run.json is written.
 
-    python bench/training.py                 both data sets (prepared already: src/fetch.py, src/prepare.py)
+    python bench/training.py                 both data sets
     python bench/training.py data=mnist1d    one
     python bench/training.py repeats=1 trainer.max_epochs=1    fewer pairs than 5; any setting, for both
 """
@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import torch
+from environments import prepare
 from rich.console import Console
 from rich.table import Table
 from torch.nn import functional
@@ -119,6 +120,7 @@ def main() -> None:
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     names, repeats = [given.pop("data")] if "data" in given else list(CASES), int(given.pop("repeats", 5))
     settings = [f"{key}={value}" for key, value in given.items()]
+    prepare(*names)
     table = Table(title="a full run against a bare torch loop, one process, equal threads")
     for column in ("data", "bare s", "Ratchet s", "ratio", "pairs", "aim"):
         table.add_column(column, justify="right")

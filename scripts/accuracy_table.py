@@ -3,6 +3,7 @@
     python scripts/accuracy_table.py                   everything; runs that are complete are not trained again
     python scripts/accuracy_table.py mnist1d           one data set
     python scripts/accuracy_table.py --write           also put the table into README.md
+    python scripts/accuracy_table.py --minutes         only the minutes: each recipe once, alone
 
 A recipe is `data=<data> model=<model>` with the values of conf/tuned/, which were chosen on validation data, and with
 nothing of params.yaml. The test split is opened once for each finished run, by evaluate.
@@ -11,9 +12,11 @@ nothing of params.yaml. The test split is opened once for each finished run, by 
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -63,6 +66,9 @@ def main() -> None:
     for data in dict.fromkeys(recipe.data for recipe in chosen):
         for stage in ("fetch", "prepare"):
             subprocess.run([sys.executable, f"src/{stage}.py", ALONE, f"data={data}"], cwd=project.root, check=True)
+    if "--minutes" in sys.argv:
+        measure_minutes(project, chosen)
+        return
     for recipe in chosen:
         missing = [seed for seed in range(recipe.seeds) if not is_measured(project, recipe, seed)]
         with ThreadPoolExecutor(recipe.at_once) as pool:
@@ -103,6 +109,26 @@ def measure(project: Project, recipe: Recipe, seed: int) -> None:
     train = [sys.executable, "src/train.py", *settings(recipe, seed), f"hydra.run.dir={run.path}"]
     for command in (train, [sys.executable, "src/evaluate.py", ALONE, f"run={run.path}"]):
         subprocess.run(command, cwd=project.root, check=True, stdout=subprocess.DEVNULL)
+
+
+def measure_minutes(project: Project, recipes: list[Recipe]) -> None:
+    """Train one seed of each recipe, one after another and nothing beside it, and write its minutes into the README."""
+    readme = project.root / "README.md"
+    for recipe in recipes:
+        with tempfile.TemporaryDirectory() as folder:
+            run = RunDirectory(Path(folder) / "run")
+            train = [sys.executable, "src/train.py", *settings(recipe, 0), f"hydra.run.dir={run.path}"]
+            subprocess.run(train, cwd=project.root, check=True, stdout=subprocess.DEVNULL)
+            minutes = RunRecord.read(run).timings["fit"] / 60
+        print(f"{recipe.data} {recipe.model}: {minutes:.2f} minutes", flush=True)
+        text = with_minutes(readme.read_text(encoding="utf-8"), recipe, minutes)
+        readme.write_text(text, encoding="utf-8")
+
+
+def with_minutes(text: str, recipe: Recipe, minutes: float) -> str:
+    """The README with other minutes, the last column, in the row of a recipe."""
+    row = re.escape(f"| {recipe.data} | {recipe.model} |")
+    return re.sub(rf"^({row}.*\|) [\d.]+ \|$", rf"\g<1> {minutes:.1f} |", text, flags=re.MULTILINE)
 
 
 def table(project: Project, recipes: list[Recipe]) -> Iterator[str]:

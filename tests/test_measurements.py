@@ -68,6 +68,39 @@ def test_the_table_trains_what_conf_says(chosen, monkeypatch):
         assert is_of_conf_alone(config), command
 
 
+def test_the_minutes_of_a_recipe_are_of_a_run_alone_and_go_into_its_row(monkeypatch):
+    script = load("scripts/accuracy_table.py", monkeypatch)
+    text = "| mnist1d | mlp | 5 | 0.5 |\n| mnist1d | cnn | 98.6 ± 0.3 | 94 | 5.7 |\n"
+    recipe = next(recipe for recipe in script.RECIPES if recipe.model == "cnn")
+    assert script.with_minutes(text, recipe, 0.32) == text.replace("| 5.7 |", "| 0.3 |")
+
+
+@pytest.mark.parametrize(
+    ("bench", "arguments", "wanted"),
+    [
+        ("training", ["repeats=1"], ["mnist1d", "fashion_mnist"]),
+        ("training", ["repeats=1", "data=mnist1d"], ["mnist1d"]),
+        ("tracking", ["trials=1", "runs=0"], ["mnist1d"]),
+        ("search", ["sweep"], ["mnist1d"]),
+        ("search", ["grid", "pruner"], ["mnist1d"]),
+        ("search", ["grid"], []),
+    ],
+)
+def test_a_benchmark_prepares_what_it_needs_and_is_missing(project, monkeypatch, bench, arguments, wanted):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "bench"))
+    module, prepared = load(f"bench/{bench}.py", monkeypatch), []
+    environments = sys.modules["environments"]
+    monkeypatch.setattr(environments, "prepare_if_missing", lambda config, **_: prepared.append(config.name))
+    monkeypatch.setattr(module, "pair", lambda *_, **__: (1.0, 1.0), raising=False)
+    monkeypatch.setattr(module, "pairs", lambda *_: [(1.0, 1.0)], raising=False)
+    monkeypatch.setattr(
+        module, "PARTS", dict.fromkeys(["sweep", "grid", "pruner"], lambda _: "measured"), raising=False
+    )
+    monkeypatch.setattr(sys, "argv", [bench, *arguments])
+    module.main()
+    assert prepared == wanted
+
+
 def test_the_pipelines_memory_is_measured_of_what_conf_says(chosen, monkeypatch):
     bench = load("bench/pipeline.py", monkeypatch)
     commands: list[list[str]] = []
@@ -79,10 +112,12 @@ def test_the_pipelines_memory_is_measured_of_what_conf_says(chosen, monkeypatch)
 
 
 def test_training_is_timed_of_what_conf_says(chosen, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "bench"))
     bench = load("bench/training.py", monkeypatch)
     configs: list[Config] = []
     monkeypatch.setattr(bench, "bare", lambda config, _: configs.append(config) or 1.0)
     monkeypatch.setattr(bench, "whole", lambda *_: 1.0)
+    monkeypatch.setattr(bench, "prepare", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["training.py"])
     bench.main()
     assert {config.data.name for config in configs} == {"mnist1d", "fashion_mnist"}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline.conftest import Checkout, make_checkout
+from ratchet.commands import compare, promote
 from ratchet.commands.train import main
 from ratchet.config.command_line import CommandLine
 from ratchet.config.composition import Request
@@ -75,6 +77,41 @@ def blocks(heading: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
 
+def shown(heading: str) -> list[list[str]]:
+    """The commands within the text of a section, in order."""
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return [command.split() for command in re.findall(r"`(python src/[^`]+)`", section)]
+
+
+def filled(line: str) -> list[str]:
+    """What was typed, with a name at each place that a person fills in."""
+    typed = [] if line.startswith("  ") else arguments(line)
+    return [re.sub(r"<[^>]+>", "1", text) for text in typed]
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    python src/promote\.py(.*)$", README, re.MULTILINE))
+def test_every_promote_command_is_understood(line: str) -> None:
+    assert promote.parse(filled(line))
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    python src/compare\.py(.*)$", README, re.MULTILINE))
+def test_every_compare_command_is_understood(line: str) -> None:
+    assert compare.Arguments.parse(filled(line))
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^    )make ([a-z-]+)", README, re.MULTILINE))))
+def test_every_target_of_make_that_is_shown_is_there(target: str) -> None:
+    done = subprocess.run(["make", "-n", target], cwd=Path(__file__).parents[1], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_scripts_of_clusters_are_run_by_the_target_that_is_shown() -> None:
+    assert "`make check-clusters`" in README
+    command = ["make", "-n", "check-clusters"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    assert set(re.findall(r"scripts/\S+\.sh", done.stdout)) == set(re.findall(r"scripts/\S+?\.sh", README))
+
+
 @pytest.fixture(scope="module")
 def reader_s_checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return make_checkout(tmp_path_factory.mktemp("readme") / "project")
@@ -86,7 +123,7 @@ def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
     table = [
         f"{1 + label + i % 7 / 10},{2 - label + i % 5 / 10},{i % 3},{label * i % 4 + i / 100},{name}"
         for label, name in enumerate(("setosa", "versicolor", "virginica"))
-        for i in range(60)
+        for i in range(50)
     ]
     (root.parent / "flowers").mkdir()
     (root.parent / "flowers" / "flowers.csv").write_text("\n".join(table) + "\n")
@@ -98,16 +135,18 @@ def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
     (root / "src/own/flowers.py").write_text("from ratchet.data.readers import table as read\n")
     data = data.replace("sha256:" + "0" * 64, found[0]).replace("ratchet.data.readers.table", "own.flowers.read")
     (root / "conf/data/flowers.yaml").write_text(data)
-    reader_s_checkout.type("python", "src/fetch.py", "data=flowers")
-    reader_s_checkout.type("python", "src/prepare.py", "data=flowers")
+    fetch, prepare, train = shown("Your own data")
+    for command in (fetch, prepare):
+        reader_s_checkout.type(*command)
+    assert "note: trainer.batch_size=100 is more than" in reader_s_checkout.type(*train)
     assert (root / "data/prepared/flowers/card.png").stat().st_size > 10_000
 
     (code,) = blocks("Your own model", "python")
     (settings,) = blocks("Your own model", "yaml")
     (root / "src/own/wide.py").write_text(code)
     (root / "conf/model/wide.yaml").write_text(settings)
-    command = ["data=flowers", "model=wide", "model.width=512", "trainer.batch_size=20"]
-    said = reader_s_checkout.type("python", "src/train.py", *command, "hydra.run.dir=runs/mine")
+    (train,) = shown("Your own model")
+    said = reader_s_checkout.type(*train, "data=flowers", "hydra.run.dir=runs/mine")
     assert "validation/accuracy" in said
     assert "accuracy" in reader_s_checkout.type("python", "src/evaluate.py", "run=runs/mine")
     wrong = reader_s_checkout.type("python", "src/train.py", "data=flowers", "model=wide", "model.width=big", status=1)

@@ -36,7 +36,6 @@ MISTAKES = {
     # what only the data can say
     "model.depth=9": "model.depth",
     "data.prepare.seed=9": "prepare",
-    "trainer.batch_size=100000": "trainer.batch_size=100000",
     # -m: each trial is looked at before the first trains
     "-m model=logistic,cnnn": "model=cnnn: there is no such option",
     "-m model=logistic,mlp modle=x": "error: modle: there is no such key",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -145,3 +146,16 @@ def test_an_experiment_of_dvc_changes_params_natively(tmp_path: Path) -> None:
     assert trained["model"]["name"] == "mlp"
     assert "model: mlp" in (checkout.root / "params.yaml").read_text()
     assert "another" in checkout.type("dvc", "exp", "list")
+
+
+@pytest.mark.parametrize("overrides", ["{}", "{trainer: {max_epochs: 2}}"])
+def test_an_experiment_of_dvc_sets_any_value_as_the_readme_shows(tmp_path: Path, overrides: str) -> None:
+    checkout = make_checkout(
+        tmp_path / "project", f"data: digits\nmodel: logistic\nseed: 0\nlogger: csv\noverrides: {overrides}\n"
+    )
+    (command,) = re.findall(r"^    (dvc exp run -S '.+?') ", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
+    checkout.type(*shlex.split(command))
+    trained = yaml.safe_load((checkout.root / "champion/train/config.yaml").read_text())
+    assert trained["trainer"]["max_epochs"] == 3
+    assert "max_epochs: 3" in (checkout.root / "params.yaml").read_text()
+    assert checkout.type("dvc", "status").strip() == "Data and pipelines are up to date."

@@ -51,12 +51,18 @@ def test_one_batch_is_the_same_in_every_epoch() -> None:
     assert len(epochs[0]) == 4
 
 
-@pytest.mark.parametrize(("size", "ranks"), [(11, 1), (6, 2)])
-def test_a_batch_larger_than_the_data_is_refused(size: int, ranks: int) -> None:
-    with pytest.raises(
-        ConfigError, match=f"trainer.batch_size={size}.*10 training examples; type: trainer.batch_size="
-    ):
-        TrainingBatches(X, Y, batch_size=size, seed=0, ranks=ranks)
+@pytest.mark.parametrize(("size", "ranks", "fits"), [(11, 1, 10), (10, 1, 10), (6, 2, 5), (6, 3, 3), (100, 10, 1)])
+def test_a_batch_is_at_most_a_rank_s_share_of_the_data(size: int, ranks: int, fits: int) -> None:
+    for rank in range(ranks):
+        batches = TrainingBatches(X, Y, batch_size=size, seed=0, rank=rank, ranks=ranks)
+        assert batches.batch_size == fits
+        assert [len(y) for _, y in batches] == [fits]
+        assert len(batches) == 1
+
+
+def test_more_ranks_than_examples_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"trainer\.devices=11 is more than the 10 training examples"):
+        TrainingBatches(X, Y, batch_size=1, seed=0, ranks=11)
 
 
 def test_evaluation_goes_in_order_in_batches_bounded_in_values() -> None:

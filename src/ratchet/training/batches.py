@@ -24,10 +24,20 @@ def as_tensors(split: Split) -> Batch:
         return torch.from_numpy(split.x), torch.from_numpy(split.y)
 
 
+def fitting(batch_size: int, *, examples: int, ranks: int) -> int:
+    """The batch size, at most each rank's share of the examples. Raises ConfigError for more ranks than examples."""
+    if ranks > examples:
+        raise ConfigError(
+            f"trainer.devices={ranks} is more than the {examples} training examples; type: trainer.devices=1"
+        )
+    return min(batch_size, examples // ranks)
+
+
 @dataclass
 class TrainingBatches:
     """One pass over the training data in an order drawn from (seed, epoch) alone.
 
+    A batch size above the number of examples is that number: see `fitting`.
     Under data parallelism every rank draws the same order and takes every `ranks`-th batch; a tail that not
     every rank would get is left out. A last batch of one example is left out too: batch normalisation cannot
     use it.
@@ -43,11 +53,7 @@ class TrainingBatches:
     one_batch: bool = False  # the first batch of epoch 0, again and again
 
     def __post_init__(self) -> None:
-        if self.batch_size * self.ranks > len(self.x):
-            raise ConfigError(
-                f"trainer.batch_size={self.batch_size} on {self.ranks} device(s) is more than the {len(self.x)} "
-                f"training examples; type: trainer.batch_size={max(1, len(self.x) // (10 * self.ranks))}"
-            )
+        self.batch_size = fitting(self.batch_size, examples=len(self.x), ranks=self.ranks)
 
     def __len__(self) -> int:
         if self.one_batch:

@@ -25,9 +25,8 @@ class PreparedDataModule(pl.LightningDataModule):
         if config.trainer.train_on == "train+validation":
             more_x, more_y = self._validation
             self._x, self._y = torch.cat([self._x, more_x]), torch.cat([self._y, more_y])
-        self.train_batches(
-            ranks=config.trainer.devices
-        )  # a batch size that does not fit is said before anything is written
+        batches = self.train_batches(ranks=config.trainer.devices)
+        self.batch_size = batches.batch_size  # of each device: the config's where there are as many examples
 
     def class_weights(self) -> Tensor | None:
         """Weights (n_classes,) inverse to the classes' frequencies, mean 1; None where they are not asked for."""
@@ -37,7 +36,7 @@ class PreparedDataModule(pl.LightningDataModule):
         return counts.sum() / (self.n_classes * counts)
 
     def train_batches(self, *, rank: int = 0, ranks: int = 1) -> TrainingBatches:
-        """The training data as rank `rank` of `ranks` sees it. Raises ConfigError for a batch larger than the data."""
+        """The training data as rank `rank` of `ranks` sees it. See TrainingBatches."""
         settings = self.config.trainer
         return TrainingBatches(
             self._x,

@@ -67,6 +67,7 @@ def train(
     if not resume and study is None:
         _refuse_to_replace(run)
     fit = Fit.assemble(config, project=project, run=run)
+    _note_the_batch(fit)
     run.create()
     reached = _reached(fit) if resume else None
     if resume:
@@ -114,6 +115,15 @@ def train(
             Result.of(record).write(run)
         finish_loggers(loggers, record=record, config=config, run=run, project=project)
     return record
+
+
+def _note_the_batch(fit: Fit) -> None:
+    asked, size = fit.config.trainer.batch_size, fit.datamodule.batch_size
+    if size < asked:
+        print(
+            f"note: trainer.batch_size={asked} is more than there are training examples for each device: it is {size}",
+            file=sys.stderr,
+        )
 
 
 def _refuse_to_replace(run: RunDirectory) -> None:
