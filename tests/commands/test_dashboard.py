@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -196,3 +197,34 @@ def test_where_the_only_study_is_damaged_there_is_none_to_show(sweeps, study, ca
     (sweeps / "a/study.journal").write_bytes(b"null\n")
     assert "none of the studies in" in complaint("port=0")
     assert "a/study.journal line 1 is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_another_host_than_this_machine_is_refused(study, served):
+    """A page from elsewhere may have a name that leads to 127.0.0.1 (DNS rebinding); the browser tells its name."""
+    port = served.address.rstrip("/").rpartition(":")[2]
+
+    def status(host: str, path: str = "api/studies") -> int:
+        try:
+            with urlopen(Request(f"{served.address}{path}", headers={"Host": host}), timeout=60) as answer:
+                return answer.status
+        except HTTPError as error:
+            return error.code
+
+    own = ["localhost", "LOCALHOST:9000", "127.0.0.1", f"127.0.0.1:{port}", f"[::1]:{port}", "localhost."]
+    assert [status(host) for host in own] == [200] * len(own)
+    others = ["evil.example", f"evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.0.7"]
+    others += ["localhost@evil.example", "evil.example,localhost", "localhost:80:80", ""]
+    assert [status(host) for host in others] == [421] * len(others)
+    assert {status("evil.example", path) for path in ("", "dashboard", "static/bundle.js", "csv/0", "nothing")} == {421}
+
+
+@pytest.mark.slow
+def test_a_study_that_is_downloaded_as_a_table_has_no_formulas(study, served):
+    trial = study.ask()
+    trial.set_user_attr("note", "=1+1")
+    trial.set_user_attr("gain", -0.5)
+    study.tell(trial, -1.5)
+    with urlopen(f"{served.address}csv/{served.studies()['a']}", timeout=60) as answer:
+        (row,) = csv.DictReader(answer.read().decode().splitlines())
+    assert (row["UserAttribute note"], row["UserAttribute gain"], row["Value"]) == ("'=1+1", "-0.5", "-1.5")

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ratchet.config.composition import compose, load_config
+from ratchet.config.validation import validate
 from ratchet.project import Project
-from ratchet.runs.provenance import without_password
+from ratchet.redaction import without_password
+from ratchet.search.outcomes import Outcome
+from ratchet.terminal.command import report
 from tracking.server import serving
 from tracking.typing_commands import type_command
 
@@ -63,6 +67,12 @@ def test_planted_secrets_are_nowhere(project: Project, tmp_path: Path, mode: str
         ("sweep.storage=postgresql://me:secret@host/studies", "sweep.storage=postgresql://me:***@host/studies"),
         ("sweep.storage=postgresql://me@host/studies", "sweep.storage=postgresql://me@host/studies"),
         ("optimizer.lr=0.1", "optimizer.lr=0.1"),
+        ("sweep.storage=postgresql://me:se@cr/et@host/x", "sweep.storage=postgresql://me:***@host/x"),
+        (
+            "sweep.storage=postgresql://host/x?user=me&password=secret",
+            "sweep.storage=postgresql://host/x?user=me&password=***",
+        ),
+        ("sweep.storage=postgresql://me:${oc.env:PW}@host/x", "sweep.storage=postgresql://me:${oc.env:PW}@host/x"),
         ("sweep.storage=redis://:secret@host:6379/0", "sweep.storage=redis://:***@host:6379/0"),
         (
             "data.sources=[{kind: urls, urls: [http://host:80/a]}]",
@@ -72,3 +82,84 @@ def test_planted_secrets_are_nowhere(project: Project, tmp_path: Path, mode: str
 )
 def test_a_url_is_kept_without_its_password(typed: str, kept: str) -> None:
     assert without_password(typed) == kept
+
+
+NAMED = "data.sources=[{kind: urls, mirrors: ['http://me:${oc.env:CANARY}@host/x']}]"
+CANARY = "5ec4e7-of-the-mirror"
+
+
+def test_a_config_keeps_the_reference_and_uses_the_value(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY", CANARY)
+    monkeypatch.setenv("EPOCHS", "7")
+    config = load_config(project, [NAMED, "trainer.max_epochs='${oc.decode:${oc.env:EPOCHS}}'"])
+    (source,) = config.data.sources
+    assert source.model_dump()["mirrors"] == [f"http://me:{CANARY}@host/x"]
+    assert config.trainer.max_epochs == 7
+    plain = config.plain()
+    assert plain["data"]["sources"][0]["mirrors"] == ["http://me:${oc.env:CANARY}@host/x"]
+    assert plain["trainer"]["max_epochs"] == 7  # a number is on record
+    assert validate(plain) == config
+    assert validate(config.model_copy(update={"seed": 3}).plain()).plain() == {**plain, "seed": 3}
+    compose(project, [NAMED])
+    assert "${oc.env:CANARY}" in project.lock.read_text()
+    assert CANARY not in project.lock.read_text()
+    monkeypatch.delenv("CANARY")
+    assert validate(plain).plain() == plain  # evaluate and compare need no value
+
+
+def test_what_came_from_the_environment_is_in_no_message(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CANARY", CANARY)
+    load_config(project, [NAMED])
+    error = RuntimeError(f"{CANARY} was refused at postgresql://me:5ec4e7@host")
+    monkeypatch.setenv("RATCHET_DEBUG", "1")
+    report(error)
+    outcome = Outcome.of_error(error)
+    said = f"{capsys.readouterr().err} {outcome.error} {outcome.traceback}"
+    assert said.count("${oc.env:CANARY}") >= 3
+    assert "postgresql://me:***@host" in said
+    assert "5ec4e7" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_a_value_of_the_environment_is_nowhere_and_its_reference_is_enough(
+    project: Project, tmp_path: Path, command: str
+) -> None:
+    database = tmp_path / "5ec4e7.db"
+    environment = {"CANARY": CANARY, "STORAGE": f"sqlite:///{database}"}
+    single = (*TINY, "logger=wandb", "logger.mode=offline", NAMED)
+    study = (
+        *TINY[:4],
+        "logger=csv",
+        "-m",
+        "optimizer.lr=0.1,0.01",
+        "sweep.study=s",
+        "sweep.storage=${oc.env:STORAGE}",
+        NAMED,
+    )
+    done = type_command("train", *(single if command == "run" else study), root=project.root, environment=environment)
+    assert done.status == 0, done.err
+    if command == "run":
+        again = ("resume=runs/x", "trainer.max_epochs=3")
+        assert type_command("train", *again, root=project.root, environment=environment).status == 0
+        assert type_command("evaluate", "run=runs/x", root=project.root, environment={}).status == 0
+        assert "${oc.env:CANARY}" in (project.root / "runs/x/run.json").read_text()
+    else:
+        assert "storage: ${oc.env:STORAGE}" in (project.root / "runs/sweeps/s/multirun.yaml").read_text()
+        assert MARK not in database.read_bytes()
+    assert MARK not in (done.out + done.err).encode()
+    assert tell_tales(project.root) == []
+
+
+@pytest.mark.slow
+def test_a_password_that_was_typed_is_kept_nowhere(project: Project, tmp_path: Path) -> None:
+    typed = (*TINY[:4], "logger=csv", "-m", "optimizer.lr=0.1,0.01", "sweep.study=s")
+    url = f"sqlite:///{tmp_path}/studies.db?timeout=9&password=5ec4e7"
+    done = type_command("train", *typed, f"sweep.storage='{url}'", root=project.root, environment={})
+    assert done.status == 0, done.err
+    assert "password=***" in (project.root / "runs/sweeps/s/multirun.yaml").read_text()
+    assert MARK not in (done.out + done.err).encode()
+    (project.root / ".typed.err").unlink(missing_ok=True)
+    assert tell_tales(project.root) == []

@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 NODE = {
     "_target_": "hydra_plugins.ratchet_sweeper.sweeper.RatchetSweeper",
@@ -29,12 +29,13 @@ class RatchetSweeper(Sweeper):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> Any:
+        from ratchet.config.environment import plain_with_references
         from ratchet.search.sweeper import sweep_under_hydra
 
         assert self.config is not None
         return sweep_under_hydra(
             arguments,
-            sweeps=OmegaConf.to_container(self.sweeps, resolve=True),
+            sweeps=plain_with_references(self.sweeps),
             nested=self.nested,
             keep_returns=self.keep_returns,
             task=self.task_function,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from socketserver import ThreadingMixIn
@@ -14,6 +17,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ratchet.config.names import to_install
 from ratchet.config.yaml_files import read_yaml
+from ratchet.csv_files import csv_text
 from ratchet.errors import FileError, RatchetError
 from ratchet.project import Project
 from ratchet.search.collection import Collection
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 PORT = 8080
+_OWN_NAME = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])\.?(:\d+)?")  # of Host; a tunnel may have any port
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -66,17 +71,39 @@ def _application(sweeps: Path) -> WSGIApplication:
         raise RatchetError(f"there is no study in {where} yet; type: python src/train.py -m model=cnn,mlp")
     application: Any = optuna_dashboard.wsgi(studies)
     application.add_hook("before_request", _only_look)
+    application.install(_without_formulas)
     served: WSGIApplication = application
     return served
 
 
 def _only_look() -> None:
-    """Notes can be written (PUT); what makes, removes or tells belongs to the sweep."""
+    """From this machine, by its own name: a page from elsewhere whose name leads here is refused (DNS rebinding).
+
+    Notes can be written (PUT); what makes, removes or tells belongs to the sweep.
+    """
     from bottle import HTTPResponse, request
 
+    host = request.environ.get("HTTP_HOST", "")
+    if not _OWN_NAME.fullmatch(host.lower()):
+        names = "allowed: localhost and 127.0.0.1, with any port"
+        raise HTTPResponse({"reason": f"the host {host[:80]!r} is none of this dashboard's; {names}"}, 421)
     if request.method in {"POST", "DELETE"}:
         reason = {"reason": "studies are only looked at here: their sweep makes them, and their directory removes them"}
         raise HTTPResponse(reason, 403)
+
+
+def _without_formulas(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """A bottle plugin: the table that a study is downloaded as has no cell that a spreadsheet would run."""
+    from bottle import request
+
+    def answer(*given: Any, **named: Any) -> Any:
+        body = callback(*given, **named)
+        if request.path.startswith("/csv/") and isinstance(body, str):
+            header, *rows = csv.reader(io.StringIO(body, newline=""))
+            return csv_text(header, rows)
+        return body
+
+    return answer
 
 
 def storages(sweeps: Path) -> Iterator[str]:

@@ -14,10 +14,9 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
 from ratchet.config.command_line import is_for_a_sweep
-from ratchet.config.composition import Request
+from ratchet.config.composition import Request, plain_config
 from ratchet.config.explanation import explain
 from ratchet.config.grammar import parse_override, values_of
 from ratchet.config.groups import groups, is_group, options
@@ -135,9 +134,7 @@ def _composed(directory: Path, name: str, typed: Sequence[str]) -> dict[str, Any
 def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(directory.resolve()), version_base="1.3"):
-        plain = OmegaConf.to_container(hydra_compose(name, overrides=list(overrides)), resolve=True)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+        return plain_config(hydra_compose(name, overrides=list(overrides)))
 
 
 def _refuse_wrong_option(text: str, directory: Path) -> None:

@@ -19,6 +19,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from ratchet.config.environment import plain_with_references
 from ratchet.config.explanation import explain
 from ratchet.config.grammar import parse_override
 from ratchet.config.groups import is_group
@@ -145,8 +146,11 @@ def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
 
 
 def plain_config(composed: DictConfig) -> dict[str, Any]:
-    """A composed config resolved to dicts, lists and scalars. Raises OmegaConf's errors for interpolations."""
-    plain = OmegaConf.to_container(composed, resolve=True)
+    """A composed config resolved to dicts, lists and scalars; texts from the environment stay references.
+
+    Raises OmegaConf's errors for interpolations.
+    """
+    plain = plain_with_references(composed)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 

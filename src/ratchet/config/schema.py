@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from ratchet.config.environment import Reference, with_references
 from ratchet.metrics import OBJECTIVES, find_metric
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -327,7 +328,9 @@ class Config(Section):
     trainer: TrainerConfig
     logger: LoggerConfig
     evaluation: EvaluationConfig
+    _references: tuple[Reference, ...] = ()
 
     def plain(self) -> dict[str, Any]:
-        """The config as dicts, lists and scalars, keys as in conf/."""
-        return self.model_dump(by_alias=True)
+        """The config as dicts, lists and scalars, keys as in conf/; texts from the environment as references."""
+        plain: dict[str, Any] = with_references(self.model_dump(by_alias=True), self._references)
+        return plain

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from ratchet.config import schema
 from ratchet.config.conflicts import refuse_conflicts
+from ratchet.config.environment import from_environment
 from ratchet.config.grammar import shown
 from ratchet.config.names import nearest, suggestion
 from ratchet.config.rules import keys_at, rule_at
@@ -28,8 +29,10 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> schem
         where = key.split(".")
         rule = rule_at(where, plain)
         raise ConfigError(f"{key} is ???, it has no value yet; allowed: {rule}; {_remedy(where, plain, usual())}")
+    actual, references = from_environment(plain)
     try:
-        config = schema.Config.model_validate(plain)
+        config = schema.Config.model_validate(actual)
+        config._references = references
     except ValidationError as error:
         raise ConfigError(_one_line(error, plain, usual())) from error
     refuse_conflicts(config)

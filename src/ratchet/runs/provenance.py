@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -46,11 +45,6 @@ def _git(root: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def without_password(argument: str) -> str:
-    """An argument of a command line, without the password of a URL in it: what is typed is kept in run.json."""
-    return re.sub(r"(://[^\s:/@]*):[^\s@]*@", r"\1:***@", argument)
 
 
 def versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
+from ratchet.redaction import redacted
 from ratchet.search.composer import Composer, task_config
 from ratchet.search.display import relative
 from ratchet.search.ledger import is_over
@@ -25,7 +26,7 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     slots, note = lease([plan], composer=composer, facts=facts)
     if note:
         print(f"  note: {note}")
-    print(f"  at once: {len(slots)} on this machine; storage: {relative(plan.storage)}")
+    print(f"  at once: {len(slots)} on this machine; storage: {_shown(plan.storage)}")
     measured = facts.measured(task_config(first)) if facts.measured is not None else None
     print(f"  time: {_time(plan, measured, at_once=len(slots))}")
     for each in plan.objectives:
@@ -39,6 +40,10 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     print(f"  sampler: {settings.sampler['_target_']}; pruner: {(settings.pruner or {}).get('_target_', 'none')}")
     for key, text in plan.space.described().items():
         print(f"  {key}: {text}")
+
+
+def _shown(storage: str) -> str:
+    return redacted(storage) if "://" in storage or "${" in storage else relative(storage)
 
 
 def _time(plan: StudyPlan, measured: tuple[float, str] | None, *, at_once: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ratchet.errors import ConfigError, RatchetError
+from ratchet.redaction import redacted
 
 FailureClass = Literal[
     "compose error",
@@ -38,8 +39,8 @@ class Outcome:
     @classmethod
     def of_error(cls, error: BaseException, *, returned: bytes | None = None) -> Outcome:
         """What an exception of the task means."""
-        text = "".join(traceback.format_exception(error))
-        line = " ".join(str(error).split()) or type(error).__name__
+        text = redacted("".join(traceback.format_exception(error)))
+        line = " ".join(redacted(str(error)).split()) or type(error).__name__
         named = line if isinstance(error, RatchetError) else f"{type(error).__name__}: {line}"
         return cls("failed", failure=_class_of(error), error=named, traceback=text, returned=returned)
 

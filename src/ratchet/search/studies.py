@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
+from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import (
     DuplicatedStudyError,
     ExperimentalWarning,
@@ -23,8 +24,10 @@ from optuna.exceptions import (
 )
 from optuna.storages import BaseStorage
 
+from ratchet.config.environment import text_of_environment
 from ratchet.config.names import to_install
 from ratchet.errors import ConfigError, RatchetError
+from ratchet.redaction import redacted
 from ratchet.search.journal import Journal, JournalStudies
 from ratchet.search.plan import StudyPlan
 from ratchet.search.samplers import build_pruner
@@ -39,20 +42,26 @@ Result = TypeVar("Result")
 
 def open_storage(where: str) -> BaseStorage:
     """The storage of a URL, or the journal of a path. Raises ConfigError for one that cannot be reached."""
-    if "://" not in where:
-        return JournalStudies(Journal(Path(where)))
     try:
-        return _connect(where)
+        actual = text_of_environment(where)
+    except OmegaConfBaseException as error:
+        line = str(error).splitlines()[0]
+        raise ConfigError(f"sweep.storage={redacted(where)}: {line}; type: export <its name>=<its value>") from error
+    if "://" not in actual:
+        return JournalStudies(Journal(Path(actual)))
+    try:
+        return _connect(actual)
     except ImportError as error:
         driver = getattr(error.__cause__, "name", None) or error
         usual = to_install("postgresql") if driver == "psycopg" else f"pip install {driver}"
         raise ConfigError(
-            f"sweep.storage={where.partition(':')[0]}://... needs a driver, {driver}; type: {usual}"
+            f"sweep.storage={redacted(actual).partition(':')[0]}://... needs a driver, {driver}; type: {usual}"
         ) from error
     except Exception as error:
         line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        hint = " (a password is kept nowhere: name it by a variable, ${oc.env:<name>})" if ":***@" in actual else ""
         raise ConfigError(
-            f"sweep.storage={_without_password(where)} cannot be opened: {line}; "
+            f"sweep.storage={redacted(where)} cannot be opened: {redacted(line)}{hint}; "
             "allowed: an Optuna URL, or nothing for a file"
         ) from error
 
@@ -108,7 +117,7 @@ def training_identity(study: optuna.Study, *, ticket: int, repeat: int) -> str:
 
 def load_study(plan: StudyPlan) -> optuna.Study | None:
     """The study of a plan to read from; None where there is none yet."""
-    if "://" not in plan.storage and not Path(plan.storage).is_file():
+    if not any(sign in plan.storage for sign in ("://", "${")) and not Path(plan.storage).is_file():
         return None
     try:
         return optuna.load_study(storage=open_storage(plan.storage), study_name=plan.name)
@@ -157,7 +166,7 @@ def patiently(action: Callable[[], Result], *, say: Callable[[str], None]) -> Re
             cause = error.__cause__ or error  # Optuna takes any failure for invalid data
             if isinstance(cause, OSError) and cause.errno in _FOR_GOOD:
                 raise cause from None
-            line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+            line = redacted(str(cause).splitlines()[0] if str(cause) else type(cause).__name__)
             if time.monotonic() - began > PATIENCE:
                 if isinstance(error, OSError):
                     raise
@@ -211,8 +220,3 @@ def _refused(study: optuna.Study) -> UpdateFinishedTrialError | None:
             refused = refused or error  # each line that was refused is told of by a reading of its own
         else:
             return refused
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -19,6 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ratchet.config.grammar import to_override_value
 from ratchet.errors import ConfigError, Interrupted, RatchetError
+from ratchet.files import write_atomically
+from ratchet.redaction import redacted
 from ratchet.search import results
 from ratchet.search.composer import Composer
 from ratchet.search.display import Display, TerminalDisplay, relative
@@ -99,7 +101,8 @@ class Sweep:
         """As Hydra does; of studies that could be opened alone."""
         for plan in plans:
             plan.directory.mkdir(parents=True, exist_ok=True)
-            OmegaConf.save(self.master, plan.directory / "multirun.yaml")
+            text = redacted(OmegaConf.to_yaml(self.master))  # a storage's password, for one
+            write_atomically(plan.directory / "multirun.yaml", text.encode())
 
     @property
     def launcher(self) -> str:

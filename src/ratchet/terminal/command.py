@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from ratchet.errors import Interrupted, RatchetError
+from ratchet.redaction import redacted
 
 BROKEN_PIPE = 141  # as shells report SIGPIPE
 PATIENCE = 3  # signals to end after which a command ends at once, whatever it still has to write
@@ -94,9 +95,9 @@ def report(error: Exception) -> None:
     """Say on stderr what went wrong: one line for a mistake, the traceback for a bug or when it was asked for."""
     line = one_line(error)
     if line is None or DEBUG in os.environ:
-        traceback.print_exception(error)
+        print(redacted("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     if line is not None:
-        print(f"error: {line}", file=sys.stderr)
+        print(f"error: {redacted(line)}", file=sys.stderr)
 
 
 def own_code(error: BaseException) -> str | None:

@@ -13,7 +13,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.config.schema import LoggerConfig
 from ratchet.project import Project
-from ratchet.runs.provenance import without_password
+from ratchet.redaction import redacted
 from ratchet.tracking.identity import Identity, SweepAgent
 from ratchet.tracking.lineage import Material
 
@@ -171,7 +171,7 @@ def _init(
 def _arguments_without_secrets() -> Iterator[None]:
     """W&B keeps the command line that it finds."""
     before = sys.argv
-    sys.argv = [without_password(argument) for argument in before]
+    sys.argv = [redacted(argument) for argument in before]
     try:
         yield
     finally:

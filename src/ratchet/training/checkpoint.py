@@ -45,7 +45,7 @@ KEY = "ratchet"  # the entry of a checkpoint that says what it is of
 def identity(config: Config, data: PreparedData) -> dict[str, Any]:
     """What a checkpoint says of itself: the model's settings and the shape of its data."""
     return {
-        "model": config.model.model_dump(by_alias=True),
+        "model": config.plain()["model"],
         "input_shape": list(data.shape),
         "classes": list(data.classes),
         "data": {"name": config.data.name, "hash": data.data_hash},
@@ -113,7 +113,7 @@ def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:
     config = read_config(run)
     contents = read_checkpoint(run.best_checkpoint)
     described = contents[KEY]
-    require_same_model(contents, {**described, "model": config.model.model_dump(by_alias=True)}, run.best_checkpoint)
+    require_same_model(contents, {**described, "model": config.plain()["model"]}, run.best_checkpoint)
     network = build_model(
         config.model, input_shape=tuple(described["input_shape"]), n_classes=len(described["classes"])
     )

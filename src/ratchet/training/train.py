@@ -28,6 +28,7 @@ from ratchet.config.yaml_files import yaml_text
 from ratchet.errors import CheckpointError, OutOfMemoryError, RatchetError, TrainingError, TrialPruned
 from ratchet.files import unlink_from_others, write_atomically
 from ratchet.project import Project
+from ratchet.redaction import redacted
 from ratchet.runs import provenance
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import Result, RunRecord, Status, read_config
@@ -219,7 +220,7 @@ def _begin(fit: Fit, *, project: Project, command: Sequence[str], before: RunRec
         id=identifier,
         status="running",
         wandb_id=((before and before.wandb_id) or identifier) if tracks_in_wandb(config) else None,
-        command=[provenance.without_password(argument) for argument in command],
+        command=[redacted(argument) for argument in command],
         git=provenance.git_state(project.root),
         data={"name": config.data.name, "hash": fit.data.data_hash},
         config_hash=config_hash(config),
@@ -251,10 +252,10 @@ def _finish(
     record.best = fit.checkpoints.best
     record.metrics = {name: float(value) for name, value in metrics.items()}
     if error is not None and not isinstance(error, TrialPruned):
-        record.error = {"class": type(error).__name__, "message": str(error)}
+        record.error = {"class": type(error).__name__, "message": redacted(str(error))}
         unlink_from_others(fit.run.log)
         with fit.run.log.open("a", encoding="utf-8") as log:
-            log.writelines(traceback.format_exception(error))
+            log.write(redacted("".join(traceback.format_exception(error))))
 
 
 def _status_of(error: BaseException) -> Status:
