@@ -17,18 +17,19 @@ def main(arguments: list[str]) -> None:
     from rich.console import Console
 
     from ratchet.config.composition import load_config
+    from ratchet.config.hints import unquoted
     from ratchet.errors import RatchetError
     from ratchet.project import Project
     from ratchet.runs import RunDirectory
 
     project = Project.find()
-    named = [argument.removeprefix("run=") for argument in arguments if argument.startswith("run=")]
+    named = [unquoted(argument.removeprefix("run=")) for argument in arguments if argument.startswith("run=")]
     overrides = [argument for argument in arguments if not argument.startswith("run=")]
     settings = load_config(project, overrides)
     logged = [text for text in overrides if text.lstrip("+").partition("=")[0].partition(".")[0] == "logger"]
     note_without_effect([text for text in overrides if text not in logged], script="evaluate", reads="evaluation")
     if named and not named[-1]:
-        raise RatchetError("run= names no run; allowed: a run directory; type: run=runs/<day>/<run>")
+        raise RatchetError("run= names no run; allowed: a run directory; type: ls -d runs/*/*, to see them")
     given = Path(named[-1]) if named else project.champion_run
     run = RunDirectory(given if given.is_dir() else project.root / given)
 

@@ -1,6 +1,8 @@
 """The mistakes a person can mend. Each is printed as one line; a bug is any other exception."""
 
+import errno
 import signal
+from typing import Literal
 
 
 class RatchetError(Exception):
@@ -49,6 +51,10 @@ class OutOfMemoryError(TrainingError):
     kind = "out of memory"
 
 
+class TrialTimeout(KeyboardInterrupt):
+    """The time that a search gives a trial is over; the trial hears of it as of Ctrl-C."""
+
+
 class TrialPruned(BaseException):
     """The pruner's verdict, inside a trial. No Exception: a task that catches those ends all the same."""
 
@@ -69,3 +75,21 @@ class Interrupted(KeyboardInterrupt):
     def status(self) -> int:
         """The exit status, as shells report a signal."""
         return 128 + self.number
+
+
+_MEMORY = ("allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED", "size calculation overflowed")
+_DISK = ("No space left on device", "file write failed", "Disk quota exceeded")
+
+
+def ran_out(error: BaseException) -> Literal["memory", "disk"] | None:
+    """What there was too little of. Python, numpy, torch and the system each have an exception of their own for it."""
+    number = error.errno if isinstance(error, OSError) else None
+    words = str(error) if isinstance(error, RuntimeError) else ""  # torch has no class for these
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if named or number == errno.ENOMEM or any(each in words for each in _MEMORY):
+        return "memory"
+    if isinstance(error, OSError) and number is None and "requested and" in str(error):
+        return "disk"  # np.save says how much it could write, and not why
+    if number in {errno.ENOSPC, errno.EDQUOT} or any(each in words for each in _DISK):
+        return "disk"
+    return None

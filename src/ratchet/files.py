@@ -116,3 +116,21 @@ def unlink_from_others(path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def not_a_file(path: Path) -> str | None:
+    """Why there is no file at a path, in a few words that follow its name; None where there is one."""
+    if path.is_file():
+        return None
+    if path.is_dir():
+        return "is a directory where a file is needed"
+    if path.is_symlink() and not path.exists():
+        return f"is a link to {path.readlink()}, which is missing"
+    return "is no regular file" if path.exists() else "is missing"
+
+
+def not_a_directory(path: Path) -> str | None:
+    """Likewise for a directory."""
+    if path.is_dir():
+        return None
+    return "is a file where a directory is needed" if path.exists() else "is missing"

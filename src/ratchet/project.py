@@ -25,7 +25,7 @@ class Project:
         for folder in (here, *here.parents, package_checkout):
             if (folder / "conf" / "config.yaml").is_file():
                 return cls(folder)
-        raise RatchetError(f"no conf/config.yaml in {here} or above it; type: cd <your Ratchet project>")
+        raise RatchetError(f"no conf/config.yaml in {here} or above it; change to the directory of a Ratchet project")
 
     @property
     def conf(self) -> Path:

@@ -134,11 +134,12 @@ MISTAKES = {
     f"{INTERVAL} sweep.constraints=['parameters<3']": "'parameters<3' is no bound; allowed: <metric> <= <number>",
     "sweep=architecture model=logistic": "an empty space, there is nothing to vary for model=logistic",
     "sweep=learning_rate optimizer=adam optimizer.lr=0.1 scheduler=none": "an empty space, there is nothing to vary",
-    "optimizer.lr=interval(0.1,0.01)": "low 0.1 is above high 0.01; type: optimizer.lr=interval(0.01, 0.1)",
+    "optimizer.lr=interval(0.1,0.01)": "low 0.1 is above high 0.01; type: 'optimizer.lr=interval(0.01, 0.1)'",
     "optimizer.lr=tag(log,interval(0,0.1))": "log of 0.0; allowed: a low bound above 0",
     "optimizer.lr=tag(log,interval(-1,0.1))": "log of -1.0; allowed: a low bound above 0",
     "model=cnn,mlp trainer.train_on=train+validation": "a search decides on validation data",
     "model.heads=choice(1,2)": "model.heads: there is no such key",
+    "seed=0,1 data.shape=[0,1]": "seed=0: data.shape.0 is 0; allowed: a whole number, 1 or more; type: 'data.shape=[",
     "modle.width=interval(1,2)": "error: modle.width: there is no such key; nearest: model.width",
     "sweep=full sweep/sampler=gp": "GPSampler cannot search a conditional space, and model decides",
     "sweep=full sweep/sampler=qmc": "QMCSampler cannot search a conditional space, and model decides",
@@ -193,6 +194,15 @@ def test_a_mistake_is_one_line_before_any_trial(untouched, train, monkeypatch, t
     assert lines[0].startswith("error: ")
     assert MISTAKES[typed] in lines[0]
     assert sorted(untouched.root.rglob("*")) == before
+
+
+def test_a_mistake_in_a_file_is_mended_in_that_file(project, train) -> None:
+    """Of a data set too, whose options are several here."""
+    (project.conf / "data" / "mine.yaml").write_text("defaults: [digits]\nclasses: [a]\n", encoding="utf-8")
+    status, _, err = train("-m", "data=digits,mine", "sweep.dry_run=true")
+    said = "data.classes is [a]; allowed: a list, each item text (at least 2); "
+    assert (status, err.splitlines()[-1].partition(said)[0]) == (1, "error: data=mine: "), err
+    assert err.rstrip().endswith("mend it in conf/data/mine.yaml")
 
 
 def test_a_dry_run_tells_minutes_where_such_a_training_was_measured(untouched, train, monkeypatch) -> None:

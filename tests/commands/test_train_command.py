@@ -26,7 +26,7 @@ MISTAKES = {
     "model=cnnn": "model=cnnn: there is no such option; nearest: cnn",
     "optimizer.lr=-1": "optimizer.lr is -1; allowed: a number greater than 0",
     "--frobnicate": "--frobnicate: there is no such flag",
-    "model=cnn,mlp": "type: train.py -m model=cnn,mlp",
+    "model=cnn,mlp": "type: python src/train.py -m model=cnn,mlp, a run for each",
     # what the classes say of their settings, before data is opened
     "model.width=big": "model.width is big; allowed: a whole number, 1 or more; type: model.width=32",
     "+model.foo=1": "model.foo",

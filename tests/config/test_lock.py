@@ -124,7 +124,9 @@ def test_where_there_is_no_project_the_line_says_so(tmp_path):
         [sys.executable, "a/src/compose.py"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
-    assert ran.stderr.startswith(f"error: no conf/config.yaml in {tmp_path} or above it; type: cd ")
+    assert ran.stderr.startswith(
+        f"error: no conf/config.yaml in {tmp_path} or above it; change to the directory of a Ratchet project"
+    )
 
 
 def test_the_project_is_found_from_below(settings):

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from hydra.errors import MissingConfigException
 
-from ratchet.config.composition import Request, load_config
 from ratchet.config.explanation import explain
 from ratchet.config.grammar import to_override_value
+from ratchet.config.request import Request
 from ratchet.config.tree import value_at
+from ratchet.config.yaml_files import yaml_text
 from ratchet.errors import ConfigError
 from ratchet.project import Project
 
@@ -23,7 +24,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 def complaint(project: Project, *overrides: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        load_config(project, overrides)
+        Request.of(project, overrides).compose()
     message = str(caught.value)
     assert "\n" not in message
     assert "HYDRA_FULL_ERROR" not in message
@@ -52,7 +53,7 @@ MISTAKES = {
     "model=null": "model=null: a choice is the name of an option; allowed: cnn",
     "model={widht: 3}": "model.widht: there is no such key; nearest: model.width",
     "model=[a]": "model=[a]: a choice is the name of an option",
-    "experiment=null": "type: ~experiment",
+    "experiment=null": "type: '~experiment', for none of them",
     "hydra/launcher=basics": "hydra/launcher=basics: there is no such option; nearest: basic; allowed: basic",
     # an unknown key
     "modle=cnn": "modle: there is no such key; nearest: model; allowed: augmentation, data, debug",
@@ -68,12 +69,12 @@ MISTAKES = {
     "trainer.early_stopping.patience=3": "is null, no key can be set inside it; allowed: a mapping; "
     "type: 'trainer.early_stopping={patience: 3}'",
     "trainer.early_stopping={patince: 3}": "nearest: patience; allowed: min_delta, patience; "
-    "type: 'trainer.early_stopping={patience: <such a value>}'",
+    "type: 'trainer.early_stopping={patience:3}'",
     "+new.key=1": "new: there is no such key; allowed: augmentation, data",
     "+trainer.foo=1": "trainer.foo: there is no such key",
     "+optimizer.lr=1": "optimizer.lr is there already; allowed: optimizer.lr=value; type: optimizer.lr=1",
     "~nothing": "nothing: there is no such key",
-    "hydra.foo=1": "Key 'foo' not in 'HydraConf'",
+    "hydra.foo=1": "hydra.foo: there is no such key; allowed in hydra: ",
     # a value of the wrong type or out of range: the value to type is the one of conf/
     "optimizer.lr=fast": "optimizer.lr is fast; allowed: a number greater than 0; type: optimizer.lr=$optimizer.lr",
     "optimizer.lr=-0.1": "optimizer.lr is -0.1; allowed: a number greater than 0; type: optimizer.lr=$optimizer.lr",
@@ -101,7 +102,7 @@ MISTAKES = {
     "data.files.0.name=..": "data.files.0.name is '..'; allowed: a file's name, without /",
     "model.name=a/../../b": "model.name is a/../../b; allowed: a file's name, without /",
     "data.files.0.name=3": "data.files.0.name is 3; allowed: a file's name, without / and of at most 120 bytes; "
-    "mend it in conf/data/digits.yaml",
+    "type: data.files.0.name=",
     # no value
     "optimizer.lr=???": "optimizer.lr is ???, it has no value yet; allowed: a number greater than 0; "
     "type: optimizer.lr=$optimizer.lr",
@@ -115,7 +116,7 @@ MISTAKES = {
     "objective.direction=minimize": "type: objective.direction=maximize",
     "trainer.precision=16-mixed": "needs a GPU; type: trainer.precision=bf16-mixed",
     "trainer.precision=bf16-mixed trainer.gradient_clip=1 +optimizer.fused=true": "exclude each other under "
-    "trainer.precision=bf16-mixed; type: optimizer.fused=false, or trainer.gradient_clip=null",
+    "trainer.precision=bf16-mixed; type: +optimizer.fused=false, or trainer.gradient_clip=null",
     "debug=one_batch trainer.overfit_one_batch=true": "exclude each other; type: debug=overfit",
     "trainer.train_on=train+validation scheduler=plateau": "type: trainer.train_on=train, or scheduler=cosine",
     "data.prepare.confirm=0.6 data.prepare.validation=0.6": "none is left to train on",
@@ -124,12 +125,12 @@ MISTAKES = {
     "model = cnn": "'model' is no setting; allowed: key=value, without spaces around =; type: model=cnn",
     "trainer.max_epochs 3": "'trainer.max_epochs' is no setting; allowed: key=value, without spaces around =; "
     "type: trainer.max_epochs=$trainer.max_epochs",
-    "nonsense": "'nonsense' is no setting; allowed: key=value, without spaces around =; type: <key>=<value>",
+    "nonsense": "'nonsense' is no setting; allowed: key=value, without spaces around =; type: python src/train.py --he",
     "=3": "'=3' cannot be read; allowed: key=value",
     "optimizer.lr=[1": "'optimizer.lr=[1' cannot be read; allowed: key=value",
-    "model=cnn,gru": "names 2 values; allowed: one, or several with -m; type: train.py -m model=cnn,gru, a run for",
+    "model=cnn,gru": "names 2 values; allowed: one, or several with -m; type: python src/train.py -m model=cnn,gru, a",
     "optimizer.lr=interval(0,1)": "names a range of values; allowed: one",
-    "logger=wandb logger.tags=a,b": "-m logger.tags=a,b, a run for each, or one list: 'logger.tags=[a,b]'",
+    "logger=wandb logger.tags=a,b": "names 2 values; allowed: one; type: 'logger.tags=[a,b]'",
     "--foo": "--foo: there is no such flag; allowed: key=value, --help, --debug",
     "-m": "-m: there is no such flag",
 }
@@ -194,6 +195,12 @@ def test_a_params_yaml_that_is_no_text_is_refused(settings):
     assert "params.yaml cannot be read" in complaint(settings)
 
 
+def test_a_params_yaml_that_is_a_directory_is_not_passed_over(settings):
+    settings.params.unlink()
+    settings.params.mkdir()
+    assert "params.yaml is a directory where a file is needed; type: " in complaint(settings)
+
+
 GLOBAL = "# @package _global_\n"
 
 
@@ -204,7 +211,12 @@ GLOBAL = "# @package _global_\n"
         ("model/cnn.yaml", "", "model.name is missing; allowed: a file's name, without /"),
         ("model/cnn.yaml", "- a\n", "model is [a]; allowed: a mapping of name, _target_"),
         ("config.yaml", "defaults: [a: b\n", "conf/config.yaml line 2: "),
-        ("trainer/cpu.yaml", "max_epochs: ten\n", "trainer.max_epochs is ten; allowed: a whole number"),
+        (
+            "trainer/cpu.yaml",
+            "max_epochs: ten\n",
+            "trainer.max_epochs is ten; allowed: a whole number, 1 or more, or null; type: trainer.max_epochs=1, "
+            "or mend it in conf/trainer/cpu.yaml",
+        ),
         ("trainer/cpu.yaml", "max_epochs: ???\n", "trainer.max_epochs is ???, it has no value yet; allowed: a whole"),
         ("trainer/cpu.yaml", "max_epoch: 3\n", "trainer.max_epoch: there is no such key; nearest: max_epochs"),
         ("trainer/cpu.yaml", "defaults: [gpuu]\n", "names trainer: gpuu, there is no such option; nearest: gpu"),
@@ -212,10 +224,39 @@ GLOBAL = "# @package _global_\n"
         ("experiment/mine.yaml", f"{GLOBAL}defaults: [override /modle: cnn]\n", "override 'modle'"),
         ("experiment/mine.yaml", f"{GLOBAL}trainer:\n\tmax_epochs: 1\n", "conf/experiment/mine.yaml line 3"),
         ("experiment/mine.yaml", f"{GLOBAL}foo: 1\n", "foo: there is no such key"),
-        ("tuned/digits_cnn.yaml", f"{GLOBAL}optimizer: {{lr: 0}}\n", "optimizer.lr is 0; allowed: a number greater"),
+        (
+            "tuned/digits_cnn.yaml",
+            f"{GLOBAL}optimizer: {{lr: 0}}\n",
+            "optimizer.lr is 0; allowed: a number greater than 0; type: optimizer.lr=0.01, or mend it in "
+            "conf/tuned/digits_cnn.yaml",
+        ),
+        ("experiment/mine.yaml", f"{GLOBAL}seed: -1\n", "type: seed=0, or mend it in conf/experiment/mine.yaml"),
     ],
 )
 def test_a_mistake_in_conf_names_the_place(project, file, text, said):
     (project.conf / file).parent.mkdir(exist_ok=True)
     (project.conf / file).write_text(text, encoding="utf-8")
     assert said in complaint(project, *(["experiment=mine"] if "mine" in file else []))
+
+
+def test_what_is_wrong_in_a_runs_own_config_is_mended_there(settings, tmp_path):
+    """No override helps: a resumed run keeps its settings."""
+    run = tmp_path / "runs" / "a b"
+    run.mkdir(parents=True)
+    plain = Request.of(settings, []).compose().plain()
+    plain["trainer"]["max_epochs"] = "ten"
+    (run / "config.yaml").write_text(yaml_text(plain), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        Request(run, root=tmp_path).compose()
+    said = "trainer.max_epochs is ten; allowed: a whole number, 1 or more, or null; "
+    assert str(caught.value) == f"{said}mend it in runs/a b/config.yaml, then type the same again"
+
+
+def test_a_value_of_params_yaml_is_mended_there(settings):
+    """Also one inside of a list, and one beside which other things were typed."""
+    settings.params.write_text("data: digits\noverrides: {data: {shape: [0, 8, 8]}}\n", encoding="utf-8")
+    said = complaint(settings, "seed=3")
+    assert said.startswith("params.yaml: data.shape.0 is 0; ")
+    assert said.endswith("write: data.shape: [1, 8, 8]")
+    settings.params.write_text("data: digits\ndata.shape: [1, 8, 8]\n", encoding="utf-8")
+    assert Request.of(settings, ["seed=3"]).compose().data.shape == [1, 8, 8]

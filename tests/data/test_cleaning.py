@@ -132,7 +132,7 @@ def test_a_name_is_looked_up_before_a_number() -> None:
     [
         (np.ones((3, 2)), [0, 1, 0], r"3 wrong_shape: not of the shape \[1, 3\] \(example 0 has \(2,\)\)"),
         (np.ones((2, 3)), ["x", "y"], r"2 unknown_label: not one of the 2 classes \(example 0 has 'x'\)"),
-        (np.full((2, 3), np.nan), [0, 1], r"2 not_finite"),
+        (np.full((2, 3), np.nan), [0, 1], r"2 not_finite: .* \(example 0 has nan\)"),
         (np.ones((0, 3)), np.zeros(0, int), "the raw data is empty"),
         (np.array([["a", "b", "c"]]), [0], "of type <U1; they must be numbers"),
         (np.ones((2, 3)), [[0, 1], [1, 0]], r"the labels are int64 of shape \(2, 2\)"),

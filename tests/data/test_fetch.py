@@ -107,8 +107,10 @@ def test_a_source_with_a_damaged_file_gives_way_to_the_next(
         ({"kind": "folder", "path": "."}, "has no x.npy, y.npy"),
         (
             {"kind": "package", "package": "no_such_package", "requirement": "some-name>=2"},
-            "the package no_such_package is not installed .type: pip install some-name>=2.",
+            "the package no_such_package is not installed .type: pip install .some-name>=2..",
         ),
+        ({"kind": "folder", "path": "holds_folders"}, "has no y.npy; .*/x.npy is a directory where a file is needed"),
+        ({"kind": "folder", "path": "holds_folders/file"}, "file is a file where a directory is needed"),
         ({"kind": "package", "package": "no_such.package"}, "the package no_such.package is not installed"),
         ({"kind": "package", "package": "ratchet", "path": "data"}, "has no x.npy"),
         (
@@ -120,6 +122,8 @@ def test_a_source_with_a_damaged_file_gives_way_to_the_next(
 def test_when_all_sources_fail_one_line_says_why_and_what_to_type(
     config: DataConfig, elsewhere: Path, project: Project, source: dict[str, Any], said: str
 ) -> None:
+    (project.root / "holds_folders" / "x.npy").mkdir(parents=True)
+    (project.root / "holds_folders" / "file").touch()
     with pytest.raises(DataError, match=said) as caught:
         fetch(with_sources(config, source), project=project)
     assert str(caught.value).endswith("type: python src/fetch.py data=toy")
@@ -200,10 +204,16 @@ def test_a_file_where_a_folder_must_be_is_told(config: DataConfig, elsewhere: Pa
         fetch(config, project=project)
 
 
+def spoil_by_directory(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
         (lambda folder: (folder / "x.npy").unlink(), "x.npy is missing; type: python src/fetch.py data=toy"),
+        (lambda folder: spoil_by_directory(folder / "x.npy"), "x.npy is a directory where a file is needed; type: "),
         (lambda folder: (folder / "y.npy").write_bytes(b""), "y.npy has the checksum .* .0 bytes., expected"),
         (lambda folder: (folder / "z.npy").write_bytes(b""), "z.npy is not among the files .* type: rm"),
         (lambda folder: (folder / ".gitignore").write_bytes(b""), None),

@@ -12,6 +12,7 @@ import pytest
 import own
 from data.conftest import shipped_config
 from ratchet.config.schema import DataConfig
+from ratchet.data.cleaning import clean
 from ratchet.data.examples import RawExamples
 from ratchet.data.readers import arrays, idx, read, table
 from ratchet.errors import ConfigError, DataError
@@ -194,3 +195,56 @@ def test_nothing_but_readers_is_called(path: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=rf"data.reader={path} is not called; allowed: a function of ratchet.data"):
         read(config(path), directory=tmp_path)
     assert (tmp_path / "kept").exists()
+
+
+def flowers(folder: Path, *rows: str) -> RawExamples:
+    (folder / "a.csv").write_text("1,2,3,setosa\n", encoding="utf-8")
+    (folder / "b.csv").write_text("\n".join(rows), encoding="utf-8")
+    return table(folder)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["w,kind,h,species", "1,tall,2,setosa"], "b.csv row 2, column 2 (kind) holds 'tall'; a row is"),
+        (["species,w,h,x", "", '"se\ntosa",1,2,3', "a,1,2,3"], "b.csv row 3, column 1 (species) holds 'se\\ntosa'; "),
+        (["1,,2,setosa"], "b.csv row 1, column 2 holds nothing; a row is"),
+        (["1,inf,2,setosa"], "b.csv row 1, column 2 holds 'inf'; a row is"),
+        (["1,2,3,Setosa"], "b.csv row 1"),
+    ],
+)
+def test_an_example_of_a_table_is_found_again_with_its_cell(tmp_path: Path, rows: list[str], said: str) -> None:
+    raw = flowers(tmp_path, *rows)
+    assert raw.place is not None
+    assert raw.place(0) == "a.csv row 1"
+    assert raw.place(1).startswith(said)
+    assert (raw.place(1) == said) == (said == "b.csv row 1")
+
+
+def test_a_column_of_text_is_named_where_no_example_is_left(tmp_path: Path) -> None:
+    (tmp_path / "flowers.csv").write_text("species,w,h\n" + "setosa,1,0\nvirginica,2,1\n" * 75, encoding="utf-8")
+    flower = config("ratchet.data.readers.table").model_copy(update={"shape": [1, 2], "classes": ["no", "yes"]})
+    said = r"150 not_finite: .*\(example 0 has nan; flowers.csv row 2, column 1 \(species\) holds 'setosa'; a row is"
+    with pytest.raises(DataError, match=said):
+        clean(read(flower, directory=tmp_path), config=flower)
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [
+        (["w;h;species", "1;2;setosa", "1.5;2;setosa"], "semicolons"),
+        (["w;h;species", "1,5;2,25;setosa", "1,5;2,0;setosa"], "semicolons"),
+        (["1\t2\tsetosa", "3\t4\tvirginica"], "tabs"),
+        (["1|2|setosa", "3|4|virginica"], "vertical bars"),
+        (["1 2 setosa", "3 4 virginica"], "blanks"),
+    ],
+)
+def test_a_wrong_separator_is_named(tmp_path: Path, rows: list[str], name: str) -> None:
+    said = f"the cells of .*b.csv are separated by {name}, such as '.*'; allowed: commas"
+    with pytest.raises(DataError, match=said.replace("|", r"\|")):
+        flowers(tmp_path, *rows)
+
+
+def test_text_with_blanks_and_other_separators_is_no_wrong_separator(tmp_path: Path) -> None:
+    raw = flowers(tmp_path, "1,2,3,a b;c", "1,New York,3,a b;c", "1,2,3,a|b")
+    assert raw.y.tolist() == ["setosa", "a b;c", "a b;c", "a|b"]

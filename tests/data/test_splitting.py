@@ -102,7 +102,7 @@ def test_another_size_of_validation_leaves_confirm_and_test_alone() -> None:
         ([50, 50], {"validation": 100, "confirm": 2, "test": 2}, "allowed are 2 to 94"),
         ([50, 50], {"validation": 1, "confirm": 2, "test": 2}, r"data.prepare.validation=1 asks for 1 of the 96"),
         ([50, 50], {"test": 98}, "data.prepare.test=98 asks for 98 of the 100"),
-        ([50, 50], {"test": "published"}, "type a share or a count instead: data.prepare.test=0.2"),
+        ([50, 50], {"test": "published"}, "a share or a count does; type: data.prepare.test=0.2"),
     ],
 )
 def test_sizes_that_cannot_be_had_are_refused(counts: list[int], prepare: dict[str, Any], message: str) -> None:

@@ -26,7 +26,7 @@ from ratchet.runs.record import Best, RunRecord
     [
         ([], "nobody challenges"),
         (["study=a", "run=b"], "exclude each other"),
-        (["trial=3"], "type: study=<name> trial=<number>"),
+        (["trial=3"], "type: ls runs/sweeps"),
         (["study=a", "trial=best"], "a trial's number"),
         (["study="], "names nothing"),
         (["stduy=a"], "nearest: study"),

@@ -102,11 +102,11 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({**TWO, **PRUNERS["median"]}, "a pruner judges one objective, here are 2; type: sweep/pruner=none"),
     (PRUNERS["wilcoxon"], "WilcoxonPruner compares repeats of a configuration, and there is one of each"),
     ({"sampler": {"_target_": "optuna.samplers.Tpe"}}, "sweep.sampler._target_=optuna.samplers.Tpe cannot be imported"),
-    ({"sampler": {"_target_": "optuna.pruners.NopPruner"}}, "is no Optuna sampler; type: sweep/sampler=<option>"),
+    ({"sampler": {"_target_": "optuna.pruners.NopPruner"}}, "is no Optuna sampler; type: sweep/sampler=tpe"),
     ({"sampler": {}}, "sweep.sampler._target_=None cannot be imported"),
     ({"sampler": {**SAMPLERS["tpe"]["sampler"], "n": 1}}, "mend sweep.sampler.<argument>"),
     ({"pruner": {"_target_": "optuna.pruners.Nothing"}}, "sweep.pruner._target_=optuna.pruners.Nothing cannot be"),
-    ({"pruner": {"_target_": "optuna.samplers.RandomSampler"}}, "is no Optuna pruner; type: sweep/pruner=<option>"),
+    ({"pruner": {"_target_": "optuna.samplers.RandomSampler"}}, "is no Optuna pruner; type: sweep/pruner=none"),
     ({"pruner": {**PRUNERS["percentile"]["pruner"], "percentile": 200.0}}, "mend sweep.pruner.<argument>"),
 ]
 
@@ -122,7 +122,7 @@ def test_what_a_sampler_or_a_pruner_cannot_do_is_said_in_one_line(bench, given: 
 def test_a_sampler_whose_package_is_missing_names_it(bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samplers, "find_spec", lambda _: None)
     with pytest.raises(
-        ConfigError, match=r"CmaEsSampler needs the package cmaes; type: pip install 'ratchet\[cmaes\]'"
+        ConfigError, match=r"CmaEsSampler needs the package cmaes; type: pip install -e '.\[cmaes\]', or"
     ):
         bench.plan(space=NUMBERS, **SAMPLERS["cmaes"])
 

@@ -153,7 +153,7 @@ def test_the_value_that_conf_has_is_known_if_it_lies_inside(text: str, value: An
 
 
 MISTAKES = {
-    "interval(1,0)": "low 1.0 is above high 0.0; type: x=interval(0.0, 1.0)",
+    "interval(1,0)": "low 1.0 is above high 0.0; type: 'x=interval(0.0, 1.0)'",
     "int(interval(9,3))": "low 9 is above high 3",
     "tag(log,interval(0,1))": "log of 0.0; allowed: a low bound above 0",
     "tag(log,interval(-1,1))": "log of -1.0",

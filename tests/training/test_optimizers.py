@@ -88,7 +88,7 @@ def test_frozen_parameters_are_left_alone():
     ("name", "settings", "said"),
     [
         ("adam", {"momentum": 0.9}, ["optimizer.momentum", "torch.optim.Adam", "betas"]),
-        ("sgd", {"momentun": 0.9}, ["optimizer.momentun", "type optimizer.momentum=0.9"]),
+        ("sgd", {"momentun": 0.9}, ["optimizer.momentun", "type: optimizer.momentum=0.9"]),
         ("sgd", {"params": 3}, ["optimizer.params", "no such argument"]),
         ("sgd", {"momentum": -1.0}, ["momentum", "optimizer.momentum=-1.0"]),
         ("sgd", {"momentum": 0.0}, ["Nesterov", "optimizer.nesterov=True"]),

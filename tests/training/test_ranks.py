@@ -16,7 +16,7 @@ import torch
 from ratchet.errors import TrainingError
 from ratchet.project import Project
 from ratchet.training.module import ClassificationTask
-from ratchet.training.ranks import Rank
+from ratchet.training.ranks import STATUSES, Rank
 
 pytestmark = pytest.mark.slow
 SOURCE = Path(__file__).parents[2] / "src"
@@ -115,6 +115,14 @@ def test_what_a_rank_failed_of(script: str, failure: str | None) -> None:
     one.end(within=0)
     assert (one.failure or "").startswith(failure or "")
     assert (one.failure is None) == (failure is None)
+
+
+@pytest.mark.parametrize("kind", STATUSES)
+def test_what_a_rank_failed_of_keeps_its_name(kind: type[TrainingError]) -> None:
+    one = rank(f"echo ready; echo its reason; exit {STATUSES[kind]}")
+    one.wait_until_ready()
+    one.end(within=10)
+    assert one.kind is kind
 
 
 @pytest.mark.parametrize(

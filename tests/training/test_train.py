@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from ratchet.config.composition import load_config
-from ratchet.errors import CheckpointError, ConfigError, RatchetError, TrainingError
+from ratchet.errors import CheckpointError, ConfigError, OutOfMemoryError, RatchetError, TrainingError, TrialTimeout
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.terminal.quiet import quiet_libraries
@@ -331,8 +331,26 @@ def test_memory_that_runs_out_is_said_in_one_line(trained: Trained, monkeypatch:
         return torch.empty(2**50)
 
     monkeypatch.setattr(ClassificationTask, "training_step", greedy)
-    with pytest.raises(TrainingError, match=r"out of memory.*type: trainer\.batch_size="):
+    with pytest.raises(OutOfMemoryError, match=r"out of memory.*type: trainer\.batch_size=50, or"):
         trained("a")
+
+
+def test_memory_that_runs_out_before_the_training_is_said_in_one_line(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(OutOfMemoryError, match=r"out of memory while model mlp .* is built"):
+        trained("a", "model.width=1000000000", "model.depth=2")
+    assert not list((tmp_path / "runs" / "a").glob("*.json"))
+
+
+def test_a_trial_that_took_too_long_has_failed_and_was_not_interrupted(project: Project, tmp_path: Path) -> None:
+    def report(*_: Any) -> None:
+        raise TrialTimeout("it took longer than sweep.trial_timeout")
+
+    run = RunDirectory(tmp_path / "runs" / "a")
+    config = load_config(project, SMALL)
+    with quiet_libraries(run.log), pytest.raises(TrialTimeout):
+        train(config, run=run, project=project, study="a", trial=0, report=report)
+    record = RunRecord.read(run)
+    assert (record.status, record.error["class"]) == ("failed", "TrialTimeout")
 
 
 class TestCheckpointMistakes:

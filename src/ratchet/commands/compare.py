@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ratchet.config.hints import named, names_in, to_type, unquoted
 from ratchet.config.names import nearest
 from ratchet.errors import RatchetError
 from ratchet.project import Project
@@ -45,7 +46,7 @@ class Arguments:
                 raise RatchetError(_unknown(text))
             if not value:
                 raise RatchetError(
-                    f"{text} names nothing; allowed: {key}=<a value>; type: python src/compare.py --help"
+                    f"{text} names nothing; allowed: {key}= and a value; type: python src/compare.py --help"
                 )
             given[key] = _value(key, value)
         return cls(**given)
@@ -53,7 +54,7 @@ class Arguments:
 
 def _value(key: str, value: str) -> Any:
     if key in {"runs", "group_by"}:
-        return tuple(item.strip(" '\"") for item in value.strip("[]").split(",") if item.strip())
+        return tuple(names_in(value))
     if key == "push":
         if value.lower() not in {"true", "false"}:
             raise RatchetError(f"push={value}; allowed: true, false; type: push=true")
@@ -61,20 +62,21 @@ def _value(key: str, value: str) -> Any:
     if key == "direction" and value not in {"maximize", "minimize"}:
         close = (nearest(value, ["maximize", "minimize"]) or ["maximize"])[0]
         raise RatchetError(f"direction={value}; allowed: maximize, minimize; type: direction={close}")
-    return value
+    return unquoted(value)
 
 
 def _unknown(text: str) -> str:
     key = text.partition("=")[0]
     if Path(text).is_dir():
-        return f"{text}: a folder is named by its key; type: runs={text}"
+        return f"{text}: a folder is named by its key; type: {to_type(named('runs', text))}"
     known = {name: f"{name}=" for name in _KEYS} | {"--html": "--html"}
     close = nearest(key, known)
     told = f"nearest: {', '.join(known[name] for name in close)}; " if close else ""
     allowed = ", ".join([f"{name}=" for name in _KEYS] + ["--html", "--html=<file>"])
-    typed = known[close[0]] if close else "python src/compare.py --help"
-    if close and close[0] in _KEYS:
-        typed += text.partition("=")[2] or "<a value>"
+    value = text.partition("=")[2]
+    typed = "python src/compare.py --help"
+    if close and (value or close[0] not in _KEYS):
+        typed = to_type(known[close[0]] + (value if close[0] in _KEYS else ""))
     return f"{text}: compare does not know it; {told}allowed: {allowed}; type: {typed}"
 
 

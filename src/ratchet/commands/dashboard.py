@@ -45,7 +45,7 @@ def _port(arguments: Sequence[str]) -> int:
     for text in arguments:
         key, _, value = text.partition("=")
         if key != "port" or not value.isdigit() or int(value) > 65535:
-            raise RatchetError(f"{text}: dashboard does not know it; allowed: port=<0 to 65535>; type: port={PORT}")
+            raise RatchetError(f"{text}: dashboard does not know it; allowed: port= and 0 to 65535; type: port={PORT}")
     return int(arguments[-1].partition("=")[2]) if arguments else PORT
 
 
@@ -139,4 +139,4 @@ def _listening(application: WSGIApplication, port: int) -> WSGIServer:
         if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
             raise
         reason = "is taken" if error.errno == errno.EADDRINUSE else "is not for everybody"
-        raise RatchetError(f"port {port} {reason}; type: python src/dashboard.py port=<another>, or port=0") from error
+        raise RatchetError(f"port {port} {reason}; type: python src/dashboard.py port=0, for a free one") from error

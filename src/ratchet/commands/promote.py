@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ratchet.config.hints import unquoted
 from ratchet.config.names import suggestion
 from ratchet.errors import ConfigError
 from ratchet.project import Project
@@ -13,7 +14,8 @@ from ratchet.promotion.gate import Terms
 from ratchet.promotion.promote import Ask, promote
 
 _KEYS = ("study", "trial", "run", "dry_run", "allow_dirty", "accept", "alpha", "min_effect")
-_USUAL = "type: python src/promote.py study=<name>"
+_HELP = "type: python src/promote.py --help"
+_STUDIES = "type: ls runs/sweeps, for the studies"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -30,11 +32,11 @@ def parse(arguments: Sequence[str]) -> Ask:
         if text == "--undo":
             undo = True
         elif not equals or key not in _KEYS:
-            raise ConfigError(f"{text}: promote does not know it; {suggestion(key, [*_KEYS, '--undo'])}; {_USUAL}")
+            raise ConfigError(f"{text}: promote does not know it; {suggestion(key, [*_KEYS, '--undo'])}; {_HELP}")
         elif not value:
-            raise ConfigError(f"{text} names nothing; type: {key}=<such a value>, or leave it out")
+            raise ConfigError(f"{text} names nothing; leave it out, or {_HELP}")
         else:
-            given[key] = value
+            given[key] = unquoted(value)
     _refuse_together(given, undo=undo)
     terms = Terms(
         min_effect=_number(given, "min_effect", low=0.0, high=math.inf) or 0.0,
@@ -53,10 +55,12 @@ def _refuse_together(given: dict[str, str], *, undo: bool) -> None:
             raise ConfigError(f"--undo and {others[0]}= exclude each other; type: python src/promote.py --undo")
         return
     if "trial" in given and "study" not in given:
-        raise ConfigError("trial= is of a study; type: study=<name> trial=<number>")
+        raise ConfigError(f"trial= is of a study; {_STUDIES}")
     if ("study" in given) == ("run" in given):
         got = "study= and run= exclude each other" if "run" in given else "nobody challenges"
-        raise ConfigError(f"{got}; allowed: study=<name>, study=<name> trial=<number>, run=<id or directory>; {_USUAL}")
+        raise ConfigError(
+            f"{got}; allowed: study=<name>, study=<name> trial=<number>, run=<id or directory>; {_STUDIES}"
+        )
 
 
 def _trial(given: dict[str, str]) -> int | None:

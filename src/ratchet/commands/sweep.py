@@ -11,7 +11,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -21,8 +22,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ratchet.commands.ahead import preload
-from ratchet.config.composition import Request, plain_config
 from ratchet.config.inert import without_inert
+from ratchet.config.request import Request, plain_config
 from ratchet.config.schema import Config, ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
@@ -63,6 +64,7 @@ class SweptTraining:
     typed: tuple[str, ...]  # what is trained
     asked: tuple[str, ...]  # how it is searched
     preload: tuple[str, ...] = ()
+    request: Request | None = None  # of the whole command line; None in a trial, whose config has been checked
     ending: Ending = field(default_factory=Ending)
 
     def run(self, composed: DictConfig) -> dict[str, float]:
@@ -86,7 +88,7 @@ class SweptTraining:
         """What the search may know before it begins."""
         return TaskFacts(
             metrics=SEARCHABLE,
-            check=_check,
+            check=None if self.request is None else partial(_check, request=self.request),
             build=self._build,
             ready=self._make_ready,
             identity=_identity,
@@ -201,7 +203,7 @@ def run_sweep(
         "nested": not any(text.startswith("hydra.sweep.dir=") for text in request.typed),
         "keep_returns": False,
     }
-    training = SweptTraining(project, request.typed, tuple(asked), preload=preload(request.overrides))
+    training = SweptTraining(project, request.typed, tuple(asked), preload(request.overrides), request)
     with _as_sweeper(node, otherwise=NODE):
         run_hydra(training.run)
     return training.ending
@@ -259,8 +261,12 @@ def _length(composed: DictConfig) -> str:
     return f"at most {' or '.join(told)} of {composed.data.name}"
 
 
-def _check(composed: DictConfig) -> None:
-    config = validate(plain_config(composed))
+def _check(composed: DictConfig, overrides: Sequence[str], *, request: Request) -> None:
+    """Raises ConfigError for a trial that cannot train; `overrides` are all that its config was composed of."""
+    params = tuple(text for text in overrides if text in request.params and text not in request.typed)
+    typed = tuple(text for text in overrides if text not in params)
+    own = replace(request, params=params, typed=typed, multirun=False, line=None)
+    config = own.checked(plain_config(composed))
     refuse_reserved(config.seed)
     if config.trainer.train_on != "train":
         raise ConfigError(

@@ -16,15 +16,17 @@ from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import HydraException
 
 from ratchet.config.command_line import is_for_a_sweep
-from ratchet.config.composition import Request, plain_config
 from ratchet.config.explanation import explain
-from ratchet.config.grammar import parse_override, values_of
+from ratchet.config.grammar import each_of, parse_override, values_of
 from ratchet.config.groups import groups, is_group, options
+from ratchet.config.hints import MistakeError, to_type
 from ratchet.config.mistakes import Surroundings, mistake_in
 from ratchet.config.names import nearest, suggestion
+from ratchet.config.request import Request, plain_config
 from ratchet.errors import ConfigError
 from ratchet.files import read_text
 from ratchet.project import Project
+from ratchet.search.samplers import arguments_of
 from ratchet.search.settings import SweepSettings, read_settings
 
 _TRAIN_ON = "trainer.train_on"
@@ -99,12 +101,13 @@ def _refuse_unreadable(text: str) -> None:
         override = parse_override(text)
     except HydraException as error:
         mistake = mistake_in(text, _around(Path(), {"sweep": SweepSettings().model_dump()}))
-        raise ConfigError(mistake or f"{text!r} cannot be read; allowed: sweep.<key>=<value>") from error
+        assert mistake is not None
+        raise _settled(mistake) from error
     key, _, value = text.partition("=")
     if override.is_sweep_override() and key != "sweep":
-        first = next(iter(values_of(override)), "<value>")
-        raise ConfigError(
-            f"{text}: a sweep has one value for each of its settings, and {value} are several; type: {key}={first}"
+        raise MistakeError(
+            f"{text}: a sweep has one value for each of its settings, and {value} are several",
+            instead=[[each] for each in each_of(text)[:1]],
         )
 
 
@@ -126,8 +129,8 @@ def _composed(directory: Path, name: str, typed: Sequence[str]) -> dict[str, Any
         explained = explain(error, directory=directory)
         if explained is None:
             raise
-        text = str(explained).partition("; mend that")[0]
-        told = "" if "allowed:" in text else f"; mend sweeps/{name}.yaml, or type: another sweep"
+        text = explained.said if isinstance(explained, MistakeError) else str(explained)
+        told = "" if "allowed:" in text else f"; mend sweeps/{name}.yaml"
         raise ConfigError(f"sweep={name}: {text}{told}") from error
 
 
@@ -147,13 +150,14 @@ def _refuse_wrong_option(text: str, directory: Path) -> None:
         if separator == "/":
             here = groups(directory)
             best = [*nearest(group, here), "sampler"][0]
-            raise ConfigError(
-                f"{text}: there is no such group; {suggestion(group, here)}; type: sweep/{best}={option or '<option>'}"
-            )
+            names = options(directory, best)
+            best_option = option if option in names else [*nearest(option, names), *[USUAL[best]], *names][0]
+            said = f"{text}: there is no such group; {suggestion(group, here)}"
+            raise ConfigError(f"{said}; type: {to_type(f'sweep/{best}={best_option}')}")
         return
     names = options(directory, group)
     if option == "null":
-        typed = {"pruner": "sweep/pruner=none", "sampler": "sweep/sampler=tpe"}.get(group, "the same without it")
+        typed = {"pruner": "sweep/pruner=none", "sampler": "sweep/sampler=tpe"}.get(group, "python src/train.py --help")
         allowed = f"options: {', '.join(names)}" if names else f"sweep.{group}.<key>=<value>"
         raise ConfigError(f"{text}: a group has an option, and null is none; allowed: {allowed}; type: {typed}")
     if names and option not in names and not option.startswith(("{", "[")):
@@ -167,13 +171,43 @@ def _refuse_wrong_keys(typed: Sequence[str], plain: Mapping[str, Any], directory
         inside = re.match(r"(\+*)sweep\.(sampler|pruner)\.", key)
         if inside and not inside[1]:
             target = (plain.get(inside[2]) or {}).get("_target_", "none")
-            raise ConfigError(
-                f"{key}: sweeps/{inside[2]}/ says nothing of it; allowed: what {target} takes; type: +{text}"
-            )
+            raise _added(text, inside[2], str(target))
         if key.startswith("sweep/"):
-            raise ConfigError(f"{text}: this sweep has no {key[6:]} of its own to replace; type: +{text}, to add one")
+            said = f"{text}: this sweep has no {key[6:]} of its own to replace"
+            raise ConfigError(f"{said}; type: {to_type(f'+{text}')}, to add one")
         if mistake := mistake_in(text, _around(directory.parent, {"sweep": dict(plain)})):
-            raise ConfigError(mistake)
+            raise _settled(mistake)
+
+
+def _added(text: str, what: str, target: str) -> MistakeError:
+    """An argument that the option's file does not have: it is added, where the class takes it."""
+    key, _, value = text.partition("=")
+    name = key.rpartition(".")[2]
+    taken = arguments_of({"_target_": target}, what)
+    meant = [name] if name in taken else nearest(name, taken)
+    said = f"{key}: sweeps/{what}/ says nothing of it; allowed: what {target} takes: {', '.join(taken) or 'nothing'}"
+    return MistakeError(
+        said, instead=[[f"+sweep.{what}.{each}={value}"] for each in meant[:1]], otherwise="leave it out"
+    )
+
+
+def _settled(mistake: MistakeError) -> ConfigError:
+    """The error whose hint is a setting that a sweep may have."""
+
+    def accepts(texts: Sequence[str]) -> bool:
+        try:
+            for text in texts:
+                override = parse_override(text)
+                key, value = override.key_or_group.removeprefix("sweep.").partition(".")[::2], override.value()
+                given = {key[0]: {key[1]: value} if key[1] else value}
+                if override.is_sweep_override():
+                    return False
+                SweepSettings.model_validate(given)
+        except (HydraException, ValueError):
+            return False
+        return True
+
+    return mistake.settled(mistake.accepted(accepts))
 
 
 def _around(root: Path, known: dict[str, Any]) -> Surroundings:
@@ -186,5 +220,5 @@ def _refuse(text: str, what: str, name: str, known: Sequence[str]) -> NoReturn:
     told = "sweep" if what == "sweep" else f"sweep/{what}"
     raise ConfigError(
         f"{text}: there is no such {'sweep' if what == 'sweep' else 'option'}; {suggestion(name, known)}; "
-        f"type: {told}={best}"
+        f"type: {to_type(f'{told}={best}')}"
     )

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ratchet.config.command_line import CommandLine, is_for_a_sweep
-from ratchet.config.composition import Request, plain_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import is_group
+from ratchet.config.hints import MistakeError, named, to_type
 from ratchet.config.inert import INERT
 from ratchet.config.params import without_params
+from ratchet.config.request import Request, plain_config
 from ratchet.config.schema import Config
 from ratchet.config.tree import exists, value_at
 from ratchet.config.tuned import tuned_values_give_way
@@ -27,6 +28,7 @@ from ratchet.config.validation import validate
 from ratchet.config.yaml_files import read_yaml
 from ratchet.data.on_demand import prepare_if_missing
 from ratchet.errors import CheckpointError, ConfigError, Interrupted
+from ratchet.files import not_a_directory
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, read_config
@@ -46,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     if line.multirun and not line.prints:
         return _sweep(line, request, project=project)
     if searched := [text for text in line.typed if is_for_a_sweep(text)]:
-        raise ConfigError(f"{searched[0]} is for a search; type: python src/train.py -m {' '.join(line.typed)}")
+        command = to_type("python", "src/train.py", "-m", *line.typed)
+        raise MistakeError(f"{searched[0]} is for a search", otherwise=f"type: {command}")
     if not (line.bare or line.other_config):
         _look_at(request, prints=line.prints)
     request.notify()
@@ -86,7 +89,7 @@ def _sweep(line: CommandLine, request: Request, *, project: Project) -> int:
 def _look_at(request: Request, *, prints: bool) -> None:
     """Raises ConfigError for what cannot be trained. Where nothing is to be, Hydra says itself what is wrong."""
     if not prints:
-        _check_classes(request.compose())
+        request.compose()
         return
     with suppress(ConfigError):
         request.compose()
@@ -97,20 +100,21 @@ def _request(line: CommandLine, *, project: Project, resumed: RunDirectory | Non
         return _resuming(resumed, line, project=project)
     if line.bare:
         return Request(project.conf.resolve(), typed=line.typed)
-    return Request.of(project, line.typed, multirun=line.multirun)
+    request = Request.of(project, line.typed, multirun=line.multirun)
+    return request if line.prints or line.multirun else replace(request, check=check_classes)
 
 
-def _resumed(named: str, *, project: Project) -> RunDirectory:
-    path = Path(named) if Path(named).is_dir() else project.root / named
+def _resumed(name: str, *, project: Project) -> RunDirectory:
+    path = Path(name) if Path(name).is_dir() else project.root / name
     run = RunDirectory(path.resolve())
     if not run.config.is_file():
+        why = f"it {not_a_directory(path)}" if path.exists() and not path.is_dir() else f"no {run.config.name} in it"
         raise CheckpointError(
-            f"resume={named}: there is no run (no {run.config.name} in it); allowed: a run directory; "
-            "type: ls -d runs/*/*, to see them"
+            f"resume={name}: there is no run ({why}); allowed: a run directory; type: ls -d runs/*/*, to see them"
         )
     if not run.last_checkpoint.is_file():
         raise CheckpointError(
-            f"resume={named}: the run has no {run.last_checkpoint.relative_to(run.path)} to go on from: it ended too "
+            f"resume={name}: the run has no {run.last_checkpoint.relative_to(run.path)} to go on from: it ended too "
             "early; allowed: a run that has one; type: python src/train.py, to start anew"
         )
     return run
@@ -121,15 +125,17 @@ def _resuming(run: RunDirectory, line: CommandLine, *, project: Project) -> Requ
     for item in line.typed:
         key = item.partition("=")[0].lstrip("+~")
         if is_group(project.conf, key):
+            rest = [each for each in line.typed if each != item]
+            command = to_type("python", "src/train.py", named("resume", line.resume or ""), *rest)
             raise ConfigError(
                 f"{item}: a resumed run keeps its {key}; allowed: values, such as trainer.max_epochs=100; "
-                f"type: resume={line.resume} without {item}"
+                f"type: {command}"
             )
     settings = [f"hydra.run.dir={to_override_value(str(run.path))}", "hydra.output_subdir=null"]
     settings += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
     settings += _left_out(run)
     typed, _ = without_params(line.typed)  # the run's own config is read, and nothing else
-    return Request(run.path, params=tuple(settings), typed=tuple(typed))
+    return Request(run.path, params=tuple(settings), typed=tuple(typed), check=check_classes, root=project.root)
 
 
 def _left_out(run: RunDirectory) -> list[str]:
@@ -141,7 +147,7 @@ def _left_out(run: RunDirectory) -> list[str]:
     return [f"+{key}={to_override_value(value_at(whole, key))}" for key in missing]
 
 
-def _check_classes(config: Config) -> None:
+def check_classes(config: Config) -> None:
     """Raises ConfigError for a model or an optimizer that is not there, or does not take what the config gives it."""
     from torch import nn, zeros
 
@@ -172,7 +178,8 @@ class _Job:
             record = self._train(config, run)
         except KeyboardInterrupt as interrupt:
             if run.last_checkpoint.is_file() and run.record.is_file():
-                interrupt.add_note(f"to go on, type: python src/train.py resume={os.path.relpath(run.path)}")
+                again = named("resume", os.path.relpath(run.path))
+                interrupt.add_note(f"to go on, type: {to_type('python', 'src/train.py', again)}")
             else:
                 interrupt.add_note("nothing was trained yet")
                 _leave_nothing_empty(run)

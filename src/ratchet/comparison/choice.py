@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ratchet.comparison.gather import Gathered, Run, gather, oldest_first
 from ratchet.comparison.settings import what_matters
+from ratchet.config.hints import named, to_type
 from ratchet.config.names import nearest
 from ratchet.errors import RatchetError
 from ratchet.project import Project
@@ -35,7 +36,7 @@ def runs_named(project: Project, names: Sequence[str]) -> Gathered:
             told = f"nearest: {', '.join(close)}; " if close else ""
             raise RatchetError(
                 f"runs={name}: there is no run; {told}allowed: run directories, folders of them and ids; "
-                f"type: {f'runs={close[0]}' if close else 'python src/compare.py, to see them all'}"
+                f"type: {to_type(named('runs', close[0])) if close else 'python src/compare.py, to see them all'}"
             )
         found += more
         unread += damaged
@@ -59,7 +60,8 @@ def of_study(runs: Sequence[Run], study: str) -> list[Run]:
         close = nearest(study, known) or [name for name in known if study in name][:3]
         told = f"nearest: {', '.join(close)}; " if close else ""
         listed = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
-        typed = f"study={(close or known)[0]}" if known else "python src/train.py -m model=cnn,mlp, to make one"
+        typed = to_type(named("study", close[0])) if close else "python src/compare.py, to see them all"
+        typed = typed if known else "python src/train.py -m model=cnn,mlp, to make one"
         raise RatchetError(f"study={study}: no run is of it; {told}allowed: {listed or 'none yet'}; type: {typed}")
     return found
 
@@ -69,8 +71,9 @@ def of_data(runs: Sequence[Run], dataset: str) -> list[Run]:
     found = [run for run in runs if run.dataset == dataset]
     if not found:
         known = sorted({run.dataset for run in runs if run.dataset})
-        close = [*nearest(dataset, known), *known][:1]
-        raise RatchetError(f"data={dataset}: no run is of it; allowed: {', '.join(known)}; type: data={''.join(close)}")
+        close = nearest(dataset, known)
+        typed = f"data={close[0]}" if close else "python src/compare.py, to see them all"
+        raise RatchetError(f"data={dataset}: no run is of it; allowed: {', '.join(known)}; type: {typed}")
     return found
 
 

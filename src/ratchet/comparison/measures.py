@@ -86,7 +86,7 @@ def require_metric(metric: str, runs: Sequence[Run]) -> None:
     if metric.startswith("test/") or metric == "test":
         raise RatchetError(
             f"metric={metric}: to choose by the test split spoils it; allowed: {', '.join(known)}; "
-            f"type: metric={objective_of(runs)}, and python src/evaluate.py run=<the one you choose>"
+            f"type: metric={objective_of(runs)}, and evaluate the one you choose"
         )
     if metric not in known:
         raise RatchetError(f"metric={metric}: no run has it; allowed: {', '.join(known)}; type: metric={example}")

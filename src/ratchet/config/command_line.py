@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
 
+from ratchet.config.hints import MistakeError, named, to_type, unquoted
 from ratchet.errors import ConfigError
 
 _MODES = ("run", "multirun", "cfg", "info", "shell_completion")
@@ -36,14 +37,16 @@ class CommandLine:
         parser.error = lambda message: _refuse(message, parser)  # type: ignore[method-assign]
         given = {name: value for name, value in vars(parser.parse_intermixed_args(list(arguments))).items() if value}
         overrides: list[str] = given.pop("overrides", [])
-        modes = [_flag(name) for name in _MODES if name in given]
+        modes = [_typed(name, given[name]) for name in _MODES if name in given]
         if len(modes) > 1:
-            raise ConfigError(f"{' and '.join(modes)} exclude each other; allowed: one of them; type: {modes[0]}")
+            flags = [mode.partition("=")[0] for mode in modes]
+            raise MistakeError(f"{' and '.join(flags)} exclude each other; allowed: one of them", instead=[modes[:1]])
         if "resolve" in given and not {"cfg", "help"} & given.keys():
-            raise ConfigError("--resolve is for what is printed; allowed: with --cfg; type: --cfg job --resolve")
+            instead = [["--cfg", "job", "--resolve"]]
+            raise MistakeError("--resolve is for what is printed; allowed: with --cfg", instead=instead)
         multirun = "multirun" in given or "hydra.mode=MULTIRUN" in overrides
         return cls(
-            flags=tuple(_flag(name) if value is True else f"{_flag(name)}={value}" for name, value in given.items()),
+            flags=tuple(_typed(name, value) for name, value in given.items()),
             typed=tuple(item for item in overrides if not item.startswith("resume=")),
             resume=_resume(overrides, multirun=multirun),
             multirun=multirun,
@@ -58,21 +61,21 @@ def is_for_a_sweep(text: str) -> bool:
     return text.lstrip("+").startswith(("sweep=", "sweep.", "sweep/"))
 
 
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+def _typed(name: str, value: Any) -> str:
+    flag = f"--{name.replace('_', '-')}"
+    return flag if value is True else f"{flag}={value}"
 
 
 def _resume(overrides: Sequence[str], *, multirun: bool) -> str | None:
-    named = [item.removeprefix("resume=") for item in overrides if item.startswith("resume=")]
-    if not named:
+    given = [unquoted(item.removeprefix("resume=")) for item in overrides if item.startswith("resume=")]
+    if not given:
         return None
-    if not named[-1]:
-        raise ConfigError("resume= names no run; allowed: a run directory; type: resume=runs/<day>/<run>")
+    if not given[-1]:
+        raise ConfigError("resume= names no run; allowed: a run directory; type: ls -d runs/*/*, to see them")
     if multirun:
-        raise ConfigError(
-            f"resume= goes on with one run, -m starts many; allowed: one of them; type: resume={named[-1]}"
-        )
-    return named[-1]
+        said = "resume= goes on with one run, -m starts many; allowed: one of them"
+        raise MistakeError(said, otherwise=f"type: {to_type('python', 'src/train.py', named('resume', given[-1]))}")
+    return given[-1]
 
 
 def _refuse(message: str, parser: ArgumentParser) -> NoReturn:
@@ -82,8 +85,19 @@ def _refuse(message: str, parser: ArgumentParser) -> NoReturn:
     if "unrecognized arguments" in message:
         got = message.partition(": ")[2].split()[0]
         close = difflib.get_close_matches(got.partition("=")[0], [*known, "--debug"], n=1, cutoff=0.75)
+        meant = _with_a_value(close[0], got.partition("=")[2], actions) if close else ["--help"]
         raise ConfigError(
             f"{got}: there is no such flag; {f'nearest: {close[0]}; ' if close else ''}allowed: --help, "
-            f"--debug, --multirun (-m), --cfg job, --hydra-help; type: {close[0] if close else '--help'}"
+            f"--debug, --multirun (-m), --cfg job, --hydra-help; type: {to_type(*meant)}"
         )
     raise ConfigError(f"{message}; type: python src/train.py --hydra-help")
+
+
+def _with_a_value(flag: str, value: str, actions: Sequence[Any]) -> list[str]:
+    """A flag with the value that was typed, or with an example, where it needs one."""
+    action = next((each for each in actions if flag in each.option_strings), None)
+    if action is None or action.nargs in {0, "?"}:
+        return [flag]
+    if action.choices:
+        return [flag, value if value in action.choices else next(iter(action.choices))]
+    return [f"{flag}={value}"] if value else ["--help"]

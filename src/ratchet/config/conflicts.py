@@ -2,47 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from ratchet.config import schema
-from ratchet.errors import ConfigError
+from ratchet.config.grammar import assignment
+from ratchet.config.hints import MistakeError
+from ratchet.config.tree import value_at
 from ratchet.metrics import find_metric
 
 
-def refuse_conflicts(config: schema.Config) -> None:
-    """Raises ConfigError for the first settings that exclude each other."""
-    for check in (_length, _splits, _objective, _regularisation, _devices, _precision, _debugging):
+def refuse_conflicts(config: schema.Config, usual: Callable[[], dict[str, Any]] = dict) -> None:
+    """Raises MistakeError for the first settings that exclude each other. `usual` has the values that conf/ gives."""
+    _length(config)
+    _data(config, usual)
+    for check in (_splits, _objective, _regularisation, _devices, _precision, _debugging):
         check(config)
 
 
 def _length(config: schema.Config) -> None:
     if config.trainer.max_epochs is None and config.trainer.max_steps is None:
-        raise ConfigError(
-            "trainer.max_epochs and trainer.max_steps are both null: the training would never end; "
-            "type: trainer.max_epochs=60"
+        raise MistakeError(
+            "trainer.max_epochs and trainer.max_steps are both null: the training would never end",
+            instead=[["trainer.max_epochs=60"]],
         )
+
+
+def _data(config: schema.Config, usual: Callable[[], dict[str, Any]]) -> None:
+    data = config.data
+    dimensions = {"sequence": 2, "image": 3}
+    if len(data.shape) != dimensions[data.layout]:
+        wanted = "[channels, length]" if data.layout == "sequence" else "[channels, height, width]"
+        fits = [[f"data.layout={name}"] for name, count in dimensions.items() if count == len(data.shape)]
+        had = [[assignment(key, value_at(usual(), key))] for key in ("data.shape", "data.layout")]
+        said = f"data.shape={data.shape}: allowed for layout {data.layout}: {wanted}"
+        raise MistakeError(said, instead=[*had, *fits])
 
 
 def _splits(config: schema.Config) -> None:
     data = config.data
-    dimensions = {"sequence": 2, "image": 3}[data.layout]
-    if len(data.shape) != dimensions:
-        wanted = "[channels, length]" if dimensions == 2 else "[channels, height, width]"
-        raise ConfigError(f"data.shape={data.shape}: allowed for layout {data.layout}: {wanted}; type: data.layout=...")
     shares = [s for s in (data.prepare.validation, data.prepare.confirm) if isinstance(s, float)]
     if sum(shares) >= 1:
-        raise ConfigError(
-            f"data.prepare.validation and confirm take {sum(shares):.0%} of the data, none is left to train on; "
-            "type: data.prepare.validation=0.1 data.prepare.confirm=0.1"
+        raise MistakeError(
+            f"data.prepare.validation and confirm take {sum(shares):.0%} of the data, none is left to train on",
+            instead=[["data.prepare.validation=0.1", "data.prepare.confirm=0.1"]],
         )
     if data.layout == "sequence" and config.augmentation.rotate:
-        raise ConfigError("augmentation.rotate turns images; the data are sequences; type: augmentation.rotate=0")
+        raise MistakeError(
+            "augmentation.rotate turns images; the data are sequences", instead=[["augmentation.rotate=0"]]
+        )
 
 
 def _objective(config: schema.Config) -> None:
     metric = find_metric(config.objective.metric)
     if metric is not None and config.objective.direction != metric.direction:
-        raise ConfigError(
+        raise MistakeError(
             f"objective.direction={config.objective.direction} for {config.objective.metric}; "
-            f"allowed: {metric.direction}; type: objective.direction={metric.direction}, or leave it out"
+            f"allowed: {metric.direction}",
+            instead=[[f"objective.direction={metric.direction}"]],
+            note=", or leave it out",
         )
 
 
@@ -52,32 +70,39 @@ def _regularisation(config: schema.Config) -> None:
     reads = "trainer.early_stopping=null" if config.trainer.early_stopping else None
     reads = "scheduler=cosine" if config.scheduler.name == "plateau" else reads
     if reads:
-        raise ConfigError(
-            "trainer.train_on=train+validation leaves no validation data to decide on; "
-            f"type: trainer.train_on=train, or {reads}"
+        raise MistakeError(
+            "trainer.train_on=train+validation leaves no validation data to decide on",
+            instead=[["trainer.train_on=train"], [reads]],
+            either=True,
         )
 
 
 def _devices(config: schema.Config) -> None:
     trainer = config.trainer
     if trainer.strategy != "auto" and trainer.devices == 1:
-        raise ConfigError(f"trainer.strategy={trainer.strategy} with one device has no effect; type: trainer.devices=2")
+        said = f"trainer.strategy={trainer.strategy} with one device has no effect"
+        raise MistakeError(said, instead=[["trainer.devices=2", f"trainer.strategy={trainer.strategy}"]])
     if trainer.strategy == "auto" and trainer.devices > 1:
-        raise ConfigError(
-            f"trainer.devices={trainer.devices} needs a strategy; type: trainer=ddp trainer.devices={trainer.devices}"
-        )
+        said = f"trainer.devices={trainer.devices} needs a strategy"
+        raise MistakeError(said, instead=[["trainer=ddp", f"trainer.devices={trainer.devices}"]])
     if trainer.accelerator == "cpu" and trainer.precision == "16-mixed":
-        raise ConfigError("trainer.precision=16-mixed needs a GPU; type: trainer.precision=bf16-mixed, or trainer=gpu")
+        instead = [["trainer.precision=bf16-mixed"], ["trainer=gpu"]]
+        raise MistakeError("trainer.precision=16-mixed needs a GPU", instead=instead, either=True)
 
 
 def _precision(config: schema.Config) -> None:
     if config.optimizer.arguments.get("fused") and config.trainer.clips_mixed:
-        raise ConfigError(
+        raise MistakeError(
             f"optimizer.fused=true and trainer.gradient_clip={config.trainer.gradient_clip:g} exclude each other under "
-            f"trainer.precision={config.trainer.precision}; type: optimizer.fused=false, or trainer.gradient_clip=null"
+            f"trainer.precision={config.trainer.precision}",
+            instead=[["optimizer.fused=false"], ["trainer.gradient_clip=null"]],
+            either=True,
         )
 
 
 def _debugging(config: schema.Config) -> None:
     if config.trainer.one_batch and config.trainer.overfit_one_batch:
-        raise ConfigError("trainer.one_batch and trainer.overfit_one_batch exclude each other; type: debug=overfit")
+        raise MistakeError(
+            "trainer.one_batch and trainer.overfit_one_batch exclude each other",
+            instead=[["debug=overfit"], ["trainer.overfit_one_batch=false"], ["trainer.one_batch=false"]],
+        )

@@ -9,6 +9,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from ratchet.config.groups import groups, options
+from ratchet.config.hints import MistakeError
 from ratchet.config.names import nearest, suggestion, to_install
 from ratchet.config.yaml_files import yaml_position
 from ratchet.errors import ConfigError
@@ -31,13 +32,12 @@ def explain(error: BaseException, *, directory: Path) -> ConfigError | None:
         shown = file.relative_to(directory.parent) if file.is_relative_to(directory.parent) else file
         return ConfigError(f"{shown}{yaml_position(error)}; allowed: YAML; mend that line and type the same again")
     if isinstance(error, InterpolationResolutionError):
-        key = getattr(error, "full_key", None) or "a value"
-        return ConfigError(f"{key}: {_first_line(error)}; allowed: ${{path.of.another.key}}; type: {key}=<value>")
+        key = getattr(error, "full_key", None) or ""
+        said = f"{key or 'a value'}: {_first_line(error)}; allowed: ${{path.of.another.key}}"
+        return MistakeError(said, key=key)
     if isinstance(error, HydraException | OmegaConfBaseException):
         cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-        return ConfigError(
-            f"{_first_line(cause).rstrip('.')}; mend that, or type: python src/train.py --cfg all, to see every key"
-        )
+        return MistakeError(_first_line(cause).rstrip("."))
     return None
 
 

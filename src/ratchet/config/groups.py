@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
+
+from ratchet.config.grammar import parse_override
 from ratchet.config.yaml_files import read_yaml
 from ratchet.errors import FileError
 
@@ -12,6 +15,15 @@ from ratchet.errors import FileError
 def is_group(directory: Path, name: str) -> bool:
     """Whether `name` is a config group below the config directory `directory`."""
     return bool(name) and (directory / name).is_dir()
+
+
+def chooses(text: str, directory: Path) -> bool:
+    """Whether an override chooses the option of a group; one that gives the group a mapping sets values."""
+    try:
+        override = parse_override(text)
+    except HydraException:
+        return False
+    return is_group(directory, override.key_or_group) and not isinstance(override.value(), dict)
 
 
 def groups(directory: Path) -> list[str]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import fnmatch
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override, QuotedString, ValueType
 from hydra.errors import HydraException
 
-from ratchet.config.grammar import parse_override, to_override_value, values_of
-from ratchet.config.groups import default_choices, groups, is_group, options
+from ratchet.config.grammar import assignment, parse_override, to_override_value, values_of
+from ratchet.config.groups import groups, is_group, options
+from ratchet.config.hints import EVERY_KEY, MistakeError, names_in, unquoted
 from ratchet.config.names import nearest, suggestion
 from ratchet.config.tree import children, exists, paths, value_at
+
+_SWEEP = re.compile(r"(choice|range|interval|glob|tag|shuffle|sort|int|float)\(")
+_HELP = "type: python src/train.py --help, which shows every choice, or leave it out"
 
 
 @dataclass(frozen=True)
@@ -22,11 +30,22 @@ class Surroundings:
     directory: Path  # of the config groups
     known: dict[str, Any]  # the config with every valid choice of an option, and no other override
     multirun: bool
-    to_see_keys: str = "python src/train.py --cfg job, which shows every key"
+    several: str | None = None  # the command that gives each value a run; None: there is none
+    choices: Mapping[str, Any] = field(default_factory=dict)  # the option of each group where nobody types one
+    hydra: Callable[[], dict[str, Any]] = dict  # Hydra's own settings
+    accepts: Callable[[str], bool] = lambda _: True  # whether an override by itself is fine
+    to_see_keys: str = f"{EVERY_KEY}, which shows every key"
+
+    def usual(self, key: str) -> list[list[str]]:
+        """The key with the choice or the value that it has where nobody types one; empty where there is none."""
+        if is_group(self.directory, key):
+            return [[assignment(key, self.choices[key])]] if self.choices.get(key) is not None else []
+        known = exists(self.known, key) and value_at(self.known, key) != "???"
+        return [[assignment(key, value_at(self.known, key))]] if known else []
 
 
-def mistake_in(text: str, around: Surroundings) -> str | None:  # noqa: PLR0911 - one for each kind of mistake
-    """The line for a mistaken override; None where nothing is wrong with it by itself."""
+def mistake_in(text: str, around: Surroundings) -> MistakeError | None:  # noqa: PLR0911 - one for each kind of mistake
+    """A mistaken override; None where nothing is wrong with it by itself."""
     try:
         override = parse_override(text)
     except HydraException:
@@ -36,60 +55,149 @@ def mistake_in(text: str, around: Surroundings) -> str | None:  # noqa: PLR0911 
         return _unreadable(text, around)
     if override.is_sweep_override() and not around.multirun:
         return _needs_multirun(text, override, around)
-    if override.is_force_add() or key.startswith(("hydra/", "hydra.")):
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP and is_group(around.directory, key):
+        names = ",".join(fnmatch.filter(options(around.directory, key), "*"))
+        said = f"{text}: -m cannot count these values; allowed: a list or a range of whole steps"
+        return MistakeError(said, text=text, instead=[[f"{key}={names}"]])
+    if key.startswith("hydra."):
+        return _of_hydra(text, override, around)
+    if override.is_force_add() or key.startswith("hydra/"):
         return None
     if is_group(around.directory, key) and not any(isinstance(value, dict) for value in values_of(override)):
-        return _wrong_option(override, around)
+        return _wrong_option(text, override, around)
     if not around.known:
         return None  # conf/ is broken itself
     if override.is_add():
         there = exists(around.known, key)
-        return f"{text}: {key} is there already; allowed: {key}=value; type: {key}={written}" if there else None
+        said = f"{text}: {key} is there already; allowed: {key}=value"
+        return MistakeError(said, text=text, instead=[[f"{key}={written}"], *around.usual(key)]) if there else None
     if not exists(around.known, key):
-        return _unknown(key, written, around)
-    inner = (_unknown_inside(key, value, around) for value in values_of(override))
+        return _unknown(text, key, written, around)
+    is_text = isinstance(value_at(around.known, key), str)
+    if override.is_delete():
+        return _undeletable(text, override, around)
+    if isinstance(override._value, QuotedString) and _SWEEP.match(override._value.text) and not is_text:
+        said = f"{text}: in quotes it is text, and no values to choose from"
+        instead = [*_rewritten(key, override._value.text, around), *around.usual(key)]
+        return MistakeError(said, text=text, instead=instead)
+    inner = (_unknown_inside(text, key, value, around) for value in values_of(override))
     return next(filter(None, inner), None)
 
 
-def _unreadable(text: str, around: Surroundings) -> str:
+def _unreadable(text: str, around: Surroundings) -> MistakeError:
     if text.startswith("-"):
-        return f"{text}: there is no such flag; allowed: key=value, --help, --debug; type: --help"
-    key, equals, value = text.partition("=")
+        said = f"{text}: there is no such flag; allowed: key=value, --help, --debug"
+        return MistakeError(said, text=text, otherwise="type: --help")
+    key, equals, value = (part.strip() for part in text.partition("="))
     if not equals:
-        key = key if exists(around.known, key) or is_group(around.directory, key) else "<key>"
-        usual = default_choices(around.directory).get(key) or value_at(around.known, key)
-        example = to_override_value(usual) if isinstance(usual, int | float | str) else "<value>"
-        return f"{text!r} is no setting; allowed: key=value, without spaces around =; type: {key}={example}"
-    quoted = value.strip().replace("'", "").replace('"', "")
-    return (
+        here = [*children(around.known, ""), *groups(around.directory), *paths(around.known)]
+        word = next(iter(key.split()), "")
+        meant = [word] if word in here else difflib.get_close_matches(word, here, n=1, cutoff=0.75)
+        usual = [each for name in meant for each in around.usual(name)]
+        said = f"{text!r} is no setting; allowed: key=value, without spaces around ="
+        return MistakeError(said, text=text, instead=usual, otherwise=_HELP)
+    said = (
         f"{text!r} cannot be read; allowed: key=value; a value with spaces, brackets, commas or = stands in two pairs "
-        f"of quotes; type: '{key.strip()}=\"{quoted}\"'"
+        "of quotes"
     )
+    plain = key.lstrip("+~")
+    if not plain:
+        return MistakeError(said, text=text, otherwise=_HELP)
+    is_known = is_group(around.directory, plain) or exists(around.known, plain)
+    if plain == key and not is_known and not key.startswith("hydra"):
+        return _unknown(text, key, to_override_value(value), around)
+    rewritten = [*_rewritten(key, value, around), *around.usual(plain)]
+    several = next((each for each in rewritten if _is_several(each[0])), None)
+    if several and not around.multirun:
+        found = _needs_multirun(several[0], parse_override(several[0]), replace(around, several=None), said=said)
+        found.text = text
+        return found
+    return MistakeError(said, text=text, instead=rewritten)
 
 
-def _needs_multirun(text: str, override: Override, around: Surroundings) -> str:
-    names = values_of(override)
-    got = f"{len(names)} values" if names else "a range of values"
-    key, _, written = text.partition("=")
-    as_list = f", or one list: '{key}=[{written}]'" if isinstance(value_at(around.known, key), list) else ""
-    return f"{text} names {got}; allowed: one, or several with -m; type: train.py -m {text}, a run for each{as_list}"
-
-
-def _wrong_option(override: Override, around: Surroundings) -> str | None:
-    group, names = override.key_or_group, options(around.directory, override.key_or_group)
-    for value in values_of(override):
-        if override.is_delete() or (isinstance(value, str | int) and str(value) in names):
+def _rewritten(key: str, value: str, around: Surroundings) -> Iterator[list[str]]:
+    """An override that cannot be read, in each of the ways that it may have been meant, those that can be read."""
+    inside = re.fullmatch(r"choice\((.*)\)", unquoted(value), re.S)
+    meant = [value, *([inside[1]] if inside else [])]
+    if value.startswith("[") or isinstance(value_at(around.known, key.lstrip("+~")), list):
+        meant.append(to_override_value(names_in(value.removeprefix("[").removesuffix("]")), typed=True))
+    meant.append(to_override_value(value.strip("'\"") if unquoted(value) == value else unquoted(value), typed=True))
+    for each in dict.fromkeys(meant):
+        try:
+            parse_override(f"{key}={each}")
+        except HydraException:
             continue
-        what = "there is no such option" if isinstance(value, str) else "a choice is the name of an option"
-        best = f"{group}={[*nearest(str(value), names), *names, '<name>'][0]}"
-        if value is None and default_choices(around.directory).get(group) is None:
-            best = f"~{group}, for none of them"
-        got = to_override_value(value) if value != "" else ""
-        return f"{group}={got}: {what}; {suggestion(str(value), names)}; type: {best}"
+        yield [f"{key}={each}"]
+
+
+def _is_several(text: str) -> bool:
+    return bool(parse_override(text).is_sweep_override())
+
+
+def _needs_multirun(text: str, override: Override, around: Surroundings, *, said: str = "") -> MistakeError:
+    key, _, written = text.partition("=")
+    found, value = values_of(override), override.value()
+    ends = [value.start, value.end] if isinstance(value, IntervalSweep) else found
+    each = [assignment(key, one) for one in ends]
+    got = f"{len(found)} values" if found else "a range of values"
+    as_one = [[f"{key}=[{written}]"]] if isinstance(value_at(around.known, key), list) else []
+    if key.startswith("hydra."):
+        as_one = [[assignment(key, written)]]
+    if around.several is not None and each and not as_one and all(map(around.accepts, each)):
+        said = said or f"{text} names {got}; allowed: one, or several with -m"
+        return MistakeError(said, text=text, otherwise=f"type: {around.several}, a run for each")
+    instead = [*as_one, *([one] for one in each), *around.usual(key)]
+    return MistakeError(said or f"{text} names {got}; allowed: one", text=text, instead=instead)
+
+
+def _of_hydra(text: str, override: Override, around: Surroundings) -> MistakeError | None:
+    """Hydra's own settings: its words for an unknown one are those of a dataclass."""
+    key, known = override.key_or_group, {"hydra": around.hydra()}
+    if not known["hydra"] or exists(known, key) or override.is_add() or override.is_force_add():
+        return None
+    to_see = "python src/train.py --cfg hydra, which shows every key"
+    return _unknown(text, key, text.partition("=")[2], replace(around, known=known, to_see_keys=to_see))
+
+
+def _undeletable(text: str, override: Override, around: Surroundings) -> MistakeError | None:
+    key, usual = override.key_or_group, value_at(around.known, override.key_or_group)
+    if usual is None:
+        said = f"{text}: {key} is null, so there is nothing to delete; allowed: to leave it out, or another value"
+        return MistakeError(said, text=text, instead=[[f"{key}=null"]])
+    if override.value() is not None and override.value() != usual:
+        said = f"{text}: {key} is {to_override_value(usual)}; allowed: ~{key}, or {key}=value"
+        return MistakeError(said, text=text, instead=[[f"~{key}"], *around.usual(key)])
     return None
 
 
-def _unknown(key: str, written: str, around: Surroundings) -> str:
+def _wrong_option(text: str, override: Override, around: Surroundings) -> MistakeError | None:
+    group, names = override.key_or_group, options(around.directory, override.key_or_group)
+    stands = around.choices.get(group)
+    if override.is_delete():
+        if stands is None:
+            return None
+        said = f"{text}: every run has a {group}; {suggestion('', names)}"
+        return MistakeError(said, text=text, instead=around.usual(group))
+    values = values_of(override)
+    for value in values:
+        if isinstance(value, str | int) and str(value) in names:
+            continue
+        what = "there is no such option" if isinstance(value, str) else "a choice is the name of an option"
+        got = to_override_value(value) if value != "" else ""
+        best = nearest(str(value), names) if value is not None else []
+        rest = [str(each) for each in values if str(each) in names]
+        close = [[f"{group}={','.join([*rest, *([name] if name not in rest else [])])}"] for name in best]
+        close += [[f"{group}={','.join(rest)}"]] if rest else []
+        said = f"{group}={got}: {what}; {suggestion(str(value), names)}"
+        if not close and re.fullmatch(r"[A-Za-z_]\w*", str(value or "")) and isinstance(value, str):
+            said += f"; a new one is a file conf/{group}/{value}.yaml"
+        note = "" if close else ", as without it" if stands is not None else ", for none of them"
+        otherwise = [*around.usual(group)] or [[f"~{group}"]]
+        return MistakeError(said, text=text, instead=close or otherwise, note=note)
+    return None
+
+
+def _unknown(text: str, key: str, written: str, around: Surroundings) -> MistakeError:
     """An unknown key: the names that stand beside its first wrong part, and the same override mended."""
     parts = key.replace("/", ".").split(".")
     depth = next((i for i in range(len(parts)) if not exists(around.known, ".".join(parts[: i + 1]))), len(parts) - 1)
@@ -99,14 +207,18 @@ def _unknown(key: str, written: str, around: Surroundings) -> str:
         siblings = sorted({*siblings, *groups(around.directory)})
     elif not siblings and value_at(around.known, parent) is None:
         inner = "".join(f"{{{part}: " for part in parts[depth:]) + written + "}" * (len(parts) - depth)
-        return f"{key}: {parent} is null, no key can be set inside it; allowed: a mapping; type: '{parent}={inner}'"
+        said = f"{key}: {parent} is null, no key can be set inside it; allowed: a mapping"
+        return MistakeError(said, key=key, text=text, instead=[[f"{parent}={inner}"], *around.usual(parent)])
     elif not siblings:
-        return f"{key}: there is no such key, {parent} is one value; allowed: {parent}=value; type: {parent}={written}"
+        said = f"{key}: there is no such key, {parent} is one value; allowed: {parent}=value"
+        return MistakeError(said, text=text, instead=[[f"{parent}={written}"], *around.usual(parent)])
     better = _better_keys(parts, depth, siblings, around)
     hint = f"nearest: {', '.join(better)}; " if better else ""
-    to_type = f"{better[0]}={written}" if better else around.to_see_keys
-    allowed = f"allowed{' in ' + parent if parent else ''}: {', '.join(siblings)}"
-    return f"{key}: there is no such key; {hint}{allowed}; type: {to_type}"
+    said = f"{key}: there is no such key; {hint}allowed{' in ' + parent if parent else ''}: {', '.join(siblings)}"
+    instead = [[f"{name}={written}"] for name in better] if written else []
+    usual = [each for name in better for each in around.usual(name)]
+    otherwise = f"type: {around.to_see_keys}, or leave it out"
+    return MistakeError(said, text=text, instead=[*instead[:1], *usual[:1], *instead[1:]], otherwise=otherwise)
 
 
 def _better_keys(parts: list[str], depth: int, siblings: list[str], around: Surroundings) -> list[str]:
@@ -114,17 +226,23 @@ def _better_keys(parts: list[str], depth: int, siblings: list[str], around: Surr
     elsewhere = [path for path in paths(around.known) if path.split(".")[-1] == parts[-1]] if depth == 0 else []
     similar = [".".join([*parts[:depth], name, *parts[depth + 1 :]]) for name in nearest(parts[depth], siblings)]
     right = [path for path in similar if exists(around.known, path) or is_group(around.directory, path)]
-    return list(dict.fromkeys([*elsewhere, *right] or similar))[:3]
+    return list(dict.fromkeys([*elsewhere, *right]))[:3]
 
 
-def _unknown_inside(key: str, value: Any, around: Surroundings) -> str | None:
-    """An unknown key of a mapping that is given to a mapping of conf/."""
+def _unknown_inside(text: str, key: str, value: Any, around: Surroundings) -> MistakeError | None:
+    """An unknown key of a mapping that is given to a mapping of conf/: the whole of it, mended."""
     if not isinstance(value, dict) or not children(around.known, key):
         return None
     for name, inner in value.items():
         path = f"{key}.{name}"
+        found = _unknown_inside(text, path, inner, around)
         if not exists(around.known, path):
-            return _unknown(path, to_override_value(inner), around)
-        if (deeper := _unknown_inside(path, inner, around)) is not None:
-            return deeper
+            found = _unknown(text, path, to_override_value(inner), around)
+        if found is not None:
+            top = text.partition("=")[0]
+            close = nearest(str(name), children(around.known, key))
+            whole = [{(close[0] if each == name else each): one for each, one in value.items()}] if close else []
+            mended = [[assignment(key, one)] for one in whole if top == key]
+            found.instead = [*mended, *found.instead]
+            return found
     return None

@@ -14,6 +14,7 @@ from ratchet.config.groups import default_choices, is_group, options
 from ratchet.config.names import suggestion
 from ratchet.config.yaml_files import yaml_position
 from ratchet.errors import ConfigError
+from ratchet.files import not_a_file
 from ratchet.project import Project
 
 _LINES = "allowed: lines such as `model: cnn`"
@@ -21,8 +22,10 @@ _LINES = "allowed: lines such as `model: cnn`"
 
 def read_params(project: Project) -> dict[str, Any]:
     """The contents of params.yaml, read as Hydra reads YAML; an absent file chooses nothing. Raises ConfigError."""
-    if not project.params.is_file():
+    if not project.params.exists():
         return {}
+    if (wrong := not_a_file(project.params)) is not None:
+        raise ConfigError(f"params.yaml {wrong}; type: git checkout params.yaml")
     try:
         loaded = OmegaConf.load(project.params)
         params = OmegaConf.to_container(loaded, resolve=False)

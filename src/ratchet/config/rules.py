@@ -24,6 +24,19 @@ def keys_at(path: Sequence[str | int], plain: Any, *, of: type[BaseModel] = Conf
     return list(_node_at(path, plain, of).get("properties", {}))
 
 
+def example_at(path: Sequence[str | int], plain: Any, *, of: type[BaseModel] = Config) -> Any:
+    """A value that is allowed at `path`; None where null is, or where no example is known."""
+    return _example(_node_at(path, plain, of))
+
+
+def example_of(kind: Any) -> Any:
+    """A value of a type, in the same way."""
+    try:
+        return _example(_without_references(TypeAdapter(kind).json_schema()))
+    except PydanticUserError:
+        return None
+
+
 def rule_of(kind: Any) -> str:
     """What a type allows, in the same words; its name where a config cannot hold such values."""
     try:
@@ -99,6 +112,26 @@ def _words(node: _Node) -> str:
     if "properties" in node:
         return f"a mapping of {', '.join(node['properties'])}"
     return _plain_words(node)
+
+
+def _example(node: _Node) -> Any:  # noqa: PLR0911 - one for each kind of rule
+    if "anyOf" in node:
+        return _example(node["anyOf"][0])
+    if "enum" in node or "const" in node:
+        return node["enum"][0] if "enum" in node else node["const"]
+    if "properties" in node:
+        required = {key: _example(node["properties"][key]) for key in node.get("required", [])}
+        return None if None in required.values() else required
+    kind = node.get("type")
+    if kind == "array":
+        items = [_example(node.get("items", {}))] * max(1, node.get("minItems", 1))
+        return None if None in items else items
+    if kind == "integer":
+        return node["exclusiveMinimum"] + 1 if "exclusiveMinimum" in node else node.get("minimum", 1)
+    if kind == "number":
+        low, high = (node.get(name, node.get(f"exclusive{name.capitalize()}")) for name in ("minimum", "maximum"))
+        return (low + high) / 2 if low is not None and high is not None else low if "minimum" in node else 0.01
+    return {"boolean": True, "string": "a-name"}.get(str(kind))
 
 
 def _plain_words(node: _Node) -> str:

@@ -30,6 +30,7 @@ class TunedLoader(ConfigLoaderImpl):
 
     named: frozenset[str] = frozenset()  # groups that the overrides choose
     left_out: tuple[str, ...] = ()  # of the config composed last, a line for each group
+    files: tuple[tuple[str, str], ...] = ()  # which that config is of, in order, and the package of each
 
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
@@ -40,6 +41,7 @@ class TunedLoader(ConfigLoaderImpl):
 
     def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
         files = [each.config_path for each in defaults if each.config_path]
+        self.files = tuple((each.config_path, each.package or "") for each in defaults if each.config_path)
         chosen = (self.named | _chosen_in(files, repo)) - _OWNERS
         self.left_out = tuple(
             line for file in files if file.startswith(_FOLDER) for line in _give_way(file, chosen, files, repo)
@@ -79,8 +81,8 @@ def tuned_values_give_way() -> Iterator[None]:
         hydra_room.ConfigLoaderImpl = before  # type: ignore[attr-defined]
 
 
-def left_out() -> tuple[str, ...]:
-    """What the config that Hydra composed last goes without: a line for each group."""
+def last_loader() -> TunedLoader:
+    """The loader of the config that Hydra composed last."""
     loader = GlobalHydra.instance().config_loader()
     assert isinstance(loader, TunedLoader)
-    return loader.left_out
+    return loader

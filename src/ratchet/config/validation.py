@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,48 +12,66 @@ from pydantic_core import ErrorDetails
 from ratchet.config import schema
 from ratchet.config.conflicts import refuse_conflicts
 from ratchet.config.environment import from_environment
-from ratchet.config.grammar import shown
+from ratchet.config.grammar import assignment, shown
+from ratchet.config.hints import MistakeError
 from ratchet.config.names import nearest, suggestion
-from ratchet.config.rules import keys_at, rule_at
+from ratchet.config.rules import example_at, keys_at, rule_at
 from ratchet.config.tree import exists, paths, value_at
-from ratchet.errors import ConfigError
 
 _Path = Sequence[str | int]
 
 
 def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> schema.Config:
-    """A composed config, typed. Raises ConfigError for the first thing that is wrong with it.
+    """A composed config, typed. Raises MistakeError for the first thing that is wrong with it.
 
     `usual` is called then: the config before any value was overridden, whose values are what to type.
     """
     for key in (path for path in paths(plain) if value_at(plain, path) == "???"):
         where = key.split(".")
-        rule = rule_at(where, plain)
-        raise ConfigError(f"{key} is ???, it has no value yet; allowed: {rule}; {_remedy(where, plain, usual())}")
+        said = f"{key} is ???, it has no value yet; allowed: {rule_at(where, plain)}"
+        raise MistakeError(said, key=key, instead=values_for(where, plain, usual()))
     actual, references = from_environment(plain)
     try:
         config = schema.Config.model_validate(actual)
         config._references = references
     except ValidationError as error:
-        raise ConfigError(_one_line(error, plain, usual())) from error
-    refuse_conflicts(config)
+        raise _mistake(error, plain, usual()) from error
+    refuse_conflicts(config, usual)
     return config
 
 
-def _one_line(error: ValidationError, plain: Any, usual: dict[str, Any]) -> str:
+def values_for(path: _Path, plain: Any, usual: dict[str, Any]) -> list[list[str]]:
+    """What may be typed for a value that is wrong: what it is where nobody types it, else an example."""
+    key, whole = ".".join(map(str, path)), [*itertools.takewhile(lambda part: isinstance(part, str), path)]
+    around, _, leaf = key.rpartition(".")
+    places = {key: value_at(usual, key)} if exists(usual, key) or value_at(usual, key) is not None else {}
+    if len(whole) < len(path):
+        places[".".join(map(str, whole))] = value_at(usual, ".".join(map(str, whole)))
+    elif around and exists(usual, around) and value_at(usual, around) is None:  # Hydra sets no key below a null
+        given = value_at(plain, around)
+        allowed = {name: each for name, each in (given or {}).items() if name in keys_at(path[:-1], plain)}
+        places[around] = {**allowed, leaf: example_at(path, plain)}
+        key = around
+    if not places or places.get(key, "") in (value_at(plain, key), "???"):
+        places[key] = example_at(path, plain)
+    found = [(k, v) for k, v in places.items() if v != value_at(plain, k) and v != "???"]
+    found += [(key, value_at(usual, key))] if key == around else []
+    return [[assignment(k, v)] for k, v in found]
+
+
+def _mistake(error: ValidationError, plain: Any, usual: dict[str, Any]) -> MistakeError:
     problems = error.errors(include_url=False)
     problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
     path = _path(problem, plain)
     key = ".".join(map(str, path))
     if not path:
-        return f"the config is a {type(plain).__name__}; allowed: {rule_at([], plain)}; type: python src/compose.py"
+        said = f"the config is a {type(plain).__name__}; allowed: {rule_at([], plain)}"
+        return MistakeError(said, otherwise="mend it in conf/config.yaml, then type the same again")
     if problem["type"] == "extra_forbidden":
         return _unknown(path, plain, usual)
-    if problem["type"] == "missing":
-        to_type = _remedy(path, plain, usual) if exists(usual, key) else _mend_file(path, usual)
-        return f"{key} is missing; allowed: {rule_at(path, plain)}; {to_type}"
-    got = value_at(plain, key)
-    return f"{key} is {shown(got)}; allowed: {rule_at(path, plain)}; {_remedy(path, plain, usual)}"
+    got = "is missing" if problem["type"] == "missing" else f"is {shown(value_at(plain, key))}"
+    said = f"{key} {got}; allowed: {rule_at(path, plain)}"
+    return MistakeError(said, key=key, instead=values_for(path, plain, usual))
 
 
 def _path(problem: ErrorDetails, plain: Any) -> list[str | int]:
@@ -70,33 +89,15 @@ def _path(problem: ErrorDetails, plain: Any) -> list[str | int]:
     return path
 
 
-def _unknown(path: _Path, plain: Any, usual: dict[str, Any]) -> str:
+def _unknown(path: _Path, plain: Any, usual: dict[str, Any]) -> MistakeError:
     *parent, name = path
     key, siblings = ".".join(map(str, path)), keys_at(parent, plain)
     close = nearest(str(name), siblings)
-    to_type = _remedy([*parent, close[0]], plain, usual) if close else "type: the same without it"
-    to_type = "mend it in conf/, then type the same again" if exists(usual, key) else to_type
-    return f"{key}: there is no such key; {suggestion(str(name), siblings)}; {to_type}"
-
-
-def _remedy(path: _Path, plain: Any, usual: dict[str, Any]) -> str:
-    """What to type: the value that conf/ has; where that is what is wrong, the file to mend."""
-    key = ".".join(map(str, path))
-    if any(isinstance(part, int) for part in path):
-        return _mend_file(path, usual)
-    if not exists(usual, key):
-        parent, _, leaf = key.rpartition(".")
-        nested = exists(usual, parent) and value_at(usual, parent) is None  # Hydra sets no key below a null
-        return f"type: '{parent}={{{leaf}: <such a value>}}'" if nested else f"type: {key}=<such a value>"
-    value = value_at(usual, key)
-    if value == value_at(plain, key) or value == "???":
-        return f"type: {key}=<such a value>, or mend it in {_file_of(path, usual)}"
-    return f"type: {key}={shown(value)}"
-
-
-def _mend_file(path: _Path, usual: dict[str, Any]) -> str:
-    return f"mend it in {_file_of(path, usual)}, then type the same again"
-
-
-def _file_of(path: _Path, usual: dict[str, Any]) -> str:
-    return f"conf/data/{value_at(usual, 'data.name')}.yaml" if path[0] == "data" else "conf/"
+    around = ".".join(map(str, parent))
+    instead = []
+    if close and around and value_at(usual, around) is None:
+        renamed = {close[0] if each == name else each: value for each, value in value_at(plain, around).items()}
+        instead.append([assignment(around, renamed)])
+    instead += values_for([*parent, close[0]], plain, usual) if close else []
+    said = f"{key}: there is no such key; {suggestion(str(name), siblings)}"
+    return MistakeError(said, key=key, instead=instead)

@@ -78,6 +78,12 @@ def yaml_text(plain: Mapping[str, Any], *, width: int = 80) -> str:
     return text
 
 
+def flow(value: Any) -> str:
+    """A value on one line, as it stands behind a key."""
+    text: str = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=10**6)
+    return text.removesuffix("\n").removesuffix("...").rstrip()
+
+
 def needs_quotes(text: str) -> bool:
     """Whether a text that is written plainly would be read as something else than text."""
     resolver: Any = _Dumper(io.StringIO())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from ratchet.config.schema import RawFile
+from ratchet.files import not_a_file
 
 
 def checksum(path: Path, *, like: RawFile) -> str:
@@ -32,8 +33,8 @@ def _open(path: Path, *, like: RawFile) -> IO[bytes]:
 
 def complaint(path: Path, *, like: RawFile) -> str | None:
     """What is wrong with the file at `path` in a few words; None when it is the file meant."""
-    if not path.is_file():
-        return "is missing"
+    if (absent := not_a_file(path)) is not None:
+        return absent
     size = path.stat().st_size
     try:
         got = checksum(path, like=like)

@@ -50,14 +50,17 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
     labels = np.asarray(raw.y)
     y = class_indices(labels, config.classes)
 
-    sieve = _Sieve(np.arange(len(y)))
+    sieve = _Sieve(np.arange(len(y)), raw.place)
     misfit = ~has_shape(raw.x, tuple(config.shape))
     sieve.take_out(misfit, "wrong_shape", f"not of the shape {config.shape}", show=lambda i: np.shape(raw.x[i]))
     unknown = y[sieve.left] < 0
     classes = f"not one of the {len(config.classes)} classes"
     sieve.take_out(unknown, "unknown_label", classes, show=lambda i: repr(labels[i].item()))
     x = stack(raw.x, sieve.left, tuple(config.shape))
-    x = _only(x, sieve.take_out(~is_finite(x), "not_finite", "NaN, infinity, or too large for float32"))
+    wrong = ~is_finite(x)
+    values = dict(zip(sieve.left[wrong][:1].tolist(), x[wrong][:1], strict=True))
+    show = lambda i: values[i][~np.isfinite(values[i])][0]  # noqa: E731 - as the two above
+    x = _only(x, sieve.take_out(wrong, "not_finite", "NaN, infinity, or too large for float32", show=show))
     digests = digest_rows(x)
     kept = _take_out_duplicates(sieve, digests, y, test, drop=config.prepare.duplicates == "drop")
     if not kept.any():
@@ -72,6 +75,7 @@ class _Sieve:
     """Positions in the raw data: those still in, and a finding for each reason to be out."""
 
     left: np.ndarray
+    place: Callable[[int], str] | None = None  # see RawExamples
     findings: list[Finding] = field(default_factory=list)
 
     def note(self, found: np.ndarray, reason: str, why: str, *, removed: bool) -> None:
@@ -86,7 +90,8 @@ class _Sieve:
         """Note and take out what was found; the opposite of `found`. show: what an example has instead."""
         if show is not None and found.any():
             first = int(self.left[found][0])
-            why += f" (example {first} has {show(first)})"
+            place = f"; {self.place(first)}" if self.place is not None else ""
+            why += f" (example {first} has {show(first)}{place})"
         self.note(found, reason, why, removed=True)
         self.left = self.left[~found]
         kept: np.ndarray = ~found

@@ -24,7 +24,7 @@ def without_constants(x: np.ndarray, train: np.ndarray, *, config: DataConfig) -
     if config.layout == "image":
         raise ConfigError(
             "data.prepare.constant_features=drop: an image without some of its pixels is no image; "
-            "type data.prepare.constant_features=keep"
+            "type: data.prepare.constant_features=keep"
         )
     varies = ~constant.all(axis=0)
     if not varies.any():

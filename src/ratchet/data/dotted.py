@@ -42,5 +42,5 @@ def import_function(path: str, *, setting: str) -> Callable[..., Any]:
 def _not_ours(path: str, setting: str) -> ConfigError:
     return ConfigError(
         f"{setting}={path} is not called; allowed: a function of ratchet.data.readers or ratchet.data.generators, "
-        f"or one of your own in src/own; type: {setting}=own.<module>.<function>"
+        f"or one of your own in src/own, as own.module.function"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,8 @@ class RawExamples:
     y: (n,) class indices from 0, or class names as strings.
     published_test: (n,) bool, True for the examples that the makers of the data set set aside as the test
     split; None where they did not.
+    place: where an example stands in the raw files, in words for a person, with what of it is no number; None where
+    its position says enough.
 
     Raises DataError where the three do not have the same length.
     """
@@ -25,6 +27,7 @@ class RawExamples:
     x: np.ndarray | Sequence[np.ndarray]
     y: np.ndarray
     published_test: np.ndarray | None = None
+    place: Callable[[int], str] | None = None
 
     def __post_init__(self) -> None:
         counts = {"x": len(self.x), "y": len(self.y)}

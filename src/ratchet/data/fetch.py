@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
 
+from ratchet.config.hints import to_type
 from ratchet.config.schema import DataConfig, RawFile
 from ratchet.data.checksums import complaint
 from ratchet.data.sources import Source, SourceUnavailableError, open_source
@@ -137,6 +138,7 @@ def verify_raw(config: DataConfig, *, project: Project) -> Path:
     for path in sorted(directory.rglob("*")):
         if path.is_file() and path not in known and not path.name.startswith("."):
             raise DataError(
-                f"{path} is not among the files of conf/data/{config.name}.yaml; list it there, or type: rm {path}"
+                f"{path} is not among the files of conf/data/{config.name}.yaml; list it there, "
+                f"or type: {to_type('rm', str(path))}"
             )
     return directory

@@ -200,7 +200,7 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
         more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
         raise DataError(
             f"{directory} was prepared from another configuration: {'; '.join(differing[:3])}{more}; "
-            f"type: python src/prepare.py data={config.name} (with the same data settings)"
+            f"type: python src/prepare.py data={config.name}, with the same data settings"
         )
 
 

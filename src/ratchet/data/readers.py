@@ -11,7 +11,9 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from ratchet.errors import ConfigError, DataError
 
 Reader = Callable[[Path], RawExamples]
 
+_SEPARATORS = {"semicolons": ";", "tabs": "\t", "vertical bars": "|", "blanks": " "}
 # The types of the idx format: http://yann.lecun.com/exdb/mnist/
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -74,7 +77,8 @@ def table(directory: Path) -> RawExamples:
 
     All *.csv files are read, in the order of their names; one named test.csv is the published test split. A
     first row without a single number in front of the label is a header. A cell that is no number is read as
-    NaN. Rows may differ in length: cleaning removes those that do not fit.
+    NaN. Rows may differ in length: cleaning removes those that do not fit. Raises DataError where the cells are
+    separated by something else than commas.
     """
     files = sorted(file for file in directory.iterdir() if file.name.endswith((".csv", ".csv.gz")))
     if not files:
@@ -82,13 +86,16 @@ def table(directory: Path) -> RawExamples:
     x: list[np.ndarray] = []
     y: list[str] = []
     from_test: list[bool] = []
+    counts: list[int] = []
     for file in files:
-        rows = _rows(file)
+        rows = _rows(file).cells
         x.extend(np.array([_number(cell) for cell in row[:-1]], np.float32) for row in rows)
         y.extend(row[-1].strip() for row in rows)
         from_test.extend([file.name.startswith("test.csv")] * len(rows))
+        counts.append(len(rows))
     published = np.array(from_test, bool)
-    return RawExamples(x, np.array(y, np.str_), published if published.any() else None)
+    place = partial(_place, files=files, counts=counts)
+    return RawExamples(x, np.array(y, np.str_), published if published.any() else None, place)
 
 
 def _with_test(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> RawExamples:
@@ -131,13 +138,58 @@ def _load_idx(path: Path) -> np.ndarray:
     return np.frombuffer(content, dtype, offset=start).reshape(shape)
 
 
-def _rows(path: Path) -> list[list[str]]:
-    """The rows of a table, without empty ones and without the header."""
+class _Rows(NamedTuple):
+    """The rows of a table, without empty ones, and what its header calls the columns."""
+
+    cells: list[list[str]]
+    lines: list[int]  # of the file, where each row begins
+    header: list[str] | None
+
+
+def _rows(path: Path) -> _Rows:
     text = io.StringIO(_content(path).decode("utf-8-sig"), newline="")  # a quoted cell may hold line ends
-    rows = [row for row in csv.reader(text) if row]
-    if rows and all(np.isnan(_number(cell)) for cell in rows[0][:-1]):
-        return rows[1:]
-    return rows
+    reader = csv.reader(text)
+    cells, lines, begins = [], [], 1
+    for row in reader:
+        if row:
+            cells.append(row)
+            lines.append(begins)
+        begins = reader.line_num + 1
+    _require_commas(cells, path)
+    if cells and all(np.isnan(_number(cell)) for cell in cells[0][:-1]):
+        return _Rows(cells[1:], lines[1:], cells[0])
+    return _Rows(cells, lines, None)
+
+
+def _require_commas(rows: list[list[str]], path: Path) -> None:
+    """Raises DataError where something else separates the cells of the first rows; commas may stand inside numbers."""
+    first = rows[:10]
+    for name, separator in _SEPARATORS.items():
+        if first and all(_is_inside(separator, row) for row in first):
+            raise DataError(
+                f"the cells of {path} are separated by {name}, such as {','.join(first[-1])[:60]!r}; allowed: commas; "
+                f"write it with commas, or read it by a reader of your own in src/own"
+            )
+
+
+def _is_inside(separator: str, row: list[str]) -> bool:
+    if len(row) == 1:
+        return separator in row[0].strip()
+    return separator != " " and any(separator in cell for cell in row[:-1])
+
+
+def _place(example: int, *, files: list[Path], counts: list[int]) -> str:
+    """Where an example of a table stands, and its first cell that is no number. The file is read again for it."""
+    ends = np.cumsum(counts)
+    number = int(np.searchsorted(ends, example, side="right"))
+    rows, row = _rows(files[number]), example - int(ends[number]) + counts[number]
+    told = f"{files[number].name} row {rows.lines[row]}"
+    for column, cell in enumerate(rows.cells[row][:-1]):
+        if not np.isfinite(_number(cell)):
+            name = f" ({rows.header[column]})" if rows.header and column < len(rows.header) else ""
+            what = repr(cell) if cell.strip() else "nothing"
+            return f"{told}, column {column + 1}{name} holds {what}; a row is numbers and, as its last cell, the label"
+    return told
 
 
 def _number(cell: str) -> float:

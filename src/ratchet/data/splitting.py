@@ -30,7 +30,7 @@ def split(clean: CleanExamples, *, config: DataConfig) -> dict[SplitName, np.nda
         if clean.published_test is None or not clean.published_test.any():
             raise DataError(
                 f"data.prepare.test=published, but {config.reader} found no published test split; "
-                "type a share or a count instead: data.prepare.test=0.2"
+                "a share or a count does; type: data.prepare.test=0.2"
             )
         splits["test"], rest = rest[clean.published_test], rest[~clean.published_test]
     _check_classes(clean.y[rest], config, n_splits=3 if "test" in splits else 4)

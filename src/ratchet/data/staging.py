@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ratchet.errors import DataError
+from ratchet.errors import DataError, ran_out
 
 _held: set[Path] = set()  # locks of this process: to take one again is no matter
 
@@ -122,13 +122,13 @@ def storage_errors(path: Path, *, command: str) -> Iterator[None]:
 
 
 def _refusal(error: OSError, path: Path) -> str:
-    # np.save does not pass on the reason, only how much it could write.
-    short_write = error.errno is None and "requested and" in str(error)
-    if short_write or error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if ran_out(error) == "disk":
         return f"the disk is full: {path} was not written; free some space"
     where = error.filename or path
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"cannot write {where}: {error.strerror}; make {path} writable"
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return f"cannot write {where}: a file stands where a folder must be; move it away"
+    if error.errno == errno.EISDIR:
+        return f"cannot write {where}: a folder stands where a file must be; move it away"
     return f"cannot read or write {where}: {error.strerror or error}; see to it"

@@ -13,12 +13,15 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from torch import nn
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on
 
-from ratchet.config.grammar import shown
-from ratchet.config.rules import rule_of
+from ratchet.config.grammar import assignment, shown
+from ratchet.config.hints import MistakeError
+from ratchet.config.rules import example_of, rule_of
 from ratchet.config.schema import ModelConfig
-from ratchet.errors import ConfigError, RatchetError
+from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, ran_out
 
 FROM_DATA = ("input_shape", "n_classes")  # what every network is told by the data
+_TARGET, _EXAMPLE = "model._target_", [["model._target_=ratchet.models.CNN"]]
+TO_SHRINK = "type: python src/train.py --cfg job --package model, to see what would make it smaller"
 
 
 def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
@@ -28,7 +31,7 @@ def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_classes:
     takes `input_shape` (channels, length or height, width), `n_classes` and its settings by keyword.
     Settings are checked against the constructor's annotations; what is not annotated is passed on as it is.
     Raises ConfigError when the class cannot be imported, a setting is unknown or out of range, or the network
-    does not turn a batch of such examples into (batch, n_classes) logits.
+    does not turn a batch of such examples into (batch, n_classes) logits, and OutOfMemoryError where it is too large.
     """
     network = model_class(config.target)
     settings = checked_settings(network, config)
@@ -37,7 +40,12 @@ def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_classes:
         _check_output(model, input_shape=tuple(input_shape), n_classes=n_classes)
     except RatchetError:
         raise
-    except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+    except (RuntimeError, ValueError, TypeError, IndexError, KeyError, MemoryError) as error:
+        if ran_out(error) == "memory":
+            line = next(iter(str(error).splitlines()), type(error).__name__)[:120]
+            raise OutOfMemoryError(
+                f"out of memory while model {config.name} ({config.target}) is built ({line}); {TO_SHRINK}"
+            ) from error
         reason = " ".join(str(error).split())
         raise ConfigError(
             f"model {config.name} ({config.target}) cannot take {'x'.join(map(str, input_shape))} examples "
@@ -58,20 +66,19 @@ def model_class(target: str) -> type[nn.Module]:
     try:
         found = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
+        raise MistakeError(
             f"model._target_={target} cannot be imported ({' '.join(str(error).split())}); allowed: the dotted path "
-            "of a class, for example ratchet.models.CNN; put a class of your own into src/own/"
-        ) from error
+            "of a class; put a class of your own into src/own/",
+            key=_TARGET, instead=_EXAMPLE,
+        ) from error  # fmt: skip
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise ConfigError(
-            f"model._target_={target} is no torch.nn.Module class; type for example model._target_=ratchet.models.CNN"
-        )
+        raise MistakeError(f"model._target_={target} is no torch.nn.Module class", key=_TARGET, instead=_EXAMPLE)
     if any(base.__name__ == "LightningModule" for base in found.__mro__):
-        raise ConfigError(
+        raise MistakeError(
             f"model._target_={target} is a LightningModule: its training_step and configure_optimizers would be passed "
-            "over; allowed: a torch.nn.Module that turns a batch into logits; Ratchet has the loss and the optimizer; "
-            "type for example model._target_=ratchet.models.CNN"
-        )
+            "over; allowed: a torch.nn.Module that turns a batch into logits; Ratchet has the loss and the optimizer",
+            key=_TARGET, instead=_EXAMPLE,
+        )  # fmt: skip
     return found
 
 
@@ -82,7 +89,7 @@ def checked_settings(network: type[nn.Module], config: ModelConfig) -> dict[str,
         # JSON is what a config can hold; in JSON's strict mode a list is also a tuple, but "3" is no number.
         checked = _schema(network, hints).validate_json(json.dumps(config.arguments))
     except ValidationError as error:
-        raise ConfigError(_one_line(error, config, network, hints)) from error
+        raise _mistake(error, config, network, hints) from error
     return dict(checked)
 
 
@@ -92,10 +99,11 @@ def _annotations(network: type[nn.Module], target: str) -> dict[str, Any]:
     named = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     missing = [name for name in FROM_DATA if name not in named]
     if missing and not _takes_any(network):
-        raise ConfigError(
+        raise MistakeError(
             f"{target} takes no {missing[0]}; allowed: a constructor like "
-            "__init__(self, *, input_shape, n_classes, <settings>)"
-        )
+            "__init__(self, *, input_shape, n_classes, <settings>)",
+            key=_TARGET, instead=_EXAMPLE,
+        )  # fmt: skip
     try:
         hints = get_type_hints(network.__init__, include_extras=True)
     except NameError as error:
@@ -125,21 +133,24 @@ def _takes_any(network: type[nn.Module]) -> bool:
     return any(each.kind is each.VAR_KEYWORD for each in inspect.signature(network).parameters.values())
 
 
-def _one_line(error: ValidationError, config: ModelConfig, network: type[nn.Module], hints: dict[str, Any]) -> str:
+def _mistake(
+    error: ValidationError, config: ModelConfig, network: type[nn.Module], hints: dict[str, Any]
+) -> MistakeError:
     problem = error.errors()[0]
-    key = str(problem["loc"][0])
-    allowed = [name for name in hints if name not in FROM_DATA]
+    name = str(problem["loc"][0])
+    key, allowed = f"model.{name}", [each for each in hints if each not in FROM_DATA]
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, allowed, n=1)
-        hint = f"; type model.{near[0]}={config.arguments[key]}" if near else ""
-        return f"model.{key}: {config.target} has no such setting; allowed: {', '.join(allowed) or 'none'}{hint}"
+        near = [f"model.{each}" for each in difflib.get_close_matches(name, allowed, n=1)]
+        said = f"{key}: {config.target} has no such setting; allowed: {', '.join(allowed) or 'none'}"
+        return MistakeError(said, key=key, instead=[[assignment(each, config.arguments[name])] for each in near])
+    default = inspect.signature(network).parameters[name].default
+    usual = example_of(hints[name]) if default is inspect.Parameter.empty else default
     if problem["type"] == "missing":
-        return f"model.{key} is missing: {config.target} has no default for it; type model.{key}=<value>"
+        said = f"{key} is missing: {config.target} has no default for it; allowed: {rule_of(hints[name])}"
+        return MistakeError(said, key=key, instead=[[f"+{assignment(key, 1 if usual is None else usual)}"]])
     reason = f": {problem['ctx']['error']}" if problem["type"] == "value_error" else ""
-    usual = inspect.signature(network).parameters[key].default
-    to_type = "<such a value>" if usual is inspect.Parameter.empty else shown(usual)
-    got = f"model.{key} is {shown(config.arguments[key])}{reason}"
-    return f"{got}; allowed: {rule_of(hints[key])}; type: model.{key}={to_type}"
+    said = f"{key} is {shown(config.arguments[name])}{reason}; allowed: {rule_of(hints[name])}"
+    return MistakeError(said, key=key, instead=[[assignment(key, usual)]])
 
 
 def _check_output(model: nn.Module, *, input_shape: tuple[int, ...], n_classes: int) -> None:

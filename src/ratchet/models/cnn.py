@@ -107,11 +107,11 @@ def _check_fit(spatial: list[int], *, depth: int, kernel: int, pool: Pool) -> No
         largest = smallest if smallest % 2 else smallest - 1
         raise ConfigError(
             f"model.kernel={kernel} is larger than the input, {shape}; "
-            f"allowed: odd, at most {largest}; type model.kernel={min(3, largest)}"
+            f"allowed: odd, at most {largest}; type: model.kernel={min(3, largest)}"
         )
     fits = (smallest - 1).bit_length() if pool == "stride" else smallest.bit_length() - 1
     if pool != "none" and depth > fits:
         raise ConfigError(
             f"model.depth={depth} halves the input, {shape}, more often than it can be; "
-            f"allowed: at most {fits}; type {f'model.depth={fits} or ' if fits else ''}model.pool=none"
+            f"allowed: at most {fits}; type: {f'model.depth={fits}, or ' if fits else ''}model.pool=none"
         )

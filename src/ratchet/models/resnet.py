@@ -143,11 +143,11 @@ def _check_fit(spatial: list[int], *, stages: int, kernel: int, stem_kernel: int
             largest = smallest if smallest % 2 else smallest - 1
             raise ConfigError(
                 f"model.{key}={value} is larger than the input, {shape}; "
-                f"allowed: odd, at most {largest}; type model.{key}={min(3, largest)}"
+                f"allowed: odd, at most {largest}; type: model.{key}={min(3, largest)}"
             )
     fits = 1 + (ceil(smallest / stem_stride) - 1).bit_length()
     if stages > fits:
         raise ConfigError(
             f"model.stages={stages} halves the input, {shape}, more often than it can be; "
-            f"allowed: at most {fits}; type model.stages={fits}"
+            f"allowed: at most {fits}; type: model.stages={fits}"
         )

@@ -113,7 +113,7 @@ def _check_fit(spatial: list[int], *, width: int, heads: int, patch: int, overla
         nearest = min(allowed, key=lambda number: abs(number - heads))
         raise ConfigError(
             f"model.heads={heads} does not divide model.width={width}; "
-            f"allowed: {', '.join(map(str, allowed))}; type model.heads={nearest}"
+            f"allowed: {', '.join(map(str, allowed))}; type: model.heads={nearest}"
         )
     common = gcd(*spatial)
     shape = "x".join(map(str, spatial))
@@ -122,10 +122,10 @@ def _check_fit(spatial: list[int], *, width: int, heads: int, patch: int, overla
         nearest = min(allowed, key=lambda number: abs(number - patch))
         raise ConfigError(
             f"model.patch={patch} does not divide the input, {shape}; "
-            f"allowed: {', '.join(map(str, allowed))}; type model.patch={nearest}"
+            f"allowed: {', '.join(map(str, allowed))}; type: model.patch={nearest}"
         )
     if patch + 2 * overlap > min(spatial) + 2 * overlap or overlap >= min(spatial):
         raise ConfigError(
             f"model.overlap={overlap} is as large as the input, {shape}; "
-            f"allowed: 0 to {min(spatial) - 1}; type model.overlap=0"
+            f"allowed: 0 to {min(spatial) - 1}; type: model.overlap=0"
         )

@@ -9,8 +9,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
+from ratchet.config.hints import named as to_name
+from ratchet.config.hints import to_type
 from ratchet.config.inert import with_inert_of
-from ratchet.config.names import suggestion
+from ratchet.config.names import nearest, suggestion
 from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
 from ratchet.config.validation import validate
@@ -78,7 +80,7 @@ def from_trial(study: str, trial: int, champion: Champion, *, places: Places) ->
     if trial not in trials:
         raise RatchetError(
             f"trial={trial}: study {study} has no run of it, or it failed before training began; allowed: "
-            f"{_some(sorted(trials))}; type: study={study}, for its best"
+            f"{_some(sorted(trials))}; type: {to_type(to_name('study', study))}, for its best"
         )
     made = _candidate(trials[trial], champion, what=f"trial {trial} of study {study}")
     return replace(made, beyond=_is_beyond(read_trials(places.sweeps / study), trial))
@@ -94,14 +96,14 @@ def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Cand
     if not complete:
         raise RatchetError(
             f"study {study}: none of its {len(trials)} trials completed; allowed: a study with a completed trial; "
-            f"type: ls {places.sweeps}"
+            f"type: {to_type('ls', str(places.sweeps))}"
         )
-    _require_one_best(study, rows)
+    _require_one_best(study, places, rows)
     kept = {k: found for k, found in complete.items() if not _is_beyond(rows, k)}
     if not kept:
         raise RatchetError(
             f"study {study}: none of its {len(complete)} completed trials keeps to its constraints; allowed all the "
-            f"same: one that you name; type: study={study} trial={min(complete)}"
+            f"same: one that you name; type: {to_type(to_name('study', study), f'trial={min(complete)}')}"
         )
     name = champion.config.data.name
     of_it = {k: found for k, found in kept.items() if found[0].record.data.get("name") == name}
@@ -116,13 +118,14 @@ def _is_beyond(rows: Mapping[int, Mapping[str, str]], trial: int) -> bool:
     return rows.get(trial, {}).get(FEASIBLE) == NO
 
 
-def _require_one_best(study: str, rows: Mapping[int, Mapping[str, str]]) -> None:
+def _require_one_best(study: str, places: Places, rows: Mapping[int, Mapping[str, str]]) -> None:
     """Raises RatchetError for a study of several objectives: which of its front is wanted, a person has to say."""
     front = [number for number, row in rows.items() if row.get(FRONT) == YES and not _is_beyond(rows, number)]
     if any(FRONT in row for row in rows.values()):
         raise RatchetError(
             f"study {study} has several objectives, so it has no single best; allowed: one of its front, trials "
-            f"{_some(front) or 'none'}; type: study={study} trial={front[0] if front else '<number>'}"
+            f"{_some(front) or 'none'}; type: "
+            + (to_type(to_name("study", study), f"trial={front[0]}") if front else to_type("ls", str(places.sweeps)))
         )
 
 
@@ -136,8 +139,10 @@ def _trials(study: str, places: Places) -> dict[int, list[_Found]]:
     home = places.sweeps / study
     if not study or not home.is_dir():
         names = [path.name for path in places.sweeps.iterdir() if path.is_dir()] if places.sweeps.is_dir() else []
+        best = [to_type(to_name("study", name)) for name in nearest(study, names)[:1]]
         raise RatchetError(
-            f"study={study}: there is no such study; {suggestion(study, names)}; type: study=<one of them>"
+            f"study={study}: there is no such study; {suggestion(study, names)}; "
+            f"type: {best[0] if best else to_type('ls', str(places.sweeps))}"
             if names else f"study={study}: there is no study yet; type: python src/train.py -m sweep=learning_rate"
         )  # fmt: skip
     trials: dict[int, list[_Found]] = {}
@@ -148,7 +153,7 @@ def _trials(study: str, places: Places) -> dict[int, list[_Found]]:
             found = _find(RunDirectory(file.parent), _told(file.parent, int(number), rows))
             trials.setdefault(int(number), []).append(found)
     if not trials:
-        raise RatchetError(f"study={study}: it has no run in {home}; type: the sweep's command again, to go on")
+        raise RatchetError(f"study={study}: it has no run in {home}; run the sweep's command again, to go on")
     return trials
 
 
@@ -202,7 +207,7 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Can
     if config.objective != champion.config.objective:
         raise RatchetError(
             f"{what} was judged by {config.objective.metric}, the champion by {champion.config.objective.metric}: "
-            f"they cannot be compared; type: the training again with objective.metric="
+            f"they cannot be compared; train it again with: objective.metric="
             f"{champion.config.objective.metric} objective.direction={champion.config.objective.direction}"
         )
     value, record = _value(found), first.record
@@ -225,13 +230,11 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
         why = f": {record.error['message']}" if record.error and record.status == "failed" else ""
         is_now = f"is {record.status}" if record.status in {"running", "pruned"} else f"was {record.status}"
         is_now = "failed" if record.status == "failed" else is_now
-        yield RatchetError(
-            f"{what} {is_now}{why}; allowed: one that completed; type: study=<name>, for the best of a study"
-        )
+        yield RatchetError(f"{what} {is_now}{why}; allowed: one that completed; type: ls -d runs/*/*, to see them")
     if record.data.get("name") != name:
         yield DataError(
             f"{what} is of {record.data.get('name')}, the champion of {name}: they cannot be compared; "
-            f"type: data: {record.data.get('name')} into params.yaml, dvc repro, then the same again"
+            f"write: data: {record.data.get('name')} into params.yaml, type: dvc repro, then the same again"
         )
     if record.data.get("hash") != champion.data_hash:
         yield DataError(
@@ -239,7 +242,7 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
             "the data has changed since; type: dvc checkout, to bring that data back, or train it again"
         )
     if not found.run.config.is_file():
-        yield RatchetError(f"{what} has no {found.run.config.name}; type: run=<another run>")
+        yield RatchetError(f"{what} has no {found.run.config.name}; type: ls -d runs/*/*, to see others")
 
 
 def _some(numbers: Sequence[int]) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import count, islice
 from typing import Any, Literal
 
+from ratchet.config.hints import to_type
 from ratchet.config.seeds import AUDIT, PAIRS, SCREEN
 from ratchet.errors import RatchetError, TrainingError
 from ratchet.evidence.attempt import AUDITS, SCREEN_SEEDS, Attempt, challenger
@@ -72,7 +73,7 @@ def screen(candidates: Mapping[str, Configuration], *, mode: Literal["max", "min
         if all(seeded.run is not None for seeded in runs):
             values[name] = [_validated(seeded) for seeded in runs]
     if not values:
-        raise TrainingError("every run of the screen failed; type: run=<id>, for a challenger that trains")
+        raise TrainingError("every run of the screen failed; type: ls -d runs/*/*, for a challenger that trains")
     return challenger(values, mode=mode)
 
 
@@ -80,7 +81,7 @@ def _validated(seeded: Seeded) -> float:
     best = seeded.record.best
     if best is None:
         raise RatchetError(
-            "the study trained on validation too, so nothing tells its trials apart; type: trial=<number>"
+            "the study trained on validation too, so nothing tells its trials apart; name one of them by trial="
         )
     return best.value
 
@@ -123,7 +124,7 @@ def _usable(tried: Sequence[int], trained: Trained, *, champion: Configuration) 
         if each.seeded.of is not champion and each.seeded.seed not in lost:
             raise TrainingError(
                 f"not promoted: the challenger's training failed on seed {each.seeded.seed}, where the champion's did "
-                f"not ({each.error}); type: study=<name> trial=<another>"
+                f"not ({each.error}); name another one: type: ls runs/sweeps, for the studies"
             )
     return [seed for seed in tried if seed not in lost]
 
@@ -134,7 +135,7 @@ def refuse_accidents(failed: Sequence[Failed]) -> None:
         if not each.by_itself:
             raise TrainingError(
                 f"{each.seeded.of.role}, seed {each.seeded.seed}: {each.failure}: {each.error}; mend that, "
-                f"type: rm -r {each.seeded.folder}, then the same command again"
+                f"type: {to_type('rm', '-r', str(each.seeded.folder))}, then the same command again"
             )
 
 

@@ -58,8 +58,7 @@ def promote(ask: Ask, *, project: Project) -> int:
     with alone(places):
         if ask.dry_run and places.journal.is_dir():
             raise RatchetError(
-                "a promotion was cut off here, and is finished or put back before anything else; type: the same "
-                "without dry_run=true"
+                "a promotion was cut off here, and is finished or put back before anything else; leave out dry_run=true"
             )
         recover(project)
         if ask.undo:
@@ -82,12 +81,12 @@ def _require_clean(git: Mapping[str, Any], *, only_say: bool) -> None:
     if git["dirty"] is None:
         raise RatchetError(
             "this is no git repository, so nobody could say which code the champion is of; type: git init && git add "
-            "-A && git commit -m start, or: the same with allow_dirty=true"
+            "-A && git commit -m start, or add allow_dirty=true"
         )
     if git["dirty"]:
         raise RatchetError(
             "there are changes that no commit has, so the champion's code would be unknown; type: git status, then git "
-            "commit, or: the same with allow_dirty=true"
+            "commit, or add allow_dirty=true"
         )
 
 
@@ -228,8 +227,8 @@ class _Promotion:
             refuse_accidents(train_missing([promise], project=self.project).failed)
         if promise.run is None:
             raise RatchetError(
-                f"the challenger does not train on the pipeline's seed {promise.seed}; nothing was promoted; type: "
-                "seed: <another> into params.yaml, git commit, then the same command again"
+                f"the challenger does not train on the pipeline's seed {promise.seed}; nothing was promoted; "
+                f"write: seed: {promise.seed + 1} into params.yaml, git commit, then type the same command again"
             )
         entry = self._entry(candidate, judgement, changed)
         first = [] if read_history(self.places) else [self._first(champion, judgement)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from ratchet.config.hints import to_type
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError
 from ratchet.evidence.jackknife import macro_f1
@@ -77,5 +78,6 @@ def read_scores(run: RunDirectory) -> NDArray[np.float64]:
         if scores.dtype != np.float64 or scores.ndim != 1 or not len(scores):
             raise ValueError(f"{scores.dtype} {scores.shape} where float64 (n,) is needed")
     except Exception as error:
-        raise DataError(f"{run.path / FILE} is damaged ({error}); type: rm -r {run.path.parent}") from error
+        hint = to_type("rm", "-r", str(run.path.parent))
+        raise DataError(f"{run.path / FILE} is damaged ({error}); type: {hint}") from error
     return scores

@@ -188,14 +188,12 @@ def undo(project: Project, *, allow_dirty: bool) -> None:
     places = Places(project)
     reigning = reigns(read_history(places))
     if not reigning or reigning[-1].event == "first":
-        raise RatchetError(
-            "there is no promotion to take back; allowed: after one; type: python src/promote.py study=<name>"
-        )
+        raise RatchetError("there is no promotion to take back; allowed: after one; type: python src/promote.py --help")
     last = reigning[-1]
     if not Backup(places.before(last.number), project).is_whole:
         raise RatchetError(
             f"champion {last.number} was promoted on another machine or its runs/ is gone, and the files before it are "
-            "kept there; type: git revert <its commit>, then dvc checkout"
+            "kept there; type: git log, for its commit, git revert it, then dvc checkout"
         )
     if not allow_dirty:
         require_as_left(project, last.files)

@@ -17,7 +17,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ratchet.config.composition import config_hash, plain_config
+from ratchet.config.composition import config_hash
+from ratchet.config.request import plain_config
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
 from ratchet.errors import Interrupted

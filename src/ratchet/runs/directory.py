@@ -74,12 +74,16 @@ class RunDirectory:
 
     def create(self) -> None:
         """Make the directory. Raises RatchetError where that is not allowed."""
+        from ratchet.config.grammar import assignment  # it imports Hydra, and looking at runs does not
+        from ratchet.config.hints import to_type
+
+        another = to_type(assignment("hydra.run.dir", f"runs/{self.path.name}-2"))
         try:
             self.checkpoints.mkdir(parents=True, exist_ok=True)
         except (NotADirectoryError, FileExistsError) as error:
-            raise RatchetError(f"{self.path} is a file; type: hydra.run.dir=<another directory>") from error
+            raise RatchetError(f"{self.path} is a file; type: {another}") from error
         if not os.access(self.path, os.W_OK):
-            raise RatchetError(f"cannot write to {self.path}; type: hydra.run.dir=<a directory of yours>")
+            raise RatchetError(f"cannot write to {self.path}; type: {another}")
 
     @property
     def is_one(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from ratchet.config.hints import MistakeError
 from ratchet.config.inert import with_inert_of
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
@@ -127,7 +128,8 @@ class RunRecord(BaseModel):
         if result is not None and (record is None or not result.is_of(record)):
             return result.record()
         if record is None:
-            raise RatchetError(f"{run.path} is no run directory: it has no {run.record.name}; type: ls runs/*/")
+            why = "is a file and" if run.path.is_file() else "is"
+            raise RatchetError(f"{run.path} {why} no run directory: it has no {run.record.name}; type: ls -d runs/*/*")
         return record
 
 
@@ -198,11 +200,12 @@ def whole_config(run: RunDirectory) -> Any:
 def read_config(run: RunDirectory) -> Config:
     """The config that a run was trained with. Raises CheckpointError where the directory holds no run."""
     if not run.config.is_file():
-        raise CheckpointError(f"{run.path} is no run directory: it has no config.yaml; type: ls -d runs/*/*")
+        why = "is a file and" if run.path.is_file() else "is"
+        raise CheckpointError(f"{run.path} {why} no run directory: it has no config.yaml; type: ls -d runs/*/*")
     try:
         return validate(whole_config(run))
     except (ConfigError, FileError, OSError) as error:
-        what = str(error).partition("; type:")[0].partition("; mend it")[0].splitlines()
+        what = (error.said if isinstance(error, MistakeError) else str(error)).splitlines()
         raise CheckpointError(
             f"{run.config} is damaged or of another version ({what[0] if what else type(error).__name__}); "
             "type: python src/train.py, to train anew"

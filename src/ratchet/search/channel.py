@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ratchet.errors import TrialPruned
 from ratchet.search.outcomes import Outcome
 
-Verdict = Literal["go", "prune", "stop"]
+Verdict = Literal["go", "prune", "stop", "timeout"]
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,11 @@ def enter_trial(context: TrialContext | None) -> None:
 
 
 class Line:
-    """The trial's end. A thread listens: for verdicts, for `stop`, and for the worker's death."""
+    """The trial's end. A thread listens: for verdicts, for `stop` or `timeout`, and for the worker's death."""
 
-    def __init__(self, connection: Connection, *, on_stop: Callable[[], None], on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: Connection, *, on_stop: Callable[[Verdict], None], on_lost: Callable[[], None]
+    ) -> None:
         self._connection = connection
         self._verdicts: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
         self._on_stop, self._on_lost = on_stop, on_lost
@@ -83,8 +85,8 @@ class Line:
                 if not self._ended:
                     self._on_lost()
                 return
-            if verdict == "stop":
-                self._on_stop()
+            if verdict in {"stop", "timeout"}:
+                self._on_stop(verdict)
             else:
                 self._verdicts.put(verdict)
 

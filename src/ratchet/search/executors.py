@@ -34,7 +34,7 @@ class Running(Protocol):
         """The next message; None when it ended without a result."""
 
     def answer(self, verdict: Verdict) -> None:
-        """Answer a report, or say `stop` at any time."""
+        """Answer a report, or say `stop` or `timeout` at any time."""
 
     def end(self) -> None:
         """See that nothing of it is left, at once."""
@@ -169,7 +169,7 @@ class ThreadRun:
 
     def __init__(self, job: Job) -> None:
         self.connection, theirs = multiprocessing.Pipe()
-        self._line = Line(theirs, on_stop=lambda: None, on_lost=lambda: None)
+        self._line = Line(theirs, on_stop=lambda _: None, on_lost=lambda: None)
         self._thread = threading.Thread(target=self._run, args=(job,), daemon=True)
         self._thread.start()
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ratchet.errors import ConfigError, RatchetError
+from ratchet.errors import ConfigError, RatchetError, TrialTimeout, ran_out
 from ratchet.redaction import redacted
 
 FailureClass = Literal[
@@ -45,6 +45,14 @@ class Outcome:
         return cls("failed", failure=_class_of(error), error=named, traceback=text, returned=returned)
 
     @classmethod
+    def of_composing(cls, error: Exception) -> Outcome:
+        """What an exception means that was raised before there was a config to train."""
+        failure = _class_of(error)
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        named: FailureClass = "compose error" if failure in {"config error", "exception"} else failure
+        return cls("failed", failure=named, error=lines[0] if lines else type(error).__name__)
+
+    @classmethod
     def of_value(cls, value: Any, names: Sequence[str], *, returned: bytes | None = None) -> Outcome:
         """What a task returned: a number, a sequence of them in the order of the objectives, or numbers by name."""
         metrics: dict[str, Any]
@@ -77,13 +85,10 @@ def _class_of(error: BaseException) -> FailureClass:
         return "non-finite loss" if kind == "non-finite loss" else "out of memory"
     if isinstance(error, ConfigError):
         return "config error"  # it composes, and the model or the optimizer cannot be built of it
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return "out of memory"
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    if isinstance(error, OSError) and error.errno == 28:
-        return "disk full"
-    return "exception"
+        return "timeout" if isinstance(error, TrialTimeout) else "interrupted"
+    short: dict[str | None, FailureClass] = {"memory": "out of memory", "disk": "disk full"}
+    return short.get(ran_out(error), "exception")
 
 
 def _number(value: Any) -> float | None:

@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from ratchet.config.grammar import parse_override, written_values
+from ratchet.config.hints import MistakeError
 from ratchet.errors import ConfigError
 from ratchet.metrics import Direction
 from ratchet.search.composer import Composer, task_config
@@ -31,7 +32,7 @@ class TaskFacts:
     metrics: Mapping[str, Direction] | None = (
         None  # what a training can return, and which way is better; None: anything
     )
-    check: Callable[[DictConfig], None] | None = None  # raises ConfigError for a config that cannot train
+    check: Callable[[DictConfig, Sequence[str]], None] | None = None  # raises ConfigError
     build: Callable[[Sequence[DictConfig]], Sequence[str | None]] | None = (
         None  # what is wrong with each, see preflight
     )
@@ -106,9 +107,8 @@ def _values(override: Override, key: str) -> list[str]:
         ]
     written = written_values(override)
     if not written:
-        raise ConfigError(
-            f"{override.input_line}: -m cannot count these values; allowed: a list or a range of whole steps; "
-            f"type: {key}=<a>,<b>"
+        raise MistakeError(
+            f"{override.input_line}: -m cannot count these values; allowed: a list or a range of whole steps"
         )
     return [f"{key}={text}" for text in written]
 
@@ -152,7 +152,7 @@ def _search(
     if not any(space.everything()):
         raise ConfigError(
             f"sweep={sweep}: an empty space, there is nothing to vary for {_choices_in(settings, chosen)}; "
-            f"allowed: {_first_key(settings)} and others of sweeps/{sweep}.yaml; type: another sweep, or fix less"
+            f"allowed: {_first_key(settings)} and others of sweeps/{sweep}.yaml; leave out what fixes them"
         )
     fixed = _without_other_options(cell, space, typed)
     base = composer.compose(fixed)
@@ -207,8 +207,7 @@ def _refuse_budget(plan: StudyPlan, facts: TaskFacts) -> None:
     if plan.cells and "sweep.n_trials" in facts.asked:
         raise ConfigError(
             f"sweep.n_trials={plan.settings.n_trials}: this is a grid, each of its {len(plan.cells)} jobs is run once; "
-            "allowed: n_trials where values are sampled, such as of interval(low, high); "
-            "type: the same without sweep.n_trials"
+            "allowed: n_trials where values are sampled, such as of interval(low, high); leave it out"
         )
 
 
@@ -371,4 +370,4 @@ def _require_distinct(plans: Sequence[StudyPlan]) -> None:
     names = [plan.name for plan in plans]
     if len(set(names)) < len(names):
         double = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(f"two studies would be named {double}; type: the command without sweep.study")
+        raise ConfigError(f"two studies would be named {double}; leave out sweep.study: each then has a name")

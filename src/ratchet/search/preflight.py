@@ -23,9 +23,10 @@ def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     for overrides in corners(plan):
         own = [text for text in overrides if text not in plan.fixed]
         try:
-            config = composer.compose(in_full(plan.fixed, overrides))
+            told = in_full(plan.fixed, overrides)
+            config = composer.compose(told)
             if facts.check is not None:
-                facts.check(task_config(config))
+                facts.check(task_config(config), told)
         except ConfigError as error:
             raise ConfigError(f"{' '.join(own)}: {error}" if own else str(error)) from error
         except (HydraException, OmegaConfBaseException) as error:
@@ -128,9 +129,10 @@ def _said(
     composed = {}
     for number, (plan, overrides) in enumerate(asked):
         try:
-            config = task_config(composer.compose(in_full(plan.fixed, overrides)))
+            told = in_full(plan.fixed, overrides)
+            config = task_config(composer.compose(told))
             if facts.check is not None:
-                facts.check(config)
+                facts.check(config, told)
             composed[number] = config
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
             said[number] = next(filter(None, str(error).splitlines()), type(error).__name__)

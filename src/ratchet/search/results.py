@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.config.hints import to_type
 from ratchet.csv_files import csv_text
 from ratchet.files import write_atomically
 from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES
@@ -88,7 +88,7 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, follow_up: Fol
         yield f"  no trial keeps to {', '.join(plan.settings.constraints)}"
     elif ranked:
         yield "next:"
-        yield f"  {command} {' '.join(map(shlex.quote, overrides_of(ranked[0], plan)))}".rstrip()
+        yield f"  {command} {to_type(*overrides_of(ranked[0], plan))}".rstrip()
         best = ranked[0].number
         front = best if len(plan.objectives) > 1 else None
         for line in follow_up(plan.name, front, relative(plan.directory / str(best))) if follow_up else ():

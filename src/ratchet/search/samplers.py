@@ -17,6 +17,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, QMCSampler, TPESampler
 
+from ratchet.config.hints import to_type
+from ratchet.config.names import to_install
 from ratchet.errors import ConfigError
 from ratchet.search.settings import SweepSettings
 from ratchet.search.space import SearchSpace
@@ -25,6 +27,7 @@ from ratchet.search.space import SearchSpace
 _CALLABLE = re.compile(
     r"optuna\.(samplers|pruners)(\.nsgaii)?\.[A-Z]\w*|ratchet\.search\.(halving|auto_sampler)\.[A-Z]\w*|own(\.\w+)+"
 )
+_USUAL = {"sampler": "sweep/sampler=tpe", "pruner": "sweep/pruner=none"}
 _ONE_SPACE = (GPSampler, CmaEsSampler, QMCSampler)  # they model one space, the same for every trial
 
 
@@ -68,7 +71,7 @@ def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: in
         groups = sorted(dimension.key for dimension in space.common if dimension.key in space.options)
         raise ConfigError(
             f"{name} cannot search a conditional space, and {groups[0]} decides here what else varies; "
-            f"type: sweep/sampler=tpe, or one {groups[0]} at a time: {groups[0]}=<a>,<b>"
+            f"type: sweep/sampler=tpe, or fix it: {_fixed(groups[0], space)}"
         )
     choices = [
         dimension.key for dimension in space.everything() if isinstance(dimension.distribution, CategoricalDistribution)
@@ -76,14 +79,14 @@ def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: in
     if issubclass(kind, CmaEsSampler) and choices:
         raise ConfigError(
             f"{name} knows numbers alone, and {choices[0]} is a choice; "
-            f"type: sweep/sampler=tpe, or fix it: {choices[0]}=<value>"
+            f"type: sweep/sampler=tpe, or fix it: {_fixed(choices[0], space)}"
         )
     if issubclass(kind, CmaEsSampler) and objectives > 1:
         raise ConfigError(f"{name} has one objective, got {objectives}; type: sweep/sampler=nsga2")
     if issubclass(kind, TPESampler) and space.is_conditional and not settings.sampler.get("group"):
         notes.append("TPE samples a conditional space key by key unless told; type: sweep.sampler.group=true")
     if issubclass(kind, CmaEsSampler) and find_spec("cmaes") is None:
-        raise ConfigError(f"{name} needs the package cmaes; type: pip install 'ratchet[cmaes]', or sweep/sampler=tpe")
+        raise ConfigError(f"{name} needs the package cmaes; type: {to_install('cmaes')}, or sweep/sampler=tpe")
     if objectives > 1 and not isinstance(build_pruner(settings, objectives=1), NopPruner):
         raise ConfigError(f"a pruner judges one objective, here are {objectives}; type: sweep/pruner=none")
     if settings.pruner is not None:
@@ -91,6 +94,12 @@ def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: in
     build_sampler(settings, salt="")
     build_pruner(settings, objectives=objectives)
     return notes
+
+
+def _fixed(key: str, space: SearchSpace) -> str:
+    """A choice of the space as one value."""
+    dimension = next(each for each in space.everything() if each.key == key)
+    return to_type(dimension.override(dimension.ends()[0]))
 
 
 def _check_pruner(settings: SweepSettings) -> None:
@@ -112,7 +121,7 @@ def _require_ours(settings: Any, what: str) -> None:
     if target is not None and not _CALLABLE.fullmatch(str(target)):
         raise ConfigError(
             f"sweep.{what} names _target_={target}, which is not called; allowed: classes of optuna.samplers and "
-            f"optuna.pruners, or your own in src/own; type: sweep/{what}=<option>, options are in sweeps/{what}/"
+            f"optuna.pruners, or your own in src/own; type: {_USUAL[what]}, options are in sweeps/{what}/"
         )
 
 
@@ -124,11 +133,16 @@ def _class(wanted: Mapping[str, Any], what: str, base: type) -> type:
     except (HydraException, ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"sweep.{what}._target_={target} cannot be imported; allowed: the dotted path of an Optuna {what}; "
-            f"type: sweep/{what}=<option>, options are in sweeps/{what}/"
+            f"type: {_USUAL[what]}, options are in sweeps/{what}/"
         ) from error
     if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise ConfigError(f"sweep.{what}._target_={target} is no Optuna {what}; type: sweep/{what}=<option>")
+        raise ConfigError(f"sweep.{what}._target_={target} is no Optuna {what}; type: {_USUAL[what]}")
     return kind
+
+
+def arguments_of(wanted: Mapping[str, Any], what: str) -> list[str]:
+    """What a sampler or a pruner takes. Raises ConfigError for what is none, before it is imported."""
+    return list(inspect.signature(_class(wanted, what, BaseSampler if what == "sampler" else BasePruner)).parameters)
 
 
 def _build(wanted: Mapping[str, Any], what: str) -> Any:

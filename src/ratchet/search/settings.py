@@ -17,7 +17,8 @@ from pydantic import (
     field_validator,
 )
 
-from ratchet.config.grammar import shown
+from ratchet.config.grammar import assignment, shown
+from ratchet.config.hints import to_type
 from ratchet.config.names import nearest, suggestion
 from ratchet.config.rules import keys_at, rule_at
 from ratchet.config.tree import exists, value_at
@@ -84,8 +85,10 @@ class SweepSettings(Section):
         """A number names a study as well as text does."""
         text = str(name) if isinstance(name, int | float) and not isinstance(name, bool) else name
         if isinstance(text, str) and not _FILE_NAME.fullmatch(text):
+            plain = re.sub(r"[^A-Za-z0-9._=-]+", "-", text).strip(".-")[:120] or "search"
             raise ValueError(
-                f"study is {text[:60]!r}; allowed: a name without /, at most 120 characters; type: sweep.study=<name>"
+                f"study is {text[:60]!r}; allowed: a name without /, at most 120 characters; "
+                f"type: {to_type(assignment('sweep.study', plain))}"
             )
         return text
 
@@ -161,7 +164,7 @@ def _remedy(name: str, path: Sequence[str | int]) -> str:
     key = _dotted([*parent, *meant[:1]])
     if not meant or isinstance(value_at(usual, key), dict):
         return f"mend it in sweeps/{name}.yaml, or leave it out: sweeps/base.yaml has every key"
-    return f"type: sweep.{key}={shown(value_at(usual, key))}"
+    return f"type: {to_type(assignment(f'sweep.{key}', value_at(usual, key)))}"
 
 
 def _dotted(path: Sequence[str | int]) -> str:

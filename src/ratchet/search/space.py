@@ -13,6 +13,7 @@ from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ratchet.config.grammar import parse_override, to_override_value, values_of, written_values
+from ratchet.config.hints import to_type
 from ratchet.errors import ConfigError
 
 _ALLOWED = "allowed: interval(low, high), int(interval(low, high)), tag(log, interval(low, high)), range, choice(a, b)"
@@ -56,7 +57,9 @@ class Dimension:
         if isinstance(value, RangeSweep):
             return cls(key, text, _range(key, value, values_of(override), log="log" in tags))
         if not isinstance(value, ChoiceSweep):
-            raise ConfigError(f"space of {key}: {text} is a single value; {_ALLOWED}; or type: {key}={text}")
+            raise ConfigError(
+                f"space of {key}: {text} is a single value; {_ALLOWED}; or type: {to_type(f'{key}={text}')}"
+            )
         values = values_of(override)
         written = written_values(override)
         texts = dict(zip(_labels(values, written), written, strict=True))
@@ -231,10 +234,12 @@ def _range(key: str, value: RangeSweep, values: list[Any], *, log: bool) -> Base
 
 def _require_order(key: str, low: float, high: float, *, log: bool) -> None:
     if low > high:
-        raise ConfigError(f"space of {key}: low {low} is above high {high}; type: {key}=interval({high}, {low})")
+        wanted = f"interval({high}, {low})"
+        hint = to_type(f"{key}=tag(log, {wanted})" if log and high > 0 else f"{key}={wanted}")
+        raise ConfigError(f"space of {key}: low {low} is above high {high}; type: {hint}")
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ConfigError(f"space of {key}: {low} to {high} has no end; allowed: finite bounds")
     if log and low <= 0:
-        raise ConfigError(
-            f"space of {key}: log of {low}; allowed: a low bound above 0; type: tag(log, interval(1e-6, {high}))"
-        )
+        wanted = f"tag(log, interval({min(1e-6, high / 1000)}, {high}))" if high > 0 else f"interval({low}, {high})"
+        said = f"space of {key}: log of {low}; allowed: a low bound above 0"
+        raise ConfigError(f"{said}; type: {to_type(f'{key}={wanted}')}")

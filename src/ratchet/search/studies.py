@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import time
 import uuid
@@ -25,6 +26,8 @@ from optuna.exceptions import (
 from optuna.storages import BaseStorage
 
 from ratchet.config.environment import text_of_environment
+from ratchet.config.grammar import assignment
+from ratchet.config.hints import to_type
 from ratchet.config.names import to_install
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.redaction import redacted
@@ -138,8 +141,15 @@ def _require_same(study: optuna.Study, identity: Mapping[str, Any]) -> None:
         shown = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
         raise ConfigError(
             f"study {study.study_name} has been asking something else: {shown}; its trials cannot be compared with new "
-            f"ones; type: sweep.study=<another name>, or the command as it was"
+            f"ones; type: {to_type(assignment('sweep.study', _another(study)))}, or the command as it was"
         )
+
+
+def _another(study: optuna.Study) -> str:
+    """A name that no study of the storage has."""
+    taken = set(optuna.get_all_study_names(study._storage))
+    names = (f"{study.study_name[:110]}-{number}" for number in itertools.count(2))
+    return next(name for name in names if name not in taken)
 
 
 def _changes(part: str, before: Any, now: Any) -> list[str]:

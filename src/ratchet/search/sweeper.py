@@ -18,6 +18,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
 from ratchet.config.grammar import to_override_value
+from ratchet.config.hints import to_type
 from ratchet.errors import ConfigError, Interrupted, RatchetError
 from ratchet.files import write_atomically
 from ratchet.redaction import redacted
@@ -258,7 +259,9 @@ def _exit_as_hydra_would(worker: Worker) -> None:
     if over and all(results.has_failed(trial) and results.failure(trial) != "no value" for trial in over):
         count = f"all {len(over)} trials failed, such as" if len(over) > 1 else "it failed:"
         where = relative(worker.studies[0].plan.directory)
-        print(f"error: {count} {results.cause(over[0])}; type: cat {where}/trials.csv", file=sys.stderr)
+        print(
+            f"error: {count} {results.cause(over[0])}; type: {to_type('cat', f'{where}/trials.csv')}", file=sys.stderr
+        )
         raise SystemExit(1)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import cloudpickle
 from hydra.core.plugins import Plugins
@@ -19,9 +19,9 @@ from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from omegaconf import DictConfig
 from omegaconf.basecontainer import BaseContainer
 
-from ratchet.errors import TrialPruned
+from ratchet.errors import TrialPruned, TrialTimeout
 from ratchet.files import unlink_from_others
-from ratchet.search.channel import Line, TrialContext, enter_trial, interrupt_main_thread
+from ratchet.search.channel import Line, TrialContext, Verdict, enter_trial, interrupt_main_thread
 from ratchet.search.hydra_job import run_job
 from ratchet.search.outcomes import Outcome
 from ratchet.search.pickling import dumps
@@ -62,11 +62,22 @@ def trial_main(connection: Connection, environment: dict[str, str | None], surro
     """Entry point of a forked process. Its environment is the worker's: the server's is from when that began."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the worker's business
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    told: list[Verdict] = []  # to stop, and why
+
+    def hear(*_: object) -> NoReturn:
+        if "timeout" in told:
+            raise TrialTimeout("it took longer than sweep.trial_timeout")
+        raise KeyboardInterrupt
+
+    def stop(verdict: Verdict) -> None:
+        told.append(verdict)
+        interrupt_main_thread()
+
+    signal.signal(signal.SIGINT, hear)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a worker that was placed has it blocked
     signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
-    line = Line(connection, on_stop=interrupt_main_thread, on_lost=lambda: os._exit(1))
+    line = Line(connection, on_stop=stop, on_lost=lambda: os._exit(1))
     try:
         enter_environment(environment)
         task, context, state = cloudpickle.loads(surroundings)

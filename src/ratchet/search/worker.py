@@ -15,7 +15,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import WilcoxonPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.channel import Report
+from ratchet.search.channel import Report, Verdict
 from ratchet.search.composer import Composer
 from ratchet.search.display import Display
 from ratchet.search.executors import Executor, wait_for
@@ -217,7 +217,7 @@ class Worker:
             job = self._jobs.job(of, claim, overrides, directory, slot, repeat=0)
         except Exception as error:  # noqa: BLE001 - a config that does not compose costs the trial
             self._free.append(slot)
-            self._settlement.fail(of, claim, Outcome("failed", failure="compose error", error=_line(error)))
+            self._settlement.fail(of, claim, Outcome.of_composing(error))
             return
         now = time.monotonic()
         active = Active(of, claim, overrides, slot, directory, self._executor.start(job), began=now, claimed=now)
@@ -229,7 +229,7 @@ class Worker:
     def _hear(self, active: Active) -> None:
         message = active.running.receive()
         if isinstance(message, Report):
-            verdict = self._judge(active, message)
+            verdict: Verdict = "go" if active.stopping else self._judge(active, message)  # it has heard why it ends
             active.running.answer(verdict)
             if verdict == "prune":
                 active.stopping, active.stop_at = "pruned", time.monotonic() + PRUNE_GRACE
@@ -314,7 +314,7 @@ class Worker:
 
     def _stop(self, active: Active, why: Literal["timeout", "interrupted"]) -> None:
         active.stopping, active.stop_at = why, time.monotonic() + STOP_GRACE
-        active.running.answer("stop")
+        active.running.answer("timeout" if why == "timeout" else "stop")
 
     # --- staying alive
 
@@ -375,8 +375,3 @@ class Worker:
             self._display.say(f"ending {len(ending)} running; the same command runs them again")
         for active in ending:
             self._stop(active, "interrupted")
-
-
-def _line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import traceback
@@ -14,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from ratchet.errors import Interrupted, RatchetError
+from ratchet.config.hints import to_type
+from ratchet.errors import Interrupted, RatchetError, ran_out
 from ratchet.redaction import redacted
 
 BROKEN_PIPE = 141  # as shells report SIGPIPE
@@ -130,9 +132,12 @@ def note_without_effect(overrides: Sequence[str], *, script: str, reads: str) ->
 def one_line(error: BaseException) -> str | None:  # noqa: PLR0911 - one for each kind
     """The line for a mistake that a person can mend; None for a bug."""
     if isinstance(error, RatchetError):
-        return " ".join(str(error).split())
+        return re.sub(r"\s*[\r\n]+\s*", " ", str(error)).strip()  # blanks inside of quotes are what was meant
     if isinstance(error, ModuleNotFoundError) and _is_of_a_package(error):
         return f"Python has no package {error.name} here ({sys.executable}); type: {_environment()}"
+    if ran_out(error) == "memory":
+        line = next(iter(str(error).splitlines()), type(error).__name__)[:120]
+        return f"out of memory ({line}); close what takes it, then type the same command again"
     if (place := own_code(error)) is not None:
         line = next(iter(str(error).splitlines()), "")
         return f"{type(error).__name__} in your code, {place}: {line}; type: the same with --debug, for the traceback"
@@ -143,10 +148,10 @@ def one_line(error: BaseException) -> str | None:  # noqa: PLR0911 - one for eac
         return "a file or a value is nested too deeply to be read; type: the same with --debug, to see which"
     if isinstance(error, OSError):
         where = f" {error.filename}" if error.filename else ""
-        if error.errno == errno.ENOSPC:
+        if ran_out(error) == "disk":
             return f"the disk is full{where}; free some space (runs/ and wandb/ grow), then type the same command again"
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-            return f"no permission to write{where}; type: ls -ld{where or ' .'}"
+            return f"no permission to write{where}; type: {to_type('ls', '-ld', str(error.filename or '.'))}"
         if error.errno == errno.ENOENT and where:
             return f"there is no{where}, and it cannot be made; name another path"
         if error.errno in {errno.ENOTDIR, errno.EEXIST}:

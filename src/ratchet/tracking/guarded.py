@@ -8,6 +8,7 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
+from ratchet.config.hints import to_type
 from ratchet.tracking.lineage import Material
 from ratchet.tracking.wandb_run import Mode, WandbRun
 
@@ -91,7 +92,7 @@ class Guarded(Logger):
 
     def _lose(self, how: str) -> None:
         if not self._lost:
-            again = f"; to upload it later, type: wandb sync {where}" if (where := self._where()) else ""
+            again = f"; to upload it later, type: {to_type('wandb', 'sync', where)}" if (where := self._where()) else ""
             print(f"warning: {self._service} {how}; metrics.csv has it all{again}", file=sys.stderr)
         self._lost = True
 

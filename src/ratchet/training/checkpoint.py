@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from torch import nn
 
+from ratchet.config.hints import to_type
 from ratchet.config.schema import Config
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import CheckpointError
@@ -55,7 +56,7 @@ def identity(config: Config, data: PreparedData) -> dict[str, Any]:
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint's contents, on the CPU. Raises CheckpointError where it is missing, damaged or not ours."""
     if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint {path}; type: ls {path.parent}")
+        raise CheckpointError(f"there is no checkpoint {path}; type: {to_type('ls', str(path.parent))}")
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -64,7 +65,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} is damaged or no checkpoint ({reason}); train again, or dvc checkout it"
         ) from error
     if not isinstance(contents, dict) or KEY not in contents:
-        raise CheckpointError(f"{path} was not written by Ratchet; type: run=<a run directory>")
+        raise CheckpointError(f"{path} was not written by Ratchet; type: ls -d runs/*/*, to see runs")
     try:
         _Contents.model_validate(contents)
     except ValidationError as error:

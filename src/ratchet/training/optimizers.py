@@ -12,9 +12,12 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from ratchet.config.grammar import assignment
+from ratchet.config.hints import MistakeError
 from ratchet.config.schema import OptimizerConfig
 from ratchet.errors import ConfigError
 
+_TARGET, _EXAMPLE = "optimizer._target_", [["optimizer._target_=torch.optim.AdamW"]]
 # Where torch 2.13 has one kernel that updates all parameters. Elsewhere torch refuses at the first step.
 _FUSED: dict[type[Optimizer], frozenset[str]] = {
     torch.optim.SGD: frozenset({"cpu", "cuda"}),
@@ -40,9 +43,9 @@ def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter],
     try:
         return kind(adjusted, **{key: _tuple(value) for key, value in arguments.items()})
     except (ValueError, TypeError, RuntimeError) as error:
-        raise ConfigError(
-            f"optimizer ({config.target}): {' '.join(str(error).split())}; got {_shown(config)}"
-        ) from error
+        said = f"optimizer ({config.target}): {' '.join(str(error).split())}; got {_shown(config)}"
+        refused = _refused(kind, adjusted, arguments)
+        raise MistakeError(said, key=f"optimizer.{refused}" if refused else "") from error
 
 
 def _optimizer_class(target: str) -> type[Optimizer]:
@@ -50,14 +53,12 @@ def _optimizer_class(target: str) -> type[Optimizer]:
     try:
         found = getattr(importlib.import_module(module_name), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"optimizer._target_={target} cannot be imported ({error}); "
-            "allowed: the dotted path of an optimizer, for example torch.optim.AdamW"
-        ) from error
+        raise MistakeError(
+            f"optimizer._target_={target} cannot be imported ({error}); allowed: the dotted path of an optimizer",
+            key=_TARGET, instead=_EXAMPLE,
+        ) from error  # fmt: skip
     if not (isinstance(found, type) and issubclass(found, Optimizer)):
-        raise ConfigError(
-            f"optimizer._target_={target} is no torch optimizer; type optimizer._target_=torch.optim.AdamW"
-        )
+        raise MistakeError(f"optimizer._target_={target} is no torch optimizer", key=_TARGET, instead=_EXAMPLE)
     return found
 
 
@@ -66,9 +67,21 @@ def _check_names(kind: type[Optimizer], arguments: dict[str, Any], *, target: st
     for key, value in arguments.items():
         if key in allowed:
             continue
-        near = difflib.get_close_matches(key, allowed, n=1)
-        hint = f"; type optimizer.{near[0]}={value}" if near else ""
-        raise ConfigError(f"optimizer.{key}: {target} has no such argument; allowed: {', '.join(allowed)}{hint}")
+        near = [f"optimizer.{each}" for each in difflib.get_close_matches(key, allowed, n=1)]
+        instead = [[f"{sign}{assignment(each, value)}"] for each in near for sign in ("", "+")]
+        said = f"optimizer.{key}: {target} has no such argument; allowed: {', '.join(allowed)}"
+        raise MistakeError(said, key=f"optimizer.{key}", instead=instead)
+
+
+def _refused(kind: type[Optimizer], parameters: list[nn.Parameter], arguments: dict[str, Any]) -> str | None:
+    """The one argument without which the optimizer takes the others."""
+    for key in arguments:
+        try:
+            kind(parameters, **{name: _tuple(value) for name, value in arguments.items() if name != key})
+        except (ValueError, TypeError, RuntimeError):
+            continue
+        return key
+    return None
 
 
 def _can_fuse(kind: type[Optimizer], parameters: list[nn.Parameter]) -> bool:

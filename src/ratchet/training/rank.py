@@ -18,14 +18,15 @@ from ratchet.runs.record import read_config
 from ratchet.terminal.command import one_line
 from ratchet.terminal.quiet import quiet_libraries
 from ratchet.training.fit import Fit
-from ratchet.training.ranks import READY, out_of_touch
+from ratchet.training.ranks import READY, STATUSES, out_of_touch
+from ratchet.training.train import explained
 
 
 def main(run: RunDirectory, project: Project, *, resume: bool, tell: Callable[[str], None]) -> None:
     """Train beside rank 0."""
     config = read_config(run)
     silent = config.trainer.model_copy(update={"progress": "none", "profile": False})
-    with quiet_libraries(run.log):
+    with quiet_libraries(run.log), explained(config):
         fit = Fit.assemble(config.model_copy(update={"trainer": silent}), project=project, run=run)
         tell(READY)
         fit.go(fit.trainer([]), resume=resume)
@@ -55,4 +56,4 @@ if __name__ == "__main__":
         traceback.print_exc()
         if not out_of_touch(error):
             tell(_words(error, directory))
-        sys.exit(1)
+        sys.exit(STATUSES.get(type(error), 1))  # type: ignore[arg-type] # most are of other classes

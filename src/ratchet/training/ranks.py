@@ -15,10 +15,11 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from torch import distributed
 
-from ratchet.errors import TrainingError
+from ratchet.errors import NonFiniteLossError, OutOfMemoryError, TrainingError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 
+STATUSES: dict[type[TrainingError], int] = {TrainingError: 1, NonFiniteLossError: 3, OutOfMemoryError: 4}  # a rank's
 READY = "ready"  # what a rank says when it has assembled all that it trains
 PATIENCE = 60.0  # seconds for a rank to end after rank 0 did, and for rank 0 to notice that a rank is gone
 _RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")  # what Lightning sets
@@ -46,7 +47,7 @@ class Rank:
         self._said = self._output.readline()
         if self._said.strip() != READY:
             self.end(within=PATIENCE)
-            raise TrainingError(self.failure or f"rank {self.number} ended before the training began")
+            raise self.kind(self.failure or f"rank {self.number} ended before the training began")
         self._said = ""
 
     def end(self, *, within: float) -> None:
@@ -63,6 +64,11 @@ class Rank:
         self._output.close()
 
     @property
+    def kind(self) -> type[TrainingError]:
+        """The class of its failure, which its exit status says."""
+        return next((kind for kind, status in STATUSES.items() if status == self.process.returncode), TrainingError)
+
+    @property
     def failure(self) -> str | None:
         """What it failed of, once it has ended; None where it did not, or only lost touch with the others."""
         if self._said.strip():
@@ -70,7 +76,7 @@ class Rank:
         if self.process.returncode < 0 and not self._killed:
             return (
                 f"rank {self.number} was killed by signal {-self.process.returncode}, for want of memory perhaps; "
-                "type: trainer.batch_size=<half of it>"
+                "type: free -m, to see it, or choose a smaller trainer.batch_size"
             )
         return None
 
@@ -154,9 +160,9 @@ def process_group(launcher: object) -> Iterator[None]:
         launcher.end(within=PATIENCE)
     except Exception as error:
         launcher.end(within=PATIENCE / 10)
-        failures = [rank.failure for rank in launcher.ranks if rank.failure]
-        if failures and out_of_touch(error):
-            raise TrainingError(failures[0]) from error
+        failed = next((rank for rank in launcher.ranks if rank.failure), None)
+        if failed and out_of_touch(error):
+            raise failed.kind(failed.failure) from error
         raise
     finally:
         launcher.end(within=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import shutil
 import signal
@@ -17,16 +19,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
-import torch
 
 from ratchet.config.composition import config_hash
-from ratchet.config.grammar import shown, to_override_value
+from ratchet.config.grammar import assignment, shown
+from ratchet.config.hints import named, to_type
 from ratchet.config.inert import is_inert, only_inert, without_inert
 from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
 from ratchet.config.yaml_files import yaml_text
-from ratchet.errors import CheckpointError, OutOfMemoryError, RatchetError, TrainingError, TrialPruned
+from ratchet.errors import (
+    CheckpointError,
+    OutOfMemoryError,
+    RatchetError,
+    TrainingError,
+    TrialPruned,
+    TrialTimeout,
+    ran_out,
+)
 from ratchet.files import unlink_from_others, write_atomically
+from ratchet.models.build import TO_SHRINK
 from ratchet.project import Project
 from ratchet.redaction import redacted
 from ratchet.runs import provenance
@@ -67,7 +78,8 @@ def train(
     began = time.perf_counter()
     if not resume and study is None:
         _refuse_to_replace(run)
-    fit = Fit.assemble(config, project=project, run=run)
+    with explained(config):
+        fit = Fit.assemble(config, project=project, run=run)
     _note_the_batch(fit)
     run.create()
     reached = _reached(fit) if resume else None
@@ -99,7 +111,7 @@ def train(
     error: BaseException | None = None
     trainer: pl.Trainer | None = None
     try:
-        with _explained(), _restored(run):
+        with explained(config), _restored(run):
             trainer = fit.trainer(loggers, report=report)
             fit.go(trainer, resume=resume)
             _require_a_number(fit)
@@ -130,12 +142,18 @@ def _note_the_batch(fit: Fit) -> None:
 def _refuse_to_replace(run: RunDirectory) -> None:
     """Raises RatchetError where the directory holds a run: its numbers would be lost without a word."""
     if run.holds_a_run:
-        record, where = RunRecord.read(run), to_override_value(os.path.relpath(run.path))
+        record, again = RunRecord.read(run), named("resume", os.path.relpath(run.path))
         raise RatchetError(
             f"{os.path.relpath(run.path)} holds the run {record.id} ({record.status}), which is not replaced; "
-            f"allowed: a new directory, or to go on with it; type: python src/train.py "
-            f"resume={where}, or hydra.run.dir=<another>"
+            f"allowed: a new directory, or to go on with it; type: {to_type('python', 'src/train.py', again)}, "
+            f"or {to_type(assignment('hydra.run.dir', _another(run)))}"
         )
+
+
+def _another(run: RunDirectory) -> str:
+    """A directory beside the run's that is not there."""
+    names = (f"{os.path.relpath(run.path)}-{number}" for number in itertools.count(2))
+    return next(name for name in names if not Path(name).exists())
 
 
 def _refuse_changes(config: Config, *, run: RunDirectory) -> None:
@@ -152,7 +170,7 @@ def _refuse_changes(config: Config, *, run: RunDirectory) -> None:
         told = ", ".join(f"{key}={shown(wanted.get(key))} (it has {shown(had.get(key))})" for key in changed)
         raise CheckpointError(
             f"a resumed run keeps its settings, and here is {told}; allowed: {', '.join(RESUMABLE)} and what changes "
-            "no number; type: the same without it, or without resume= to train anew"
+            f"no number; type: {to_type('python', 'src/train.py', named('resume', os.path.relpath(run.path)))}"
         )
 
 
@@ -207,7 +225,12 @@ def _is_over(before: RunRecord, reached: _Reached, *, config: Config) -> bool:
 def _note_the_end(reached: _Reached, *, run: RunDirectory) -> None:
     print(
         f"note: nothing is left to do after {reached.epochs} epochs ({reached.steps} steps); to go on, type: "
-        f"python src/train.py resume={os.path.relpath(run.path)} trainer.max_epochs={2 * max(1, reached.epochs)}",
+        + to_type(
+            "python",
+            "src/train.py",
+            named("resume", os.path.relpath(run.path)),
+            f"trainer.max_epochs={2 * max(1, reached.epochs)}",
+        ),
         file=sys.stderr,
     )
 
@@ -261,7 +284,8 @@ def _finish(
 def _status_of(error: BaseException) -> Status:
     if isinstance(error, TrialPruned):
         return "pruned"
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    interrupted = isinstance(error, KeyboardInterrupt) and not isinstance(error, TrialTimeout)
+    return "interrupted" if interrupted else "failed"
 
 
 def _require_a_number(fit: Fit) -> None:
@@ -283,13 +307,13 @@ def _restored(run: RunDirectory) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
         files = {Path(frame.filename).name for frame in traceback.extract_tb(error.__traceback__)}
-        if "checkpoint_connector.py" in files and not isinstance(error, torch.OutOfMemoryError):
+        if "checkpoint_connector.py" in files and ran_out(error) is None:
             raise _not_resumable(run, error) from error
         raise
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained(config: Config) -> Iterator[None]:
     """Lightning's way of ending on Ctrl-C, and memory or disk that ran out, as what they are."""
     on_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
@@ -299,13 +323,17 @@ def _explained() -> Iterator[None]:
         if isinstance(error.__context__, KeyboardInterrupt):
             raise error.__context__ from None
         raise
-    except (RuntimeError, MemoryError) as error:
-        text = str(error)
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
-            line = text.splitlines()[0][:120] if text else "the machine's memory"
-            raise OutOfMemoryError(f"out of memory ({line}); type: trainer.batch_size=<half of it>") from error
-        if "No space left on device" in text or "file write failed" in text:
-            raise OSError(28, "No space left on device") from error
+    except RatchetError:
+        raise
+    except Exception as error:
+        short = ran_out(error)
+        if short == "memory":
+            line = next(iter(str(error).splitlines()), "the machine's memory")[:120]
+            smaller = f"type: trainer.batch_size={config.trainer.batch_size // 2}, or choose a smaller model"
+            smaller = smaller if config.trainer.batch_size > 1 else TO_SHRINK
+            raise OutOfMemoryError(f"out of memory ({line}); {smaller}") from error
+        if short == "disk" and not isinstance(error, OSError):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise
     finally:
         if on_main_thread:

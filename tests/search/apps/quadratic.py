@@ -51,7 +51,11 @@ def act(mood: str) -> None:
     if mood in {"hang", "deaf", "parent"}:
         if mood == "deaf":
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        time.sleep(600)
+        try:
+            time.sleep(600)
+        except KeyboardInterrupt as error:
+            Path(HydraConfig.get().runtime.output_dir, "ended_by").write_text(type(error).__name__)
+            raise
     if mood == "memory":
         import resource
 

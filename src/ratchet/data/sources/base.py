@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ratchet.config.schema import RawFile
+from ratchet.files import not_a_file
 
 
 class SourceUnavailableError(Exception):
@@ -39,11 +40,20 @@ class OnThisMachine:
         return 0
 
 
+def require_files(files: Sequence[RawFile], *, origin: Path, otherwise: str) -> None:
+    """Raises SourceUnavailableError: `otherwise` and the names of files that are missing, or what is there instead."""
+    wrong = {file.name: not_a_file(origin / file.name) for file in files}
+    others = [f"{origin / name} {why}" for name, why in wrong.items() if why not in {None, "is missing"}]
+    missing = [name for name, why in wrong.items() if why == "is missing"]
+    if missing:
+        others.insert(0, f"{otherwise} {', '.join(missing)}")
+    if others:
+        raise SourceUnavailableError("; ".join(others))
+
+
 def copy_files(files: Sequence[RawFile], *, origin: Path, into: Path) -> None:
-    """Copy `files` from the folder `origin`; SourceUnavailableError where one is not there."""
-    absent = [file.name for file in files if not (origin / file.name).is_file()]
-    if absent:
-        raise SourceUnavailableError(f"{origin} has no {', '.join(absent)}")
+    """Copy `files` from the folder `origin`; SourceUnavailableError where one is not there, or is no file."""
+    require_files(files, origin=origin, otherwise=f"{origin} has no")
     for file in files:
         target = into / file.name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ratchet.config.schema import FolderSource, RawFile
 from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, copy_files
+from ratchet.files import not_a_directory
 from ratchet.project import Project
 
 
@@ -18,6 +19,7 @@ class Folder(OnThisMachine):
 
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
         """See Source."""
-        if not self._folder.is_dir():
-            raise SourceUnavailableError(f"there is no folder {self._folder}")
+        if (wrong := not_a_directory(self._folder)) is not None:
+            told = f"there is no folder {self._folder}" if wrong == "is missing" else f"{self._folder} {wrong}"
+            raise SourceUnavailableError(told)
         copy_files(files, origin=self._folder, into=into)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ratchet.config.schema import GeneratedSource, RawFile
 from ratchet.data.dotted import import_function
-from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError
+from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, require_files
 
 
 class Generated(OnThisMachine):
@@ -23,6 +23,4 @@ class Generated(OnThisMachine):
             function(into)
         except ImportError as error:
             raise SourceUnavailableError(f"{self._path} needs a package: {error}") from error
-        unwritten = [file.name for file in files if not (into / file.name).is_file()]
-        if unwritten:
-            raise SourceUnavailableError(f"{self._path} did not write {', '.join(unwritten)}")
+        require_files(files, origin=into, otherwise=f"{self._path} did not write")

@@ -7,6 +7,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
+from ratchet.config.hints import to_type
 from ratchet.config.schema import PackageSource, RawFile
 from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, copy_files
 
@@ -26,7 +27,7 @@ class Package(OnThisMachine):
         if spec is None:
             requirement = self._config.requirement or self._config.package
             raise SourceUnavailableError(
-                f"the package {self._config.package} is not installed (type: pip install {requirement})"
+                f"the package {self._config.package} is not installed (type: {to_type('pip', 'install', requirement)})"
             )
         copy_files(files, origin=_folder(spec) / self._config.path, into=into)
 
