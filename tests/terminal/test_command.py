@@ -35,7 +35,7 @@ def raising(error: BaseException):
     ("error", "status", "said"),
     [
         (DataError("this\n  is wrong"), 1, "error: this is wrong\n"),
-        (MemoryError(), 1, "error: out of memory (MemoryError); close what takes it"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "error: out of memory (DefaultCPUAllocator: "),
         (OSError(errno.ENOSPC, "no", "/a/b"), 1, "error: the disk is full /a/b; free some space"),
         (PermissionError(errno.EACCES, "no", "/a/b"), 1, "error: no permission to write /a/b; type: ls -ld /a/b\n"),
         (

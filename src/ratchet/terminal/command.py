@@ -135,13 +135,10 @@ def one_line(error: BaseException) -> str | None:  # noqa: PLR0911 - one for eac
         return re.sub(r"\s*[\r\n]+\s*", " ", str(error)).strip()  # blanks inside of quotes are what was meant
     if isinstance(error, ModuleNotFoundError) and _is_of_a_package(error):
         return f"Python has no package {error.name} here ({sys.executable}); type: {_environment()}"
-    if ran_out(error) == "memory":
-        line = next(iter(str(error).splitlines()), type(error).__name__)[:120]
-        return f"out of memory ({line}); close what takes it, then type the same command again"
     if (place := own_code(error)) is not None:
         line = next(iter(str(error).splitlines()), "")
         return f"{type(error).__name__} in your code, {place}: {line}; type: the same with --debug, for the traceback"
-    if isinstance(error, MemoryError):
+    if ran_out(error) == "memory":
         line = next(iter(str(error).splitlines()), "nothing more can be had")
         return f"out of memory ({line}); allowed: what this machine's memory holds; type: free -h, to see how much"
     if isinstance(error, RecursionError):
