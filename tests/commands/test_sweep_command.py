@@ -224,9 +224,9 @@ def leave_run(path: Path, *, model: str, seconds: float | None) -> None:
     path.mkdir(parents=True)
     (path / "config.yaml").write_text(yaml.safe_dump(config.plain()), encoding="utf-8")
     RunRecord(
-        id=path.name, status="completed" if seconds else "failed", command=[], git={}, data={"name": "digits"},
-        config_hash="", versions={}, host={}, threads=1, seed=0, parameters=1, started_at="",
-        timings={"fit": seconds} if seconds else {},
+        id=path.name, status="completed" if seconds else "failed", command=[], git={},
+        data={"name": "digits", "hash": "0"}, config_hash="", versions={}, host={}, threads=1, seed=0, parameters=1,
+        started_at="", timings={"fit": seconds} if seconds else {},
     ).write(RunDirectory(path))  # fmt: skip
 
 

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from ratchet.config.hints import MistakeError
 from ratchet.config.inert import with_inert_of
 from ratchet.config.schema import Config
-from ratchet.config.validation import validate
 from ratchet.config.yaml_files import read_yaml
 from ratchet.errors import CheckpointError, ConfigError, FileError, RatchetError
 from ratchet.files import read_json_as, write_atomically
@@ -199,6 +198,8 @@ def whole_config(run: RunDirectory) -> Any:
 
 def read_config(run: RunDirectory) -> Config:
     """The config that a run was trained with. Raises CheckpointError where the directory holds no run."""
+    from ratchet.config.validation import validate  # it imports Hydra, and looking at runs does not
+
     if not run.config.is_file():
         why = "is a file and" if run.path.is_file() else "is"
         raise CheckpointError(f"{run.path} {why} no run directory: it has no config.yaml; type: ls -d runs/*/*")
