@@ -56,7 +56,7 @@ def bare(config: Config, project: Project) -> float:
     data = PreparedData.open(project.prepared(config.data.name), reader="train", config=config.data)
     (x, y), validation = as_tensors(data.split("train")), as_tensors(data.split("validation"))
     torch.manual_seed(config.seed)
-    network = build_model(config.model, input_shape=tuple(data.shape), n_classes=len(data.classes))
+    network = build_model(config.model, input_shape=tuple(data.shape), n_outputs=len(data.classes))
     optimizer = build_optimizer(config.optimizer, network.parameters())
     steps, size = 0, config.trainer.batch_size
     total = min(config.trainer.max_steps or 10**9, (config.trainer.max_epochs or 1) * -(-len(x) // size))

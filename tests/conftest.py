@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 
 from ratchet.project import Project
+from ratchet.tasks.multiclass import MulticlassPredictions
 
 REPOSITORY = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests share the cores, and a number hangs on the threads
@@ -140,3 +142,30 @@ def _torch() -> Callable[[], None]:
             torch.set_rng_state(generator)
 
     return restore
+
+
+@pytest.fixture(scope="session")
+def draw() -> Callable[..., MulticlassPredictions]:
+    """Predictions of a model of some skill on n drawn examples."""
+
+    def draw(
+        n: int, *, classes: int = 4, skill: float = 1.5, seed: int = 0, digits: int | None = None
+    ) -> MulticlassPredictions:
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, classes, n)
+        logits = rng.normal(size=(n, classes))
+        logits[np.arange(n), labels] += skill
+        if digits is not None:
+            logits = np.round(logits, digits)  # so that there are ties
+        log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return MulticlassPredictions(labels, log_probabilities, tuple("abcdefghij"[:classes]))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def of_probabilities() -> Callable[..., MulticlassPredictions]:
+    def of_probabilities(labels: Any, probabilities: Any, classes: Any = "ab") -> MulticlassPredictions:
+        return MulticlassPredictions(np.array(labels), np.log(np.array(probabilities, dtype=float)), tuple(classes))
+
+    return of_probabilities

@@ -14,6 +14,8 @@ PACKAGE = SOURCE / "ratchet"
 FLOORS = [
     {"csv_files", "errors", "files", "metrics", "project", "redaction"},
     {"evidence"},
+    {"tasks"},
+    {"tables"},
     {"config"},
     {"terminal"},
     {"data", "models"},

@@ -29,8 +29,10 @@ COMMANDS = [arguments(line) for line in INDENTED]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_train_command_composes(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_train_command_composes(command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     project = Project(Path(__file__).parents[1])
+    (tmp_path / "orders.csv").write_text("age,churned\n30,yes\n40,no\n", encoding="utf-8")
+    command = [text.replace("data.path=", f"data.path={tmp_path}/") for text in command]
     monkeypatch.chdir(project.root)
     parsed = CommandLine.parse(command)
     if parsed.multirun:

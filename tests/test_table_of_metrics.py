@@ -9,19 +9,34 @@ import pytest
 
 from ratchet.config.schema import ObjectiveConfig
 from ratchet.errors import RatchetError
-from ratchet.evaluation.metrics import HEADLINE
 from ratchet.metrics import METRICS, OBJECTIVES, find_metric, range_of
+from ratchet.tasks import Binary, Multiclass, Multilabel, Regression
+from ratchet.tasks.binary import BinaryPredictions
+from ratchet.tasks.multiclass import MulticlassPredictions
+from ratchet.tasks.multilabel import MultilabelPredictions
+from ratchet.tasks.regression import RegressionPredictions
 
 PACKAGE = Path(__file__).parents[1] / "src" / "ratchet"
 
 
-def test_every_metric_of_a_report_is_in_the_table():
-    assert set(HEADLINE) <= METRICS.keys()
+@pytest.mark.parametrize(
+    "kind", [BinaryPredictions, MulticlassPredictions, MultilabelPredictions, RegressionPredictions]
+)
+def test_every_metric_of_a_report_is_in_the_table(kind):
+    assert set(kind.headline) <= METRICS.keys()
+    assert set(kind.shown) <= set(kind.headline)
+
+
+@pytest.mark.parametrize("task", [Binary, Multiclass, Multilabel, Regression])
+def test_every_objective_of_a_task_is_in_the_table_and_can_be_proved(task):
+    for name in (*task.objectives, "loss"):
+        assert f"validation/{name}" in OBJECTIVES
+        assert METRICS[name].scores is not None
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_the_direction_of_an_objective_follows_its_metric(name):
-    wanted = "minimize" if name.endswith("loss") else "maximize"
+    wanted = "minimize" if name.rpartition("/")[2] in {"loss", "brier", "rmse", "mae"} else "maximize"
     assert ObjectiveConfig.model_validate({"metric": name, "direction": None}).direction == wanted
     assert ObjectiveConfig.model_validate({"metric": name}).direction == wanted
 

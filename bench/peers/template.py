@@ -41,7 +41,7 @@ def network(width: int, dropout: float) -> nn.Module:
     sys.path.insert(0, str(ROOT / "src"))
     from ratchet.models import CNN
 
-    return CNN(input_shape=(1, 40), n_classes=10, width=width, dropout=dropout, kernel=3, pool="stride")
+    return CNN(input_shape=(1, 40), n_outputs=10, width=width, dropout=dropout, kernel=3, pool="stride")
 
 
 def arrays(split: str) -> tuple[Tensor, Tensor]:

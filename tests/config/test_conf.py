@@ -17,9 +17,16 @@ TUNED = sorted(path.stem for path in CONF.glob("tuned/*.yaml"))
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_composes_alone(option):
+def test_every_option_composes_alone(option, tmp_path):
     group, name = option.split("/")
-    config = load_config(Project(CONF.parent), ["model=mlp", f"{group}={name}"])
+    (table := tmp_path / "orders.csv").write_text("age,bought\n1,yes\n2,no\n", encoding="utf-8")
+    of = {
+        "data/table": [f"data.path={table}", "data.target=bought", "data.name=table"],
+        "task/binary": ["data.classes=[no,yes]"],
+        "task/multilabel": ["data.target_kind=labels"],
+        "task/regression": ["data.target_kind=number", "data.classes=[]"],
+    }
+    config = load_config(Project(CONF.parent), ["model=mlp", f"{group}={name}", *of.get(option, [])])
     chosen = getattr(config, group, None)
     assert getattr(chosen, "name", name) == name  # a section that has a name has that of its file
 

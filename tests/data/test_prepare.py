@@ -349,8 +349,8 @@ def test_the_data_room_imports_nothing_heavy() -> None:
 
 
 def test_the_shipped_configs_say_all_there_is_to_say() -> None:
-    for path in CONF.glob("*.yaml"):
+    for path in set(CONF.glob("*.yaml")) - {CONF / "table.yaml"}:  # that one says what follows from a file
         plain = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert plain["name"] == path.stem
-        assert plain.keys() == DataConfig.model_fields.keys()
+        assert plain.keys() == DataConfig.model_fields.keys() - {"table"}
         assert plain["prepare"].keys() == PrepareConfig.model_fields.keys()  # those that have a default too

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 
 from ratchet.evaluation import bootstrap as module
-from ratchet.evaluation.bootstrap import Bootstrap, bootstrap_means, bootstrap_metrics
-from ratchet.evaluation.metrics import HEADLINE, headline, per_class
-from ratchet.evaluation.predictions import Predictions
+from ratchet.evaluation.bootstrap import Bootstrap, Interval, bootstrap_metrics
+from ratchet.tasks.class_metrics import headline, per_class
+from ratchet.tasks.multiclass import MulticlassPredictions
+
+
+def interval_of_mean(values: np.ndarray, bootstrap: Bootstrap) -> Interval:
+    interval = bootstrap.interval(np.hstack([values @ each / len(values) for each in bootstrap.weights(len(values))]))
+    assert interval is not None
+    return interval
 
 
 def test_weights_are_drawn_with_replacement_and_sum_to_n():
@@ -43,12 +49,11 @@ def test_every_headline_metric_lies_in_its_interval(draw):
     predictions = draw(800, skill=2)
     intervals = bootstrap_metrics(
         predictions,
-        n_classes=4,
-        calibration_bins=15,
+        predictions.headline,
         bootstrap=Bootstrap(resamples=300, confidence=0.95, seed=0),
     )
     values = headline(predictions, per_class(predictions, classes=list("abcd")), calibration_bins=15)
-    assert tuple(intervals) == HEADLINE
+    assert tuple(intervals) == MulticlassPredictions.headline
     for name, (low, high) in intervals.items():
         assert low < values[name] < high, name
 
@@ -56,7 +61,7 @@ def test_every_headline_metric_lies_in_its_interval(draw):
 def test_the_same_seed_gives_the_same_intervals_and_another_seed_others(draw):
     def intervals(seed: int) -> object:
         bootstrap = Bootstrap(resamples=50, confidence=0.95, seed=seed)
-        return bootstrap_metrics(draw(100), n_classes=4, calibration_bins=15, bootstrap=bootstrap)
+        return bootstrap_metrics(draw(100), MulticlassPredictions.headline, bootstrap=bootstrap)
 
     assert intervals(0) == intervals(0)
     assert intervals(0) != intervals(1)
@@ -64,14 +69,13 @@ def test_the_same_seed_gives_the_same_intervals_and_another_seed_others(draw):
 
 def test_no_resamples_no_intervals(draw):
     bootstrap = Bootstrap(resamples=0, confidence=0.95, seed=0)
-    got = bootstrap_metrics(draw(100), n_classes=4, calibration_bins=15, bootstrap=bootstrap)
+    got = bootstrap_metrics(draw(100), MulticlassPredictions.headline, bootstrap=bootstrap)
     assert set(got.values()) == {None}
-    assert bootstrap_means(np.ones((2, 5)), bootstrap=bootstrap) == [None, None]
 
 
 def test_the_interval_of_a_mean_has_the_width_of_its_standard_error():
     values = np.random.default_rng(0).normal(size=(1, 400))
-    [(low, high)] = bootstrap_means(values, bootstrap=Bootstrap(resamples=4000, confidence=0.95, seed=0))
+    low, high = interval_of_mean(values[0], Bootstrap(resamples=4000, confidence=0.95, seed=0))
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.05)
 
 
@@ -81,7 +85,7 @@ def test_coverage_of_accuracy():
     covered = 0
     for replication in range(300):
         hits = (rng.random((1, 500)) < 0.85).astype(float)
-        [(low, high)] = bootstrap_means(hits, bootstrap=Bootstrap(resamples=300, confidence=0.95, seed=replication))
+        low, high = interval_of_mean(hits[0], Bootstrap(resamples=300, confidence=0.95, seed=replication))
         covered += low <= 0.85 <= high
     assert 0.90 <= covered / 300 <= 0.99
 
@@ -96,9 +100,11 @@ def test_coverage_of_calibration_error():
     for replication in range(60):
         confidence = rng.uniform(0.65, 0.95, 500)
         labels = (rng.random(500) > confidence - 0.04).astype(int)  # class 0 is right with confidence - 0.04
-        predictions = Predictions(labels, np.log(np.stack([confidence, 1 - confidence], axis=1)))
+        predictions = MulticlassPredictions(
+            labels, np.log(np.stack([confidence, 1 - confidence], axis=1)), ("a", "b"), 40
+        )
         bootstrap = Bootstrap(resamples=200, confidence=0.95, seed=replication)
-        intervals = bootstrap_metrics(predictions, n_classes=2, calibration_bins=40, bootstrap=bootstrap)
+        intervals = bootstrap_metrics(predictions, ["calibration_error"], bootstrap=bootstrap)
         low, high = intervals["calibration_error"] or (1, 0)
         covered += low <= 0.04 <= high
     assert covered >= 50

@@ -60,7 +60,7 @@ def test_validation_accuracy_is_the_one_that_training_recorded(trained, tmp_path
     best = RunRecord.read(run).best
     assert best is not None
     assert best.metric == "validation/accuracy"
-    assert evaluation.splits[1].accuracy == pytest.approx(best.value, abs=1e-6)
+    assert evaluation.splits[1].metrics["accuracy"] == pytest.approx(best.value, abs=1e-6)
 
 
 def test_everything_is_written_and_listed(trained, tmp_path):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import json
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from dvc_render import ImageRenderer, VegaRenderer
 from dvc_render.html import render_html
 
 from ratchet.evaluation.page import write_page
-from ratchet.evaluation.plots import write_confusion, write_reliability
+from ratchet.evaluation.plots import write_table
 
 TEMPLATES = Path(__file__).resolve().parents[2] / ".dvc" / "plots"
 
@@ -48,8 +47,8 @@ def test_the_library_is_bundled_once(page, tmp_path, monkeypatch):
 
 
 TABLES = {
-    "ratchet_confusion": ("predicted", "actual", partial(write_confusion, classes=list("abcd"))),
-    "ratchet_reliability": ("confidence", "accuracy", partial(write_reliability, bins=10)),
+    "ratchet_confusion": ("predicted", "actual", "confusion"),
+    "ratchet_reliability": ("confidence", "accuracy", "reliability"),
 }
 
 
@@ -58,8 +57,9 @@ def test_the_templates_of_the_project_fit_the_tables(draw, tmp_path, template):
     """Every field that a template draws is a column of the table that evaluate writes, and Vega-Lite takes it."""
     import vl_convert
 
-    x, y, write = TABLES[template]
-    write(draw(100), tmp_path / "table.csv")
+    x, y, name = TABLES[template]
+    header, rows = draw(100).plots()[name]
+    write_table(tmp_path / "table.csv", header=header, rows=rows)
     with (tmp_path / "table.csv").open(newline="") as file:
         rows = [{**row, "rev": "workspace"} for row in csv.DictReader(file)]
     renderer = VegaRenderer(rows, "table.csv", template=template, template_dir=str(TEMPLATES), x=x, y=y, title="t")

@@ -10,7 +10,9 @@ from torch import nn
 from ratchet.data.prepared import Split
 from ratchet.errors import CheckpointError
 from ratchet.evaluation import predictions as module
-from ratchet.evaluation.predictions import predict, write_predictions
+from ratchet.evaluation.predictions import predict_splits, write_predictions
+from ratchet.tasks import Multiclass, Target
+from ratchet.tasks.multiclass import MulticlassPredictions
 
 
 class Doubling(nn.Module):
@@ -31,6 +33,12 @@ def split_of(values: list[float]) -> Split:
     x = np.array(values, dtype=np.float32).reshape(-1, 1, 1)
     x.flags.writeable = False  # as a memory map is
     return Split(x, np.zeros(len(values), dtype=np.int64))
+
+
+def predict(model: nn.Module, split: Split) -> MulticlassPredictions:
+    found = predict_splits(model, Multiclass(Target("class", ("a", "b"))), {"validation": split})["validation"]
+    assert isinstance(found, MulticlassPredictions)
+    return found
 
 
 def test_predictions_are_the_softmax_of_the_model():
@@ -69,9 +77,9 @@ def test_a_model_whose_output_is_not_finite_is_refused(bad):
 
 
 def test_the_file_reads_back(tmp_path, of_probabilities):
-    predictions = of_probabilities([0, 1], [[0.25, 0.75], [0.125, 0.875]])
+    predictions = of_probabilities([0, 1], [[0.25, 0.75], [0.125, 0.875]], ["cat, small", "Hund"])
     path = tmp_path / "predictions.csv"
-    write_predictions(predictions, path, classes=["cat, small", "Hund"])
+    write_predictions(predictions, path)
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows == [

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from ratchet.config.schema import EvaluationConfig
 from ratchet.evaluation.assessment import SPLITS, assess
-from ratchet.evaluation.metrics import HEADLINE
 from ratchet.evaluation.report import Evaluation, render
+from ratchet.tasks.multiclass import MulticlassPredictions
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def evaluation(draw) -> Evaluation:
         "validation": draw(200, seed=2),
         "test": draw(300, seed=3),
     }
-    return assess(predictions, classes=list("abcd"), config=EvaluationConfig(bootstrap=50), seed=0, notes=["a note"])
+    return assess(predictions, config=EvaluationConfig(bootstrap=50), seed=0, notes=["a note"])
 
 
 def printed(evaluation: Evaluation, width: int = 80) -> str:
@@ -45,10 +45,10 @@ def test_dvc_sees_the_headline_and_nothing_else(evaluation):
 
 def test_the_json_holds_intervals_classes_splits_gap_and_notes(evaluation):
     content = json.loads(evaluation.as_json())
-    assert set(content["intervals"]) == set(HEADLINE)
+    assert set(content["intervals"]) == set(MulticlassPredictions.headline)
     assert all(low < high for low, high in content["intervals"].values())
     assert [(one["name"], one["support"]) for one in content["classes"]] == [
-        (one.name, one.support) for one in evaluation.classes
+        (one["name"], one["support"]) for one in evaluation.classes
     ]
     assert [split["split"] for split in content["splits"]] == ["train", "validation", "test"]
     assert content["splits"][2]["accuracy"] == content["accuracy"]
@@ -62,7 +62,7 @@ def test_the_json_holds_intervals_classes_splits_gap_and_notes(evaluation):
 def test_the_table_fits_into_80_columns_and_says_it_all(evaluation):
     text = printed(evaluation)
     assert max(len(line) for line in text.splitlines()) <= 80
-    for name in HEADLINE:
+    for name in MulticlassPredictions.headline:
         assert f"{name.replace('_', ' ')}" in text
         assert f"{evaluation.metrics[name]:.4f}" in text
     assert "95% interval" in text
@@ -84,7 +84,7 @@ def test_paths_are_shown_relative_and_whole(evaluation, tmp_path, monkeypatch):
 
 def test_without_resamples_there_are_no_intervals(draw):
     predictions = {name: draw(100, seed=seed) for seed, name in enumerate(("train", "validation", "test"))}
-    evaluation = assess(predictions, classes=list("abcd"), config=EvaluationConfig(bootstrap=0), seed=0)
+    evaluation = assess(predictions, config=EvaluationConfig(bootstrap=0), seed=0)
     assert set(evaluation.intervals.values()) == {None}
     assert any("evaluation.bootstrap=0" in note for note in evaluation.notes)
     json.loads(evaluation.as_json())
@@ -94,9 +94,9 @@ def test_without_resamples_there_are_no_intervals(draw):
 def test_an_absent_class_is_said_and_gives_no_nan(draw, of_probabilities):
     predictions = {name: draw(100, seed=seed) for seed, name in enumerate(("train", "validation"))}
     predictions["test"] = of_probabilities(
-        [0, 1, 1], [[0.6, 0.2, 0.1, 0.1], [0.2, 0.6, 0.1, 0.1], [0.1, 0.1, 0.7, 0.1]]
+        [0, 1, 1], [[0.6, 0.2, 0.1, 0.1], [0.2, 0.6, 0.1, 0.1], [0.1, 0.1, 0.7, 0.1]], "abcd"
     )
-    evaluation = assess(predictions, classes=list("abcd"), config=EvaluationConfig(bootstrap=50), seed=0)
+    evaluation = assess(predictions, config=EvaluationConfig(bootstrap=50), seed=0)
     assert "no test example of class c, d: left out of the averages over classes" in evaluation.notes
     assert "NaN" not in evaluation.as_json()
     assert evaluation.metrics["recall"] == pytest.approx(0.75)
@@ -104,20 +104,20 @@ def test_an_absent_class_is_said_and_gives_no_nan(draw, of_probabilities):
 
 def test_a_perfect_score_is_qualified(draw):
     perfect = {name: draw(300, skill=60, seed=seed) for seed, name in enumerate(("train", "validation", "test"))}
-    evaluation = assess(perfect, classes=list("abcd"), config=EvaluationConfig(bootstrap=50), seed=0)
+    evaluation = assess(perfect, config=EvaluationConfig(bootstrap=50), seed=0)
     assert evaluation.metrics["accuracy"] == 1
     assert evaluation.intervals["accuracy"] == pytest.approx((0.025 ** (1 / 300), 1))  # Clopper & Pearson 1934
     for name in ("balanced_accuracy", "precision", "recall", "f1", "auroc"):
         low, high = evaluation.intervals[name]
         assert 0.9 < low < 0.99, name
         assert high == 1
-    assert [score.accuracy_interval for score in evaluation.splits] == [evaluation.intervals["accuracy"]] * 3
+    assert [score.intervals["accuracy"] for score in evaluation.splits] == [evaluation.intervals["accuracy"]] * 3
 
 
 def test_a_small_class_makes_an_average_over_classes_uncertain(of_probabilities):
     labels = [0] * 16 + [1, 1]
     right = of_probabilities(labels, [[0.9, 0.1]] * 16 + [[0.1, 0.9]] * 2)
-    evaluation = assess(dict.fromkeys(SPLITS, right), classes=["a", "b"], config=EvaluationConfig(bootstrap=50), seed=0)
+    evaluation = assess(dict.fromkeys(SPLITS, right), config=EvaluationConfig(bootstrap=50), seed=0)
     accuracy, balanced = (evaluation.intervals[name][0] for name in ("accuracy", "balanced_accuracy"))
     assert accuracy == pytest.approx(0.025 ** (1 / 18))
     assert balanced == pytest.approx(0.025 ** ((1 / 16 + 1 / 2) / 4))
@@ -126,7 +126,7 @@ def test_a_small_class_makes_an_average_over_classes_uncertain(of_probabilities)
 
 def test_no_example_right_is_not_certain_either(of_probabilities):
     wrong = of_probabilities([0, 1, 0, 1], [[0.1, 0.9], [0.9, 0.1]] * 2)
-    evaluation = assess(dict.fromkeys(SPLITS, wrong), classes=["a", "b"], config=EvaluationConfig(bootstrap=50), seed=0)
+    evaluation = assess(dict.fromkeys(SPLITS, wrong), config=EvaluationConfig(bootstrap=50), seed=0)
     assert evaluation.intervals["accuracy"] == pytest.approx((0, 1 - 0.025 ** (1 / 4)))
 
 
@@ -138,5 +138,5 @@ def test_validation_far_above_test_is_said(draw, seen, reason):
         "test": draw(400, skill=1, seed=2),
     }
     config = EvaluationConfig(bootstrap=50)
-    evaluation = assess(predictions, classes=list("abcd"), config=config, seed=0, trained_on_validation=seen)
+    evaluation = assess(predictions, config=config, seed=0, trained_on_validation=seen)
     assert f"validation accuracy is above test accuracy by more than chance: {reason}" in evaluation.notes

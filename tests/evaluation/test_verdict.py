@@ -7,7 +7,7 @@ from ratchet.evaluation.verdict import SplitScore, judge, optimistic
 
 def score(split: str, accuracy: float, half_width: float = 0.01) -> SplitScore:
     interval = (accuracy - half_width, min(1.0, accuracy + half_width))
-    return SplitScore(split, 1000, accuracy, interval, 0.5, (0.4, 0.6))
+    return SplitScore(split, 1000, {"accuracy": accuracy}, {"accuracy": interval})
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,16 @@ def test_the_gap_has_the_interval_of_a_difference():
         z, p = 1.959964, hits / n
         centre, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
         interval = ((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n))
-        return SplitScore("any", n, p, interval, 0.5, None)
+        return SplitScore("any", n, {"accuracy": p}, {"accuracy": interval})
 
     verdict = judge(train=wilson(56, 70), test=wilson(48, 80))
     assert verdict.gap_interval == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 def test_without_intervals_plain_differences_decide():
-    bare = [SplitScore(name, 100, accuracy, None, 0.5, None) for name, accuracy in [("train", 1.0), ("test", 0.95)]]
+    bare = [
+        SplitScore(name, 100, {"auroc": value}, {"auroc": None}) for name, value in [("train", 1.0), ("test", 0.95)]
+    ]
     verdict = judge(train=bare[0], test=bare[1])
     assert (verdict.fit, verdict.gap_interval) == ("overfit", pytest.approx((0.05, 0.05)))
 

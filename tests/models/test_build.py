@@ -16,7 +16,7 @@ SEQUENCE, IMAGE, SMALL = (1, 40), (1, 28, 28), (1, 8, 8)
 
 def build(target: str, shape: tuple[int, ...] = SEQUENCE, **settings: object) -> torch.nn.Module:
     config = ModelConfig(name="mine", _target_=target, **settings)
-    return build_model(config, input_shape=shape, n_classes=10)
+    return build_model(config, input_shape=shape, n_outputs=10)
 
 
 DEPTH = "allowed: a whole number, 1 or more; type: model.depth=3"
@@ -112,7 +112,7 @@ def test_what_the_yaml_leaves_out_has_the_constructors_default():
     torch.manual_seed(0)
     short = build("ratchet.models.CNN")
     torch.manual_seed(0)
-    spelled_out = CNN(input_shape=SEQUENCE, n_classes=10)
+    spelled_out = CNN(input_shape=SEQUENCE, n_outputs=10)
     assert str(short) == str(spelled_out)
 
 
@@ -121,7 +121,7 @@ def test_building_draws_nothing_beyond_the_weights_and_leaves_the_network_in_tra
     model = build("ratchet.models.CNN", dropout=0.5)
     after = torch.rand(3)
     torch.manual_seed(0)
-    CNN(input_shape=SEQUENCE, n_classes=10, dropout=0.5)
+    CNN(input_shape=SEQUENCE, n_outputs=10, dropout=0.5)
     assert torch.equal(after, torch.rand(3))
     assert model.training
     assert not any(value.any() for key, value in model.named_buffers() if key.endswith("num_batches_tracked"))
@@ -211,7 +211,7 @@ def test_annotations_that_cannot_be_read_are_refused(own):
 def test_a_network_that_does_not_make_logits_of_the_data_is_refused(own, mistake, said):
     with pytest.raises(ConfigError, match=said) as caught:
         build(f"{own}.Wrong", mistake=mistake)
-    assert "1x40 examples in 10 classes" in str(caught.value)
+    assert "1x40 examples and give 10 outputs" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -43,7 +43,7 @@ def test_convolution_weights_keep_the_variance_of_a_relu_network():
 @pytest.mark.parametrize("head", ["flatten", "average"])
 def test_only_the_average_head_does_not_care_where_a_thing_lies(head):
     torch.manual_seed(0)
-    model = CNN(input_shape=(1, 64), n_classes=3, depth=2, kernel=3, head=head, normalisation="none").eval()
+    model = CNN(input_shape=(1, 64), n_outputs=3, depth=2, kernel=3, head=head, normalisation="none").eval()
     x = torch.zeros(2, 1, 64)
     x[0, 0, 20:24], x[1, 0, 28:32] = 1.0, 1.0  # apart by a multiple of the network's stride
     here, there = model(x)
@@ -53,19 +53,19 @@ def test_only_the_average_head_does_not_care_where_a_thing_lies(head):
 @pytest.mark.parametrize("order", ["pre", "post"])
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_residual_blocks_start_as_their_shortcut(order, norm):
-    model = ResNet(input_shape=(2, 16, 16), n_classes=3, stages=1, order=order, normalisation=norm)
+    model = ResNet(input_shape=(2, 16, 16), n_outputs=3, stages=1, order=order, normalisation=norm)
     x = torch.rand(4, 32, 8, 8)  # not negative, so that the activation after a post block keeps it
     assert torch.equal(model.stages(x), x)
 
 
 def test_a_residual_network_halves_between_stages_and_at_its_stem():
-    model = ResNet(input_shape=(1, 28, 28), n_classes=3, stages=3, width=8, growth=2.0)
+    model = ResNet(input_shape=(1, 28, 28), n_outputs=3, stages=3, width=8, growth=2.0)
     assert model.stages(model.stem(torch.zeros(2, 1, 28, 28))).shape == (2, 32, 4, 4)
 
 
 def test_a_gru_reads_an_image_row_by_row():
     torch.manual_seed(0)
-    model = GRU(input_shape=(2, 5, 3), n_classes=4, width=6, bidirectional=False, readout="last").eval()
+    model = GRU(input_shape=(2, 5, 3), n_outputs=4, width=6, bidirectional=False, readout="last").eval()
     image = torch.randn(1, 2, 5, 3)
     state = torch.zeros(1, 1, 6)
     for row in range(5):
@@ -75,7 +75,7 @@ def test_a_gru_reads_an_image_row_by_row():
 
 def test_the_last_state_of_the_backward_direction_is_the_one_at_the_first_step():
     torch.manual_seed(0)
-    model = GRU(input_shape=(1, 7), n_classes=4, width=3, readout="last").eval()
+    model = GRU(input_shape=(1, 7), n_outputs=4, width=3, readout="last").eval()
     x = torch.randn(2, 1, 7)
     states, _ = model.recurrent(x.transpose(1, 2))
     expected = model.classifier(torch.cat([states[:, -1, :3], states[:, 0, 3:]], dim=1))
@@ -83,7 +83,7 @@ def test_the_last_state_of_the_backward_direction_is_the_one_at_the_first_step()
 
 
 def test_recurrent_weights_start_orthogonal_and_the_update_gate_open():
-    model = GRU(input_shape=(1, 7), n_classes=4, width=5)
+    model = GRU(input_shape=(1, 7), n_outputs=4, width=5)
     for gate in model.recurrent.weight_hh_l0.detach().chunk(3):
         torch.testing.assert_close(gate @ gate.T, torch.eye(5), atol=1e-5, rtol=0)
     assert model.recurrent.bias_ih_l0.tolist() == [0.0] * 5 + [1.0] * 5 + [0.0] * 5
@@ -110,7 +110,7 @@ def test_the_encoder_layer_is_torchs_pre_norm_layer():
 
 def test_without_positions_the_order_of_patches_does_not_matter():
     torch.manual_seed(0)
-    model = Transformer(input_shape=(1, 12), n_classes=3, patch=4, overlap=0, width=8, heads=2).eval()
+    model = Transformer(input_shape=(1, 12), n_outputs=3, patch=4, overlap=0, width=8, heads=2).eval()
     x = torch.randn(2, 1, 12)
     shuffled = torch.cat([x[..., 8:], x[..., :4], x[..., 4:8]], dim=2)
     assert not torch.allclose(model(x), model(shuffled), atol=1e-5)

@@ -29,7 +29,7 @@ def network(name: str, shape: tuple[int, ...], *, seed: int = 0, **settings: obj
     values = yaml.safe_load((CONF / f"{name}.yaml").read_text())
     config = ModelConfig(**{**values, **FITTED.get((name, shape), {}), **settings})
     torch.manual_seed(seed)
-    return build_model(config, input_shape=shape, n_classes=CLASSES)
+    return build_model(config, input_shape=shape, n_outputs=CLASSES)
 
 
 def batch(shape: tuple[int, ...], n: int = 6) -> tuple[Tensor, Tensor]:

@@ -21,20 +21,22 @@ CHANGES_NOTHING = {
     "ratchet/config": "what it makes of conf/ stands in config.lock.yaml, whose keys the stages depend on",
     "ratchet/errors.py": "texts",
     "ratchet/files.py": "how files are written",
+    "ratchet/tables": "as of the config; a table's arrays are made by prepare",
     "ratchet/project.py": "where files lie",
     "ratchet/terminal": "what a person sees",
     "ratchet/data/staging.py": "how directories are written",
 }
+OF_THE_OBJECTIVE = dict.fromkeys(["ratchet/metrics.py", "ratchet/tasks", "ratchet/evidence"], "of the objective")
 OF_STAGES = {
-    "compose": {"ratchet/config": ""},  # here it is what decides
+    "compose": {"ratchet/config": "", "ratchet/evidence": "of the gate"},  # here the config is what decides
     "train": {
         "hydra_plugins": "of searches", "ratchet/search": "of searches",
         "ratchet/commands/ahead.py": "of searches", "ratchet/commands/sweep.py": "of searches",
-        "ratchet/commands/sweep_settings.py": "of searches",
+        "ratchet/commands/sweep_settings.py": "of searches", "ratchet/evidence": "of the gate",
     },
-    "evaluate": {"ratchet/tracking": "who is told of it"},
-    "fetch": {"ratchet/metrics.py": "of the objective"},
-    "prepare": {"ratchet/metrics.py": "of the objective"},
+    "evaluate": {"ratchet/tracking": "who is told of it", "ratchet/evidence/jackknife.py": "of the gate"},
+    "fetch": OF_THE_OBJECTIVE,
+    "prepare": {**OF_THE_OBJECTIVE, "ratchet/tables": ""},
 }  # fmt: skip
 BEHIND_PREPARED = "ratchet/data/"  # what prepared.py imports of prepare's own: names of splits, the card's form
 

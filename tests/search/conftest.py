@@ -189,7 +189,9 @@ def zoo_loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 @pytest.fixture
 def zoo(zoo_loaded: Loaded, tmp_path: Path) -> Bench:
     """An application with config groups."""
-    return Bench(zoo_loaded, tmp_path, animal, TaskFacts(metrics={"accuracy": "maximize", "parameters": "minimize"}))
+    return Bench(
+        zoo_loaded, tmp_path, animal, TaskFacts(metrics=lambda _: {"accuracy": "maximize", "parameters": "minimize"})
+    )
 
 
 @pytest.fixture(scope="module")

@@ -198,8 +198,24 @@ def test_examples_are_drawn_for_one_by_one():
 
 
 def test_rotation_is_refused_for_sequences():
-    with pytest.raises(ConfigError, match=r"augmentation\.rotate=10 needs images.*type augmentation\.rotate=0$"):
+    with pytest.raises(
+        ConfigError, match=r"augmentation\.rotate=10 is not for sequences; type augmentation\.rotate=0$"
+    ):
         Augmentation(AugmentationConfig(rotate=10.0), layout="sequence", n_classes=10)
+
+
+@pytest.mark.parametrize("key", ["shift", "flip", "rotate", "scale", "cutout"])
+def test_a_table_has_no_places_to_move(key):
+    with pytest.raises(ConfigError, match=rf"augmentation\.{key}=0.5 is not for tables; type augmentation\.{key}=0$"):
+        Augmentation(AugmentationConfig(**{key: 0.5}), layout="table", n_classes=None)
+
+
+def test_numbers_are_mixed_as_their_inputs_are():
+    module = Augmentation(AugmentationConfig(mixup=1.0), layout="table", n_classes=None)
+    x = torch.rand(64, 3)
+    mixed, y = module(x, x.sum(dim=1, keepdim=True))
+    assert not torch.equal(mixed, x)
+    torch.testing.assert_close(y, mixed.sum(dim=1, keepdim=True))
 
 
 @pytest.mark.parametrize("size", [5, 17, 28, 40, 97, 128])

@@ -15,7 +15,7 @@ import torch
 
 from ratchet.errors import TrainingError
 from ratchet.project import Project
-from ratchet.training.module import ClassificationTask
+from ratchet.training.module import TaskModule
 from ratchet.training.ranks import STATUSES, Rank
 
 pytestmark = pytest.mark.slow
@@ -146,9 +146,9 @@ def test_ranks_draw_different_noise_and_each_the_same_again() -> None:
     def noise(rank: int, epoch: int) -> tuple[float, ...]:
         config = SimpleNamespace(seed=7)
         task: Any = SimpleNamespace(
-            config=config, current_epoch=epoch, global_rank=rank, global_step=0, _losses=[], _hits=[]
+            config=config, current_epoch=epoch, global_rank=rank, global_step=0, _losses=[], _scores=[]
         )
-        ClassificationTask.on_train_epoch_start(task)
+        TaskModule.on_train_epoch_start(task)
         return tuple(torch.rand(3).tolist())
 
     drawn = {(rank, epoch): noise(rank, epoch) for rank in range(3) for epoch in range(3)}
@@ -166,10 +166,10 @@ def test_ranks_decide_on_the_validation_of_rank_0() -> None:
         ),
         log_dict=seen.append,
         _plateau=SimpleNamespace(step=seen.append),
-        _metrics=lambda *_: {"loss": torch.tensor(0.75)},
+        task=SimpleNamespace(measure=lambda *_: {"loss": torch.tensor(0.75)}),
         _validated=[(torch.zeros(1, 2), torch.zeros(1))],
         _require_finite=lambda: None,
         _log_training=lambda: None,
     )
-    ClassificationTask.on_validation_epoch_end(task)
+    TaskModule.on_validation_epoch_end(task)
     assert seen == [{"validation/loss": 0.25}, 0.25]

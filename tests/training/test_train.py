@@ -215,7 +215,7 @@ def test_balanced_class_weights_are_inverse_to_frequency(project: Project) -> No
 
     config = load_config(project, [*SMALL, "loss.class_weights=balanced"])
     fit = Fit.assemble(config, project=project, run=RunDirectory(project.root))
-    found = fit.datamodule.class_weights()
+    found = fit.task.criterion.weight
     counts = torch.bincount(torch.tensor(fit.data.split("train").y))
     assert found is not None
     assert torch.allclose(found * counts, torch.full((10,), len(fit.data.split("train").y) / 10))
@@ -285,16 +285,16 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(trained: Trained, tmp_pa
 def test_the_step_of_a_loss_that_is_not_finite_is_the_first_one(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ratchet.training.module import ClassificationTask
+    from ratchet.training.module import TaskModule
 
-    honest = ClassificationTask._loss
+    honest = TaskModule._loss
     calls = []
 
-    def poisoned(self: ClassificationTask, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def poisoned(self: TaskModule, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         calls.append(1)
         return honest(self, logits, target) * (math.nan if len(calls) == 15 else 1.0)
 
-    monkeypatch.setattr(ClassificationTask, "_loss", poisoned)
+    monkeypatch.setattr(TaskModule, "_loss", poisoned)
     with pytest.raises(TrainingError, match=r"at step 15 \(epoch 1"):  # 1006 examples, 11 batches an epoch
         trained("a")
 
@@ -325,12 +325,12 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_one_clear_error(
 
 
 def test_memory_that_runs_out_is_said_in_one_line(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ratchet.training.module import ClassificationTask
+    from ratchet.training.module import TaskModule
 
     def greedy(self: Any, batch: Any, batch_idx: int) -> torch.Tensor:
         return torch.empty(2**50)
 
-    monkeypatch.setattr(ClassificationTask, "training_step", greedy)
+    monkeypatch.setattr(TaskModule, "training_step", greedy)
     with pytest.raises(OutOfMemoryError, match=r"out of memory.*type: trainer\.batch_size=50, or"):
         trained("a")
 

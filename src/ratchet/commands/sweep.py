@@ -24,23 +24,23 @@ from omegaconf import DictConfig
 from ratchet.commands.ahead import preload
 from ratchet.config.inert import without_inert
 from ratchet.config.request import Request, plain_config
-from ratchet.config.schema import Config, ObjectiveConfig
+from ratchet.config.schema import Config, ObjectiveConfig, with_what_follows
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
 from ratchet.config.yaml_files import read_yaml
 from ratchet.data.on_demand import is_missing, prepare_if_missing
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import ConfigError, FileError, RatchetError
-from ratchet.metrics import COSTS, OBJECTIVES, find_metric
+from ratchet.metrics import COSTS, Direction, find_metric
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
 from ratchet.search.channel import current_trial
 from ratchet.search.plan import TaskFacts
-from ratchet.search.settings import SweepSettings
+from ratchet.search.settings import Objective, SweepSettings
+from ratchet.tasks.build import task_class
 from ratchet.terminal.quiet import quiet_libraries
 
-SEARCHABLE = {name: found.direction for name in (*OBJECTIVES, *COSTS) if (found := find_metric(name)) is not None}
 _LOOKED_AT, _MEDIAN_OF = 50, 5  # runs, to say how long a training takes
 
 
@@ -68,7 +68,7 @@ class SweptTraining:
     ending: Ending = field(default_factory=Ending)
 
     def run(self, composed: DictConfig) -> dict[str, float]:
-        """Train one config into the trial's directory. Returns SEARCHABLE's metrics; raises what train() raises."""
+        """Train one config into the trial's directory. Returns what is searchable of it; raises what train() raises."""
         from ratchet.training.train import train
 
         config = validate(plain_config(composed))
@@ -81,18 +81,19 @@ class SweptTraining:
                 config, run=run, project=self.project, command=["train.py", *self.typed],
                 study=trial.study, trial=trial.number, wandb_id=trial.identity or None, report=trial.report,
             )  # fmt: skip
-            return measured(config, record)
+            return measured(config, record, project=self.project)
 
     @property
     def facts(self) -> TaskFacts:
         """What the search may know before it begins."""
         return TaskFacts(
-            metrics=SEARCHABLE,
+            metrics=lambda composed: searchable(with_what_follows(plain_config(composed))["task"]["_target_"]),
             check=None if self.request is None else partial(_check, request=self.request),
             build=self._build,
             ready=self._make_ready,
             identity=_identity,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
+            objective=lambda composed: Objective(**with_what_follows(plain_config(composed))["objective"]),
             typed=frozenset(text.partition("=")[0] for text in self.typed),
             asked=frozenset(text.partition("=")[0].lstrip("+") for text in self.asked),
             preload=self.preload,
@@ -139,15 +140,21 @@ def _of_prepared_shape(config: Config, *, project: Project) -> Config:
     return config.model_copy(update={"data": config.data.model_copy(update={"shape": shape})})
 
 
-def measured(config: Config, record: RunRecord) -> dict[str, float]:
+def searchable(task: str) -> dict[str, Direction]:
+    """What a study of a task, a dotted path, can have as its objective or bound, and which way is better."""
+    names = [*(f"validation/{name}" for name in (*task_class(task).objectives, "loss")), *COSTS]
+    return {name: found.direction for name in names if (found := find_metric(name)) is not None}
+
+
+def measured(config: Config, record: RunRecord, *, project: Project) -> dict[str, float]:
     """Everything that a study can have as its objective or bound: of the best checkpoint, and of the model."""
     found = dict(record.best.metrics) if record.best is not None else {}
     seconds = record.timings.get("fit", math.nan)
     return {
-        **{name: value for name, value in found.items() if name in SEARCHABLE},
+        **{name: value for name, value in found.items() if name in searchable(str(config.task.target))},
         "parameters": float(record.parameters),
         "seconds": seconds,
-        "latency": latency(config),
+        "latency": latency(config, project=project),
     }
 
 
@@ -168,14 +175,16 @@ def note_the_end(directory: Path, how: str) -> None:
         record.write(run)
 
 
-def latency(config: Config, *, repeats: int = 30) -> float:
+def latency(config: Config, *, project: Project, repeats: int = 30) -> float:
     """Milliseconds for one example on the processor, by the median."""
     import torch
 
+    from ratchet.data.prepared import describe
     from ratchet.models import build_model
+    from ratchet.training.tasks import task_for
 
-    shape, classes = tuple(config.data.shape), len(config.data.classes)
-    network = build_model(config.model, input_shape=shape, n_classes=classes).eval()
+    shape, target = describe(project.prepared(config.data.name), config.data)
+    network = build_model(config.model, input_shape=shape, n_outputs=task_for(config, target).n_outputs).eval()
     example = torch.zeros(1, *shape)
     times = []
     with torch.inference_mode():
@@ -277,6 +286,7 @@ def _check(composed: DictConfig, overrides: Sequence[str], *, request: Request) 
 
 def _identity(composed: DictConfig) -> dict[str, Any]:
     kept = without_inert(plain_config(composed))
+    kept = with_what_follows(kept)
     kept["objective"] = ObjectiveConfig.model_validate(kept["objective"]).model_dump()
     kept.pop("hydra", None)
-    return kept
+    return dict(kept)

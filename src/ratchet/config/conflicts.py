@@ -8,15 +8,18 @@ from typing import Any
 from ratchet.config import schema
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import MistakeError
+from ratchet.config.names import suggestion
 from ratchet.config.tree import value_at
+from ratchet.errors import ConfigError
 from ratchet.metrics import find_metric
+from ratchet.tasks.build import task_class, usual_task
 
 
 def refuse_conflicts(config: schema.Config, usual: Callable[[], dict[str, Any]] = dict) -> None:
     """Raises MistakeError for the first settings that exclude each other. `usual` has the values that conf/ gives."""
     _length(config)
     _data(config, usual)
-    for check in (_splits, _objective, _regularisation, _devices, _precision, _debugging):
+    for check in (_classes, _splits, _objective, _loss, _regularisation, _devices, _precision, _debugging):
         check(config)
 
 
@@ -30,6 +33,14 @@ def _length(config: schema.Config) -> None:
 
 def _data(config: schema.Config, usual: Callable[[], dict[str, Any]]) -> None:
     data = config.data
+    if data.table is not None:
+        return
+    if data.layout == "table" or data.shape is None:
+        raise MistakeError(
+            f"data.layout={data.layout} and data.shape={data.shape}: a table has no shape in its config, "
+            "and is data=table data.path=<file> data.target=<column>",
+            instead=[[assignment(key, value_at(usual(), key))] for key in ("data.shape", "data.layout")],
+        )
     dimensions = {"sequence": 2, "image": 3}
     if len(data.shape) != dimensions[data.layout]:
         wanted = "[channels, length]" if data.layout == "sequence" else "[channels, height, width]"
@@ -47,20 +58,55 @@ def _splits(config: schema.Config) -> None:
             f"data.prepare.validation and confirm take {sum(shares):.0%} of the data, none is left to train on",
             instead=[["data.prepare.validation=0.1", "data.prepare.confirm=0.1"]],
         )
-    if data.layout == "sequence" and config.augmentation.rotate:
+    if data.layout != "image" and config.augmentation.rotate:
         raise MistakeError(
-            "augmentation.rotate turns images; the data are sequences", instead=[["augmentation.rotate=0"]]
+            f"augmentation.rotate turns images; the data are {data.layout}s", instead=[["augmentation.rotate=0"]]
+        )
+
+
+def _classes(config: schema.Config) -> None:
+    kind, names = config.data.target_kind, config.data.classes
+    least = {"class": 2, "labels": 1, "number": 0}[kind]
+    if len(names) < least or (kind == "number" and names):
+        allowed = {"class": "at least two names", "labels": "at least one name", "number": "none, []"}[kind]
+        raise ConfigError(
+            f"data.classes={names}; allowed for data.target_kind={kind}: {allowed}; "
+            f"mend it in conf/data/{config.data.name}.yaml"
         )
 
 
 def _objective(config: schema.Config) -> None:
     metric = find_metric(config.objective.metric)
+    task = task_class(config.task.target or usual_task(config.data.target_kind))
+    if config.data.target_kind not in task.kinds:
+        raise MistakeError(
+            f"a {task.__name__.lower()} task learns a target of the kind {' or '.join(task.kinds)}, and that of "
+            f"{config.data.name} is of the kind {config.data.target_kind}",
+            instead=[["task=auto"]],
+        )
+    allowed = ["loss", *task.objectives]
+    if config.objective.metric.rpartition("/")[2] not in allowed:
+        raise MistakeError(
+            f"objective.metric={config.objective.metric} is not measured of a {task.__name__.lower()} task; "
+            f"allowed: {', '.join(f'validation/{name}' for name in allowed)}",
+            instead=[[f"objective.metric=validation/{task.objectives[0]}"]],
+        )
     if metric is not None and config.objective.direction != metric.direction:
         raise MistakeError(
             f"objective.direction={config.objective.direction} for {config.objective.metric}; "
             f"allowed: {metric.direction}",
             instead=[[f"objective.direction={metric.direction}"]],
             note=", or leave it out",
+        )
+
+
+def _loss(config: schema.Config) -> None:
+    unknown = [name for name in config.loss.arguments if config.loss.target is None]
+    if unknown:
+        known = [name for name in schema.LossConfig.model_fields if name != "target"]
+        raise ConfigError(
+            f"loss.{unknown[0]}: there is no such key; {suggestion(unknown[0], known)}; type: the same without it, or "
+            "name the loss that takes it: loss._target_=torch.nn.CrossEntropyLoss"
         )
 
 

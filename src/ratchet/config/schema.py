@@ -7,7 +7,7 @@ config fits into config.lock.yaml, run.json and a checkpoint alike.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +21,10 @@ from pydantic import (
 )
 
 from ratchet.config.environment import Reference, with_references
+from ratchet.config.tables import completed, is_table
 from ratchet.metrics import OBJECTIVES, find_metric
+from ratchet.tasks.base import TargetKind
+from ratchet.tasks.build import task_class, usual_task
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -107,6 +110,19 @@ Source = Annotated[
 ]
 
 
+class TableConfig(Section):
+    """A table's file, and how it is read. Null: it is found out."""
+
+    path: str  # of the file, relative to the project's root
+    target: Annotated[list[str], Field(min_length=1)]  # the column to predict; several are labels, of 0 and 1
+    ignore: list[str] = []  # columns that are left out
+    types: dict[str, Literal["number", "category", "date"]] = {}
+    separator: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    missing: list[str] = []  # texts that mean a gap, beside the usual ones
+
+
 class PrepareConfig(Section):
     """How raw examples become clean, split, normalised arrays."""
 
@@ -123,9 +139,13 @@ class DataConfig(Section):
     """conf/data: all there is to say of a data set."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)
-    layout: Literal["sequence", "image"]
-    shape: list[PositiveInt]  # one example: [channels, length] or [channels, height, width]
-    classes: Annotated[list[str], Field(min_length=2)]
+    table: TableConfig | None = None
+    layout: Literal["sequence", "image", "table"]
+    shape: (
+        list[PositiveInt] | None
+    )  # [channels, length] or [channels, height, width]; of a table null: prepare finds it
+    target_kind: Literal["class", "labels", "number"] = "class"  # of a class, of any number of labels, of a number
+    classes: list[str]  # the classes or labels; of a number none
     files: Annotated[list[RawFile], Field(min_length=1)]
     sources: Annotated[list[Source], Field(min_length=1)]  # tried in order
     reader: str  # dotted path of `reader(directory: Path) -> RawExamples`
@@ -230,13 +250,32 @@ class AugmentationConfig(Section):
     mixup: NonNegativeFloat = 0.0  # alpha of the Beta distribution of mixup
 
 
-class LossConfig(Section):
-    """Cross entropy and the penalties added to it."""
+class TaskConfig(Section):
+    """conf/task: what is learnt, a class by `_target_`, and the keyword arguments that it takes."""
 
+    model_config = ConfigDict(extra="allow")
+    target: str | None = Field(default=None, alias="_target_")  # null: the usual task of the data's kind of target
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the class."""
+        return dict(self.model_extra or {})
+
+
+class LossConfig(Section):
+    """conf/loss: a loss by `_target_` with its keyword arguments, and the penalties added to it."""
+
+    model_config = ConfigDict(extra="allow")
+    target: str | None = Field(default=None, alias="_target_")  # null: the usual loss of the task
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    class_weights: Literal["none", "balanced"] = "none"
+    class_weights: Literal["none", "balanced"] | list[PositiveFloat] = "none"  # one for each class or label
     l1: NonNegativeFloat = 0.0  # times the sum of absolute weights
     l2: NonNegativeFloat = 0.0  # times half the sum of squared weights
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the loss but for its weights of classes and its smoothing."""
+        return dict(self.model_extra or {})
 
 
 class EarlyStoppingConfig(Section):
@@ -314,12 +353,31 @@ class EvaluationConfig(Section):
     mistakes: NonNegativeInt = 16  # how many of the most confident mistakes are drawn
 
 
+def with_what_follows(given: Any) -> Any:
+    """A plain config whose null task is the usual one of the data's target, and whose null objective the task's."""
+    if not isinstance(given, dict) or not isinstance(data := given.get("data"), dict):
+        return given
+    if is_table(data):
+        data = completed(data)
+        given = {**given, "data": data}
+    task = given.get("task") or {}
+    kind = data.get("target_kind", "class")
+    if not isinstance(task, dict) or kind not in get_args(TargetKind):
+        return given
+    path = task.get("_target_") or usual_task(kind)
+    objective = given.get("objective")
+    if isinstance(objective, dict) and objective.get("metric", "") is None and isinstance(path, str):
+        objective = {**objective, "metric": f"validation/{task_class(path).objectives[0]}"}
+    return {**given, "task": {**task, "_target_": path}, "objective": objective}
+
+
 class Config(Section):
     """Everything a run is asked to do."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     objective: ObjectiveConfig
     data: DataConfig
+    task: TaskConfig = TaskConfig()
     model: ModelConfig
     optimizer: OptimizerConfig
     scheduler: SchedulerConfig
@@ -329,6 +387,11 @@ class Config(Section):
     logger: LoggerConfig
     evaluation: EvaluationConfig
     _references: tuple[Reference, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_follows_from_the_data(cls, given: Any) -> Any:
+        return with_what_follows(given)
 
     def plain(self) -> dict[str, Any]:
         """The config as dicts, lists and scalars, keys as in conf/; texts from the environment as references."""

@@ -15,6 +15,7 @@ from ratchet.config.schema import DataConfig
 from ratchet.data.cleaning import Finding
 from ratchet.data.normalisation import Normalisation
 from ratchet.data.splitting import SplitName
+from ratchet.tasks.base import Target, TargetKind
 
 
 class _Count(BaseModel):
@@ -30,14 +31,22 @@ class _Counts(BaseModel):
     test: _Count
 
 
+class _Target(BaseModel):
+    kind: TargetKind
+    names: list[str]
+    mean: float
+    std: float
+
+
 class Card(BaseModel):
     """What is read again of a card.json; the rest is kept as it is."""
 
     model_config = ConfigDict(extra="allow")
     name: str
-    layout: Literal["sequence", "image"]
+    layout: Literal["sequence", "image", "table"]
     shape: list[PositiveInt]
     classes: list[str]
+    target: _Target | None = None  # cards of older versions are of classes
     data_hash: str
     config: dict[str, Any]
     counts: _Counts
@@ -65,6 +74,13 @@ class ValueSummary:
         self.lowest = min(self.lowest, float(wide.min()))
         self.highest = max(self.highest, float(wide.max()))
 
+    @classmethod
+    def of(cls, values: np.ndarray) -> ValueSummary:
+        """That of all the values at once."""
+        summary = cls()
+        summary.add(values)
+        return summary
+
     def as_dict(self) -> dict[str, float]:
         """min, max, mean and standard deviation to six digits of the largest: more hangs on the processor."""
         std = (self.squares / self.count) ** 0.5
@@ -79,7 +95,8 @@ def make_card(
     *,
     n_raw: int,
     findings: Sequence[Finding],
-    labels: Mapping[SplitName, np.ndarray],
+    target: Target,
+    targets: Mapping[SplitName, np.ndarray],
     before: ValueSummary,
     after: Mapping[SplitName, ValueSummary],
     shape: Sequence[int],
@@ -89,7 +106,7 @@ def make_card(
 ) -> dict[str, Any]:
     """The card as plain scalars, lists and dicts. It hangs on data and config alone: no dates, no paths.
 
-    labels: the class indices of each split. hashes: sha256 of each split's arrays.
+    targets: those of each split. hashes: sha256 of each split's arrays.
     before, after: the values of the training split before
     normalisation, and of each split after it.
     """
@@ -98,7 +115,8 @@ def make_card(
         "layout": config.layout,
         "shape": list(shape),
         "classes": list(config.classes),
-        "counts": {name: _counts(y, config.classes) for name, y in labels.items()},
+        "target": target.as_json(),
+        "counts": {name: _counts(y, target) for name, y in targets.items()},
         "raw_examples": n_raw,
         "findings": [asdict(finding) for finding in findings],
         "values": {
@@ -132,6 +150,8 @@ def plain(config: DataConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", by_alias=True, exclude={"sources"})
 
 
-def _counts(y: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    per_class = np.bincount(y, minlength=len(classes)).tolist()
-    return {"total": len(y), "per_class": dict(zip(classes, per_class, strict=True))}
+def _counts(y: np.ndarray, target: Target) -> dict[str, Any]:
+    if target.kind == "number":
+        return {"total": len(y), "target": ValueSummary.of(y).as_dict()}
+    counts = np.bincount(y, minlength=len(target.names)) if target.kind == "class" else y.sum(axis=0).astype(int)
+    return {"total": len(y), "per_class": dict(zip(target.names, counts.tolist(), strict=True))}

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ratchet.config.schema import DataConfig
-from ratchet.data.duplicates import digest_rows, find_duplicates
+from ratchet.data.duplicates import both, digest_rows, find_duplicates
 from ratchet.data.examples import RawExamples
-from ratchet.data.requirements import class_indices, has_shape, is_finite, stack
+from ratchet.data.requirements import has_shape, is_finite, stack
+from ratchet.data.targets import read_targets
 from ratchet.errors import DataError
 
 _SHOWN = 10
@@ -32,7 +33,7 @@ class CleanExamples:
     """Examples that can be learnt from: finite, of one shape, with a label that the config knows."""
 
     x: np.ndarray  # (n, *shape), float32 or a small integer type
-    y: np.ndarray  # (n,) int64, 0 to n_classes - 1
+    y: np.ndarray  # (n,) int64, 0 to n_classes - 1; or what else targets.py makes of the target
     published_test: np.ndarray | None  # (n,) bool
     digests: np.ndarray  # (n,) a fingerprint of every x: equal where and only where x is equal
     findings: tuple[Finding, ...]
@@ -48,21 +49,24 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
     published = raw.published_test if config.prepare.test == "published" else None
     test = np.zeros(len(raw.y), bool) if published is None else np.asarray(published, bool)
     labels = np.asarray(raw.y)
-    y = class_indices(labels, config.classes)
+    y, known, otherwise = read_targets(labels, config)
 
     sieve = _Sieve(np.arange(len(y)), raw.place)
-    misfit = ~has_shape(raw.x, tuple(config.shape))
-    sieve.take_out(misfit, "wrong_shape", f"not of the shape {config.shape}", show=lambda i: np.shape(raw.x[i]))
-    unknown = y[sieve.left] < 0
-    classes = f"not one of the {len(config.classes)} classes"
-    sieve.take_out(unknown, "unknown_label", classes, show=lambda i: repr(labels[i].item()))
-    x = stack(raw.x, sieve.left, tuple(config.shape))
-    wrong = ~is_finite(x)
-    values = dict(zip(sieve.left[wrong][:1].tolist(), x[wrong][:1], strict=True))
-    show = lambda i: values[i][~np.isfinite(values[i])][0]  # noqa: E731 - as the two above
-    x = _only(x, sieve.take_out(wrong, "not_finite", "NaN, infinity, or too large for float32", show=show))
+    shape = tuple(np.shape(raw.x)[1:]) if config.shape is None else tuple(config.shape)
+    misfit = ~has_shape(raw.x, shape)
+    sieve.take_out(misfit, "wrong_shape", f"not of the shape {list(shape)}", show=lambda i: np.shape(raw.x[i]))
+    unknown = ~known[sieve.left]
+    sieve.take_out(unknown, "unknown_label", otherwise, show=lambda i: repr(labels[i].tolist()))
+    x = stack(raw.x, sieve.left, shape)
+    if raw.table is None:  # a table's gaps are filled by what the training split says
+        wrong = ~is_finite(x)
+        values = dict(zip(sieve.left[wrong][:1].tolist(), x[wrong][:1], strict=True))
+        show = lambda i: values[i][~np.isfinite(values[i])][0]  # noqa: E731 - as the two above
+        x = _only(x, sieve.take_out(wrong, "not_finite", "NaN, infinity, or too large for float32", show=show))
     digests = digest_rows(x)
-    kept = _take_out_duplicates(sieve, digests, y, test, drop=config.prepare.duplicates == "drop")
+    kept = _take_out_duplicates(
+        sieve, digests, y, test, drop=config.prepare.duplicates == "drop", one_answer=config.target_kind == "class"
+    )
     if not kept.any():
         raise DataError(_nothing_left(sieve.findings, config))
     left = sieve.left
@@ -106,10 +110,16 @@ def _only(x: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
 
 def _take_out_duplicates(
-    sieve: _Sieve, digests: np.ndarray, y: np.ndarray, test: np.ndarray, *, drop: bool
+    sieve: _Sieve, digests: np.ndarray, y: np.ndarray, test: np.ndarray, *, drop: bool, one_answer: bool
 ) -> np.ndarray:
-    """Which examples stay: bool, one for each that was left."""
-    found = find_duplicates(digests, y[sieve.left], test=test[sieve.left])
+    """Which examples stay: bool, one for each that was left.
+
+    one_answer: whether the same input with another target is a contradiction, as of classes; of numbers it is not.
+    """
+    targets = y[sieve.left]
+    if not one_answer:
+        digests, targets = both(digests, targets), np.zeros(len(targets), np.int64)
+    found = find_duplicates(digests, targets, test=test[sieve.left])
     kept = "" if drop else "; kept, as duplicates=keep asks"
     in_test = "repeated within the published test split; kept as published"
     sieve.note(found.repeated_in_test, "duplicate_in_test", in_test, removed=False)

@@ -16,6 +16,12 @@ def digest_rows(x: np.ndarray) -> np.ndarray:
     return np.frombuffer(digests, f"V{DIGEST_BYTES}")
 
 
+def both(digests: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(n,) of 16 opaque bytes: a fingerprint of each example's values and its target."""
+    joined = np.concatenate([digests.view(np.uint8).reshape(len(y), -1), y.reshape(len(y), -1).view(np.uint8)], axis=1)
+    return digest_rows(joined)
+
+
 @dataclass(frozen=True)
 class Duplicates:
     """Four masks over the examples, each (n,) bool; no example is in two of them."""

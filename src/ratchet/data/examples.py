@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ratchet.errors import DataError
+from ratchet.tables.columns import Coded
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class RawExamples:
     """Every example of a data set, uncleaned.
 
     x: an array (n, *shape) of numbers, or a list of n arrays where examples may differ in shape.
-    y: (n,) class indices from 0, or class names as strings.
+    y: (n,) class indices from 0, or class names as strings; (n,) numbers; or (n, labels) of 0 and 1.
     published_test: (n,) bool, True for the examples that the makers of the data set set aside as the test
     split; None where they did not.
     place: where an example stands in the raw files, in words for a person, with what of it is no number; None where
@@ -28,6 +29,7 @@ class RawExamples:
     y: np.ndarray
     published_test: np.ndarray | None = None
     place: Callable[[int], str] | None = None
+    table: Coded | None = None  # what x holds, where it is a table's codes
 
     def __post_init__(self) -> None:
         counts = {"x": len(self.x), "y": len(self.y)}

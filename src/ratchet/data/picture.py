@@ -21,12 +21,18 @@ _BINS = 60
 
 
 def draw_card(
-    path: Path, card: Mapping[str, Any], *, x: np.ndarray, y: np.ndarray, values: Mapping[str, np.ndarray]
+    path: Path,
+    card: Mapping[str, Any],
+    *,
+    x: np.ndarray,
+    y: np.ndarray,
+    values: Mapping[str, np.ndarray],
+    targets: Mapping[str, np.ndarray],
 ) -> None:
     """Draw the card to the PNG file `path`; the same card and examples give the same bytes.
 
     x, y: some training examples of each class, before normalisation (no other split is shown: a look at the
-    test split is a reading of it). values: some normalised values of every split.
+    test split is a reading of it). values: some normalised values of every split; targets: the targets of each.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -39,7 +45,10 @@ def draw_card(
         figure.suptitle(_title(card), x=0.012, ha="left", fontsize=13, fontweight="bold")
         left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1, 1.05], wspace=0.03)[0]
         top, bottom = left.subfigures(2, 1, height_ratios=[1.25, 1])
-        _draw_balance(top.subplots(), card)
+        if card["target"]["kind"] == "number":
+            _draw_numbers(top.subplots(), card, targets)
+        else:
+            _draw_balance(top.subplots(), card)
         histogram, findings = bottom.subplots(1, 2, width_ratios=[1.35, 1])
         _draw_values(histogram, values)
         _draw_findings(findings, card)
@@ -70,8 +79,9 @@ def _style() -> dict[str, Any]:
 def _title(card: Mapping[str, Any]) -> str:
     total = sum(counts["total"] for counts in card["counts"].values())
     shape = " × ".join(str(length) for length in card["shape"])
-    kind = {"sequence": "sequences", "image": "images"}[card["layout"]]
-    return f"{card['name']}:  {total:,} {kind} of {shape},  {len(card['classes'])} classes"
+    kind = {"sequence": "sequences", "image": "images", "table": "rows"}[card["layout"]]
+    what = {"class": f"{len(card['classes'])} classes", "labels": f"{len(card['classes'])} labels"}
+    return f"{card['name']}:  {total:,} {kind} of {shape},  {what.get(card['target']['kind'], 'a number')}"
 
 
 def _draw_balance(axes: Axes, card: Mapping[str, Any]) -> None:
@@ -94,6 +104,19 @@ def _draw_balance(axes: Axes, card: Mapping[str, Any]) -> None:
     axes.tick_params(axis="y", length=0)
     for row, total in enumerate(left):
         axes.text(total, row, f" {total:,.0f}", va="center", color=_FAINT, fontsize=7.5)
+
+
+def _draw_numbers(axes: Axes, card: Mapping[str, Any], targets: Mapping[str, np.ndarray]) -> None:
+    """The distribution of the target in each split: they should lie on one another."""
+    edges = np.histogram_bin_edges(targets["train"], min(_BINS, 10 + len(targets["train"]) // 20))
+    for name, part in targets.items():
+        share = np.histogram(np.clip(part, edges[0], edges[-1]), edges)[0] / max(1, len(part))
+        label = f"{name} {card['counts'][name]['total']:,}"
+        fill = name == "train"
+        axes.stairs(share, edges, color=_COLOURS[name], fill=fill, alpha=0.35 if fill else 1.0, baseline=0, label=label)
+    axes.set_title("The target in each split", pad=24)
+    axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(-0.01, 1.0), frameon=False, borderpad=0, handlelength=1)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
 
 
 def _draw_values(axes: Axes, values: Mapping[str, np.ndarray]) -> None:
@@ -137,8 +160,14 @@ def _draw_findings(axes: Axes, card: Mapping[str, Any]) -> None:
 
 def _draw_examples(axes: Axes, card: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> None:
     """A row of cells, each one unit wide and high, for each class."""
-    classes = card["classes"][:_CLASSES_SHOWN]
-    more = f" (the first {len(classes)} of {len(card['classes'])} classes)" if classes != card["classes"] else ""
+    if card["layout"] == "table":
+        axes.set_axis_off()
+        return
+    if card["target"]["kind"] != "class":
+        y = np.zeros(len(x), np.int64)
+    names = card["classes"] if card["target"]["kind"] == "class" else [""]
+    classes = names[:_CLASSES_SHOWN]
+    more = f" (the first {len(classes)} of {len(names)} classes)" if classes != names else ""
     axes.set_title(f"Training examples, before normalisation{more}")
     draw = _draw_sequence if card["layout"] == "sequence" else _draw_image
     for row in range(len(classes)):

@@ -21,18 +21,22 @@ from ratchet.data.picture import EXAMPLES_SHOWN, draw_card
 from ratchet.data.readers import read
 from ratchet.data.splitting import SPLITS, SplitName, split
 from ratchet.data.staging import one_process_at_a_time, replace_directory, scratch_beside, storage_errors
+from ratchet.data.targets import describe_target
 from ratchet.project import Project
+from ratchet.tables import TableTransform
 
+TRANSFORM = "transform.json"  # what turns a row of a table into model input, beside the card's normalisation
 _ROWS = 4096  # written at a time: a float32 copy of everything is never held
 
 
 def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
     """Write data/prepared/<name>/ and return the data card.
 
-    The directory holds {train,validation,confirm,test}/{x,y}.npy (x float32 (n, *shape), y int64 (n,)),
-    card.json and card.png. The same raw files and config give the same bytes. What was there stays until all
-    is written, and is then replaced by a rename; another process that prepares or fetches the same waits. Raises
-    DataError for raw data that is missing, damaged or unfit, and for a disk that is full or not writable.
+    The directory holds {train,validation,confirm,test}/{x,y}.npy (x float32 (n, *shape); y int64 (n,) for classes,
+    float32 (n, labels) of 0 and 1 for labels, float32 (n,) for numbers), card.json and card.png. The same raw files
+    and config give the same bytes. What was there stays until all is written, and is then replaced by a rename;
+    another process that prepares or fetches the same waits. Raises DataError for raw data that is missing, damaged or
+    unfit, and for a disk that is full or not writable.
     """
     target = project.prepared(config.name)
     raw_directory = verify_raw(config, project=project)
@@ -50,12 +54,18 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
 
 def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> dict[str, Any]:
     raw = read(config, directory=raw_directory)
-    n_raw = len(raw.y)
+    n_raw, table = len(raw.y), raw.table
     examples = clean(raw, config=config)
     del raw  # it may be as large as everything else together
     splits = split(examples, config=config)
-    x, constants = without_constants(examples.x, splits["train"], config=config)
+    x = examples.x
+    if table is not None:
+        transform = TableTransform.fit(table.columns, x[splits["train"]])
+        (directory / TRANSFORM).write_text(json.dumps(transform.as_json(), ensure_ascii=False), encoding="utf-8")
+        x = transform.apply(x)
+    x, constants = without_constants(x, splits["train"], config=config)
     normalisation = fit(x, splits["train"], kind=config.prepare.normalise)
+    target = describe_target(examples.y[splits["train"]], config=config)
     before = ValueSummary()
     for rows in _pieces(splits["train"]):
         before.add(x[rows])
@@ -64,7 +74,8 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
         config,
         n_raw=n_raw,
         findings=(*examples.findings, constants),
-        labels={name: examples.y[positions] for name, positions in splits.items()},
+        target=target,
+        targets={name: examples.y[positions] for name, positions in splits.items()},
         before=before,
         after=after,
         shape=x.shape[1:],
@@ -72,6 +83,8 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
         data_hash=data_hash,
         hashes=hashes,
     )
+    if table is not None:
+        card |= {"features": transform.features, "left_out": list(table.notes)}
     text = json.dumps(card, indent=2, ensure_ascii=False)
     (directory / "card.json").write_text(f"{text}\n", encoding="utf-8")
     _draw(directory, card, x, examples.y, splits)
@@ -86,12 +99,16 @@ def _draw(
     splits: Mapping[SplitName, np.ndarray],
 ) -> None:
     train = splits["train"]
-    shown = np.concatenate([train[y[train] == label][:EXAMPLES_SHOWN] for label in range(y.max() + 1)])
+    if y.dtype.kind == "i":
+        shown = np.concatenate([train[y[train] == label][:EXAMPLES_SHOWN] for label in range(y.max() + 1)])
+    else:
+        shown = train[:EXAMPLES_SHOWN]
     values: dict[str, np.ndarray] = {}
     for name in SPLITS:
         written = np.load(directory / name / "x.npy", mmap_mode="r")
         values[name] = written[:: -(-len(written) // _ROWS)]  # evenly: raw data may be sorted by class
-    draw_card(directory / "card.png", card, x=x[shown], y=y[shown], values=values)
+    targets = {str(name): y[positions] for name, positions in splits.items()}
+    draw_card(directory / "card.png", card, x=x[shown], y=y[shown], values=values, targets=targets)
 
 
 def _write_splits(
@@ -111,7 +128,9 @@ def _write_splits(
         pieces = _normalised(x, positions, normalisation, summary=after[name])
         shape = (len(positions), *x.shape[1:])
         write_array(folder / "x.npy", pieces=pieces, shape=shape, dtype="<f4", digest=digest)
-        write_array(folder / "y.npy", pieces=[y[positions]], shape=shape[:1], dtype="<i8", digest=digest)
+        dtype = "<i8" if y.dtype.kind == "i" else "<f4"
+        write_array(folder / "y.npy", pieces=[y[positions]], shape=(len(positions), *y.shape[1:]), dtype=dtype,
+                    digest=digest)  # fmt: skip
         hashes[str(name)] = own.hexdigest()
     return after, whole.hexdigest(), hashes
 

@@ -18,6 +18,7 @@ from ratchet.config.schema import DataConfig
 from ratchet.data.card import Card, plain
 from ratchet.errors import DataError, FileError, SplitGuardError
 from ratchet.files import open_regular, read_json, read_json_as, write_atomically
+from ratchet.tasks.base import Target
 
 HASHED_EACH_TIME = (
     2**24
@@ -37,7 +38,7 @@ class Split(NamedTuple):
     """Examples of one split, memory-mapped and read-only."""
 
     x: np.memmap  # float32 (n, *shape), normalised
-    y: np.memmap  # int64 (n,)
+    y: np.memmap  # int64 (n,) classes; float32 (n, labels) of 0 and 1; float32 (n,) numbers
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,13 @@ class PreparedData:
         return tuple(self.card["classes"])
 
     @property
-    def layout(self) -> Literal["sequence", "image"]:
+    def target(self) -> Target:
+        """What is to be predicted."""
+        described = self.card.get("target")  # cards of older versions are of classes
+        return Target.from_json(described) if described else Target("class", self.classes)
+
+    @property
+    def layout(self) -> Literal["sequence", "image", "table"]:
         """What an example is."""
         return self.card["layout"]  # type: ignore[no-any-return]
 
@@ -102,7 +109,7 @@ class PreparedData:
         hashes = self.card.get("hashes") or {}  # cards of older versions have none, and are taken at their word
         for split in READABLE[self.reader]:
             y = self._load(split).y
-            if len(y) and not 0 <= y.min() <= y.max() < len(self.classes):
+            if self.target.kind == "class" and len(y) and not 0 <= y.min() <= y.max() < len(self.classes):
                 raise DataError(
                     f"{self.directory / split / 'y.npy'} holds labels from {y.min()} to {y.max()}, but its card names "
                     f"{len(self.classes)} classes; {_type_again(self.card['name'])}"
@@ -131,11 +138,24 @@ class PreparedData:
 
     def _load(self, name: str) -> Split:
         n = self.card["counts"][name]["total"]
-        folder = self.directory / name
+        folder, target = self.directory / name, self.target
+        dtype = "int64" if target.kind == "class" else "float32"
+        each = (len(target.names),) if target.kind == "labels" else ()
         return Split(
             _map(folder / "x.npy", shape=(n, *self.shape), dtype="float32", dataset=self.card["name"]),
-            _map(folder / "y.npy", shape=(n,), dtype="int64", dataset=self.card["name"]),
+            _map(folder / "y.npy", shape=(n, *each), dtype=dtype, dataset=self.card["name"]),
         )
+
+
+def describe(directory: Path, config: DataConfig) -> tuple[tuple[int, ...], Target]:
+    """The shape of an example and the target: as prepare found them, else as the config says.
+
+    Raises DataError where the config leaves them to prepare, and nothing is prepared.
+    """
+    if (directory / "card.json").is_file() or config.shape is None:
+        data = PreparedData(directory, "train", _read_card(directory, name=config.name))
+        return data.shape, data.target
+    return tuple(config.shape), Target(config.target_kind, tuple(config.classes) or (config.name,))
 
 
 def _hash_of(files: Sequence[Path]) -> str:

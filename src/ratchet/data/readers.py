@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ratchet.config.schema import DataConfig
+from ratchet.data import table_file
 from ratchet.data.dotted import import_function
 from ratchet.data.examples import RawExamples
 from ratchet.errors import ConfigError, DataError
@@ -34,6 +35,8 @@ def read(config: DataConfig, *, directory: Path) -> RawExamples:
 
     Raises ConfigError where there is no such reader, DataError where it cannot read what is there.
     """
+    if config.table is not None:
+        return table_file.read(directory, config)
     try:
         reader: Reader = import_function(config.reader, setting="data.reader")
         return _checked(reader(directory), config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ratchet.config.schema import DataConfig
 from ratchet.data.cleaning import CleanExamples
+from ratchet.data.targets import strata
 from ratchet.errors import DataError
 
 SplitName = Literal["train", "validation", "confirm", "test"]
@@ -25,6 +27,8 @@ def split(clean: CleanExamples, *, config: DataConfig) -> dict[SplitName, np.nda
     """
     settings = config.prepare
     rest = np.arange(len(clean.y))
+    of, names = strata(clean.y, config=config)
+    groups = _Strata(of, names)
     splits: dict[SplitName, np.ndarray] = {}
     if settings.test == "published":
         if clean.published_test is None or not clean.published_test.any():
@@ -33,18 +37,30 @@ def split(clean: CleanExamples, *, config: DataConfig) -> dict[SplitName, np.nda
                 "a share or a count does; type: data.prepare.test=0.2"
             )
         splits["test"], rest = rest[clean.published_test], rest[~clean.published_test]
-    _check_classes(clean.y[rest], config, n_splits=3 if "test" in splits else 4)
+    _check_strata(groups.counts(rest), names, config, n_splits=3 if "test" in splits else 4)
     if settings.test != "published":
-        splits["test"], rest = _carve(rest, clean, config, name="test", size=_size(settings.test, len(rest)))
+        splits["test"], rest = _carve(rest, clean, groups, config, name="test", size=_size(settings.test, len(rest)))
     # Confirm before validation: another size of validation leaves the examples of confirm as they were.
     sizes = {
         "confirm": _size(settings.confirm, len(rest)),
         "validation": _size(settings.validation, len(rest)),
     }
-    splits["confirm"], rest = _carve(rest, clean, config, name="confirm", size=sizes["confirm"])
-    splits["validation"], rest = _carve(rest, clean, config, name="validation", size=sizes["validation"])
+    splits["confirm"], rest = _carve(rest, clean, groups, config, name="confirm", size=sizes["confirm"])
+    splits["validation"], rest = _carve(rest, clean, groups, config, name="validation", size=sizes["validation"])
     splits["train"] = rest
     return {name: splits[name] for name in SPLITS}
+
+
+@dataclass(frozen=True)
+class _Strata:
+    """Groups of examples of which every split gets its share."""
+
+    of: np.ndarray  # (n,) int64, the group of each example
+    names: Sequence[str]
+
+    def counts(self, positions: np.ndarray) -> np.ndarray:
+        """How many of each are at the positions."""
+        return np.bincount(self.of[positions], minlength=len(self.names))
 
 
 def _size(amount: float, of: int) -> int:
@@ -52,23 +68,23 @@ def _size(amount: float, of: int) -> int:
     return amount if isinstance(amount, int) else round(amount * of)
 
 
-def _check_classes(y: np.ndarray, config: DataConfig, *, n_splits: int) -> None:
-    counts = np.bincount(y, minlength=len(config.classes))
+def _check_strata(counts: np.ndarray, names: Sequence[str], config: DataConfig, *, n_splits: int) -> None:
     rarest = int(counts.argmin())
     if counts[rarest] < n_splits:
+        what = "class" if config.target_kind == "class" else "the target's"
         raise DataError(
-            f"class {config.classes[rarest]} of {config.name} has {counts[rarest]} examples to split, and "
+            f"{what} {names[rarest]} of {config.name} has {counts[rarest]} examples to split, and "
             f"each of {n_splits} splits needs one; add some, or take it out in conf/data/{config.name}.yaml"
         )
 
 
 def _carve(
-    rest: np.ndarray, clean: CleanExamples, config: DataConfig, *, name: SplitName, size: int
+    rest: np.ndarray, clean: CleanExamples, groups: _Strata, config: DataConfig, *, name: SplitName, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(the positions that go to the split, the positions that stay), both ascending."""
-    y = clean.y[rest]
+    y = groups.of[rest]
     later = {"test": 3, "confirm": 2, "validation": 1, "train": 0}[name]  # splits that still need an example
-    counts = np.bincount(y, minlength=len(config.classes))
+    counts = groups.counts(rest)
     least, most = len(counts), len(rest) - later * len(counts)
     if not least <= size <= most:
         raise DataError(

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from ratchet.config.schema import EvaluationConfig
-from ratchet.evaluation.bootstrap import Bootstrap, bootstrap_means, bootstrap_metrics
-from ratchet.evaluation.metrics import ClassMetrics, headline, per_class
-from ratchet.evaluation.predictions import Predictions
+from ratchet.evaluation.bootstrap import Bootstrap, bootstrap_metrics
 from ratchet.evaluation.report import Evaluation
 from ratchet.evaluation.verdict import SplitScore, judge, optimistic
-from ratchet.metrics import METRICS
+from ratchet.tasks import Predictions
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -22,7 +19,6 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 def assess(
     predictions: Mapping[SplitName, Predictions],
     *,
-    classes: Sequence[str],
     config: EvaluationConfig,
     seed: int,
     trained_on_validation: bool = False,
@@ -34,38 +30,30 @@ def assess(
     """
     bootstrap = Bootstrap(resamples=config.bootstrap, confidence=config.confidence, seed=seed)
     test = predictions["test"]
-    by_class = per_class(test, classes=classes)
     scores = {name: score(name, predictions[name], bootstrap=bootstrap) for name in SPLITS}
-    bins = config.calibration_bins
+    parts = test.parts()
     return Evaluation(
-        metrics=headline(test, by_class, calibration_bins=bins),
-        intervals=bootstrap_metrics(test, n_classes=len(classes), calibration_bins=bins, bootstrap=bootstrap),
+        metrics=test.metrics(),
+        intervals=bootstrap_metrics(test, test.headline, bootstrap=bootstrap),
         confidence=config.confidence,
-        classes=by_class,
+        classes=parts,
         splits=list(scores.values()),
         verdict=judge(train=scores["train"], test=scores["test"]),
-        notes=[*notes, *_notes(by_class, scores, bootstrap, trained_on_validation=trained_on_validation)],
+        notes=[*notes, *_notes(parts, scores, bootstrap, trained_on_validation=trained_on_validation)],
     )
 
 
 def score(name: SplitName, predictions: Predictions, *, bootstrap: Bootstrap) -> SplitScore:
-    """Accuracy and log loss of one split."""
-    values = np.stack([predictions.correct.astype(np.float64), predictions.losses])
-    accuracy_interval, log_loss_interval = bootstrap_means(values, bootstrap=bootstrap)
-    n = len(predictions.labels)
-    accuracy_interval = bootstrap.widened(accuracy_interval, n=n, within=METRICS["accuracy"].range)
+    """The metrics of one split that are shown of each. One that is not defined there counts as not a number."""
+    found = predictions.metrics(predictions.shown)
+    values = {each: math.nan if (value := found[each]) is None else value for each in predictions.shown}
     return SplitScore(
-        split=name,
-        examples=n,
-        accuracy=float(values[0].mean()),
-        accuracy_interval=accuracy_interval,
-        log_loss=float(values[1].mean()),
-        log_loss_interval=log_loss_interval,
+        name, len(predictions), values, bootstrap_metrics(predictions, predictions.shown, bootstrap=bootstrap)
     )
 
 
 def _notes(
-    by_class: list[ClassMetrics],
+    parts: list[dict[str, Any]],
     scores: Mapping[SplitName, SplitScore],
     bootstrap: Bootstrap,
     *,
@@ -73,12 +61,13 @@ def _notes(
 ) -> list[str]:
     notes = []
     test = scores["test"]
-    absent = [one.name for one in by_class if not one.support]
+    absent = [one["name"] for one in parts if not one["support"]]
     if absent:
         notes.append(f"no test example of class {', '.join(absent)}: left out of the averages over classes")
     if not bootstrap.resamples:
         notes.append("no intervals (evaluation.bootstrap=0): the verdict rests on plain differences")
     elif optimistic(validation=scores["validation"], test=test):
         reason = "it was trained on" if trained_on_validation else "choices fitted it"
-        notes.append(f"validation accuracy is above test accuracy by more than chance: {reason}")
+        metric = next(iter(test.metrics)).replace("_", " ")
+        notes.append(f"validation {metric} is above test {metric} by more than chance: {reason}")
     return notes

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from ratchet.evaluation.metrics import HEADLINE
-from ratchet.evaluation.predictions import Predictions
-from ratchet.evaluation.weighted import WeightedMetrics
 from ratchet.evidence.intervals import interval_at_an_end
-from ratchet.metrics import METRICS, Range
+from ratchet.metrics import Range, range_of
+from ratchet.tasks import Predictions
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -62,40 +59,16 @@ class Bootstrap:
         return interval_at_an_end(end, n=n, within=within, alpha=1 - self.confidence)
 
 
-def bootstrap_means(values: Floats, *, bootstrap: Bootstrap) -> list[Interval | None]:
-    """The intervals of the means of m per-example values (m, n), such as hits and losses."""
-    # Sparse, because numpy's own product gives other last digits with another number of BLAS threads.
-    rows = sparse.csr_array(values)
-    chunks = [rows @ weights / values.shape[1] for weights in bootstrap.weights(values.shape[1])]
-    return [
-        bootstrap.interval(np.concatenate([c[row] for c in chunks])) if chunks else None for row in range(len(values))
-    ]
-
-
 def bootstrap_metrics(
-    predictions: Predictions, *, n_classes: int, calibration_bins: int, bootstrap: Bootstrap
+    predictions: Predictions, names: Collection[str], *, bootstrap: Bootstrap
 ) -> dict[str, Interval | None]:
-    """The interval of every headline metric, all from the same resamples."""
-    metrics = WeightedMetrics(predictions, n_classes=n_classes, calibration_bins=calibration_bins)
-    chunks = [metrics(weights) for weights in bootstrap.weights(len(predictions.labels))]
+    """The interval of every metric named, all from the same resamples; None for those that cannot be had."""
+    measure = predictions.resampled(names)
+    chunks = [measure(weights) for weights in bootstrap.weights(len(predictions))]
     if not chunks:
-        return dict.fromkeys(HEADLINE)
-    drawn = {name: bootstrap.interval(np.concatenate([chunk[name] for chunk in chunks])) for name in HEADLINE}
+        return dict.fromkeys(names)
+    drawn = {name: bootstrap.interval(np.concatenate([chunk[name] for chunk in chunks])) for name in names}
     return {
-        name: bootstrap.widened(interval, n=_effective_examples(name, predictions.labels), within=METRICS[name].range)
+        name: bootstrap.widened(interval, n=predictions.effective_examples(name), within=range_of(name))
         for name, interval in drawn.items()
     }
-
-
-def _effective_examples(name: str, labels: NDArray[np.int64]) -> float:
-    """How many examples a metric is as certain as: a macro mean over K classes of n_k examples as K^2 / sum(1 / n_k).
-
-    That is the number of which a plain share has the same variance. A class's AUROC rests on the smaller side.
-    """
-    counts = np.bincount(labels)
-    counts = counts[counts > 0]
-    if name in {"accuracy", "calibration_error"}:
-        return float(len(labels))
-    if name == "auroc":
-        counts = np.maximum(np.minimum(counts, len(labels) - counts), 1)
-    return float(len(counts) ** 2 / (1 / counts).sum())

@@ -17,13 +17,15 @@ from ratchet.errors import DataError, RatchetError
 from ratchet.evaluation.assessment import SPLITS, assess
 from ratchet.evaluation.mistakes import draw_mistakes
 from ratchet.evaluation.page import write_page
-from ratchet.evaluation.plots import write_confusion, write_learning_curves, write_reliability
-from ratchet.evaluation.predictions import Predictions, predict, write_predictions
+from ratchet.evaluation.plots import write_learning_curves, write_table
+from ratchet.evaluation.predictions import predict_splits, write_predictions
 from ratchet.evaluation.report import Evaluation, render
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
+from ratchet.tasks import Predictions, Task
 from ratchet.training.checkpoint import load_model
+from ratchet.training.tasks import task_for
 
 __all__ = ["Evaluation", "evaluate", "render"]
 
@@ -45,12 +47,12 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
     model, run_config = load_model(run)
     prepare_if_missing(run_config.data, project=project)
     data = PreparedData.open(project.prepared(run_config.data.name), reader="evaluate", config=run_config.data)
+    task = task_for(run_config.model_copy(update={"evaluation": config}), data.target)
     _require_same_data(record, data, run=run)
     with _threads(run_config.trainer.threads):
-        predictions = {name: predict(model, data.split(name)) for name in SPLITS}
+        predictions = predict_splits(model, task, {name: data.split(name) for name in SPLITS})
         evaluation = assess(
             predictions,
-            classes=data.classes,
             config=config,
             seed=run_config.seed,
             trained_on_validation=run_config.trainer.train_on == "train+validation",
@@ -58,8 +60,8 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
         )
     with storage_errors(output, command="the same command again"), scratch_beside(output) as scratch:
         (scratch / METRICS).write_text(evaluation.as_json(), encoding="utf-8")
-        write_predictions(predictions["test"], scratch / "predictions.csv", classes=data.classes)
-        _plot(predictions["test"], scratch / "plots", run=run, project=project, data=data, config=config)
+        write_predictions(predictions["test"], scratch / "predictions.csv")
+        _plot(predictions["test"], task, scratch / "plots", run=run, project=project, data=data, config=config)
         files = sorted(path.relative_to(scratch) for path in scratch.rglob("*") if path.is_file())
         replace_directory(scratch, output)
     return replace(evaluation, files=[output / path for path in files])
@@ -67,6 +69,7 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
 
 def _plot(
     test: Predictions,
+    task: Task,
     plots: Path,
     *,
     run: RunDirectory,
@@ -75,11 +78,10 @@ def _plot(
     config: EvaluationConfig,
 ) -> None:
     plots.mkdir()
-    write_learning_curves(run.metrics, plots)
-    write_confusion(test, plots / "confusion.csv", classes=data.classes)
-    write_reliability(test, plots / "reliability.csv", bins=config.calibration_bins)
-    examples = data.split("test").x
-    draw_mistakes(test, examples, plots / "mistakes.png", classes=data.classes, count=config.mistakes)
+    write_learning_curves(run.metrics, plots, of=task.training_metric)
+    for name, (header, rows) in test.plots().items():
+        write_table(plots / f"{name}.csv", header=header, rows=rows)
+    draw_mistakes(test, data.split("test").x, plots / "mistakes.png", count=config.mistakes)
     if (project.root / ".dvc").is_dir():  # the page is for `dvc plots show`
         write_page(plots / "page.html", cache=project.root / ".dvc" / "tmp")
 

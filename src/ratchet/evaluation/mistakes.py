@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ratchet.evaluation.predictions import Predictions
+from ratchet.tasks import Predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,21 +20,12 @@ COLUMNS = 4
 PANEL, MARGIN = 2.4, 0.4  # inches: one panel with its title; the headline
 
 
-def most_confident_mistakes(predictions: Predictions, *, count: int) -> NDArray[np.intp]:
-    """Indices of at most `count` wrong predictions, the surest first; equals in the order of the split."""
-    wrong = np.flatnonzero(~predictions.correct)
-    order = np.argsort(-predictions.confidence[wrong], kind="stable")
-    return wrong[order[:count]]
-
-
-def draw_mistakes(
-    predictions: Predictions, x: NDArray[np.float32], path: Path, *, classes: Sequence[str], count: int
-) -> None:
+def draw_mistakes(predictions: Predictions, x: NDArray[np.float32], path: Path, *, count: int) -> None:
     """Write a PNG with one panel for each mistake: a picture, or lines, with what it is and was taken for.
 
     The file holds no date and no version: the same mistakes give the same bytes.
     """
-    chosen = most_confident_mistakes(predictions, count=count)
+    chosen = predictions.mistakes(count)
     rows = max(1, math.ceil(len(chosen) / COLUMNS))
     height = MARGIN + rows * PANEL
     with figure(path, width=COLUMNS * PANEL, height=height) as drawing:
@@ -51,18 +42,14 @@ def draw_mistakes(
             panel.set_axis_on()
             panel.set(xticks=[], yticks=[])
             draw_example(panel, np.array(x[index]))
-            label, predicted = (_short(classes[k]) for k in (predictions.labels[index], predictions.predicted[index]))
-            title = f"#{index} is {label}\ntaken for {predicted}, {predictions.confidence[index]:.1%}"
-            panel.set_title(title, fontsize=9, parse_math=False)  # a class may be called $5
-
-
-def _short(name: str) -> str:
-    """A class name that fits over a panel."""
-    return name if len(name) <= 18 else f"{name[:17]}…"
+            panel.set_title(predictions.caption(int(index)), fontsize=9, parse_math=False)  # a class may be called $5
 
 
 def draw_example(panel: Axes, example: NDArray[np.float32]) -> None:
-    """Draw (channels, length) as lines or (channels, height, width) as a picture: colour for 3 channels."""
+    """Draw (channels, length) as lines, (columns,) as bars, (channels, height, width) as a picture: 3 in colour."""
+    if example.ndim == 1:
+        panel.bar(np.arange(len(example)), example)
+        return
     if example.ndim == 2:
         panel.plot(example.T, linewidth=1.2)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ratchet.evaluation.bootstrap import Interval
-from ratchet.evaluation.metrics import ClassMetrics
 from ratchet.evaluation.verdict import SplitScore, Verdict
 
 
@@ -24,7 +23,7 @@ class Evaluation:
     metrics: dict[str, float | None]
     intervals: dict[str, Interval | None]
     confidence: float
-    classes: list[ClassMetrics]
+    classes: list[dict[str, Any]]  # of each class or label
     splits: list[SplitScore]
     verdict: Verdict
     notes: list[str]
@@ -46,8 +45,8 @@ class Evaluation:
             "verdict": self.verdict.fit,
             "intervals": self.intervals,
             "gap": [gap],
-            "splits": [asdict(score) for score in self.splits],
-            "classes": [asdict(one) for one in self.classes],
+            "splits": [score.as_json() for score in self.splits],
+            "classes": self.classes,
             "notes": self.notes,
         }
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -76,15 +75,12 @@ def _headline(evaluation: Evaluation) -> Table:
 
 def _splits(evaluation: Evaluation) -> Table:
     table = Table("split", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("examples", "accuracy", "log loss"):
-        table.add_column(heading, justify="right")
+    names = list(evaluation.splits[0].metrics)
+    for heading in ("examples", *names):
+        table.add_column(heading.replace("_", " "), justify="right")
     for score in evaluation.splits:
-        table.add_row(
-            score.split,
-            f"{score.examples:,}",
-            f"{_number(score.accuracy)} {_interval(score.accuracy_interval, brackets=True)}",
-            f"{_number(score.log_loss)} {_interval(score.log_loss_interval, brackets=True)}",
-        )
+        told = [f"{_number(score.metrics[name])} {_interval(score.intervals[name], brackets=True)}" for name in names]
+        table.add_row(score.split, f"{score.examples:,}", *told)
     return table
 
 

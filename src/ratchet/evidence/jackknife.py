@@ -11,6 +11,7 @@ An example that is the last of its class takes the class with it: macro means ru
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +93,48 @@ def average_precision(scores: Floats, positive: Flags) -> Floats:
     values = np.empty(len(scores))
     values[order] = _pseudo_values(total / count, without)
     return values
+
+
+def of_counts(metric: Callable[..., Any], positive: Flags, predicted: Flags) -> Floats:
+    """The pseudo-values (n,) of a metric of true positives, false positives, misses and true negatives.
+
+    Without an example one of the four counts is one less, so four values are all there are. Raises EvidenceError for
+    fewer than two examples, and fewer than two of a class where the metric is not defined without it.
+    """
+    _require(len(positive), at_least=2, what="examples")
+    kind = 2 * (~predicted).astype(np.int64) + (positive == predicted)  # fp 0, tp 1, fn 2, tn 3
+    counts = np.bincount(kind, minlength=4).astype(np.float64)
+    order = [1, 0, 2, 3]
+
+    def value(of: Floats) -> float:
+        return float(metric(*(np.array([of[k]]) for k in order))[0])
+
+    without = np.array([value(counts - (np.arange(4) == k)) if counts[k] else 0.0 for k in range(4)])
+    return _pseudo_values(value(counts), without[kind])
+
+
+def root_mean_square(errors: Floats) -> Floats:
+    """The pseudo-values (n,) of the root of the mean squared error."""
+    _require(len(errors), at_least=2, what="examples")
+    squares = finite(errors, what="errors", ndim=1) ** 2
+    without = np.sqrt(np.maximum(squares.sum() - squares, 0) / (len(squares) - 1))
+    return _pseudo_values(float(np.sqrt(squares.mean())), without)
+
+
+def r2(actual: Floats, errors: Floats) -> Floats:
+    """The pseudo-values (n,) of the share of the target's variance that is explained.
+
+    Raises EvidenceError for fewer than three examples, and for a target that is one and the same value without one of
+    them.
+    """
+    _require(len(actual), at_least=3, what="examples")
+    n, squares = len(actual), finite(errors, what="errors", ndim=1) ** 2
+    centred = actual - actual.mean()
+    spread = (centred**2).sum()
+    left = spread - n / (n - 1) * centred**2
+    if (left <= 1e-12 * spread).any():
+        raise EvidenceError("the target has one value but for a single example: nothing tells what chance does to R2")
+    return _pseudo_values(float(1 - squares.sum() / spread), 1 - (squares.sum() - squares) / left)
 
 
 def _pseudo_values(whole: float, without: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """The networks, and how one is built from conf/model and the data's shape.
 
-The constructor of each takes `input_shape`, `n_classes` and plain scalars, all by keyword:
+The constructor of each takes `input_shape`, `n_outputs` and plain scalars, all by keyword:
 nothing but the data's shape and what conf/model/<name>.yaml says goes in.
 """
 

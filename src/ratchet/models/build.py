@@ -19,25 +19,27 @@ from ratchet.config.rules import example_of, rule_of
 from ratchet.config.schema import ModelConfig
 from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, ran_out
 
-FROM_DATA = ("input_shape", "n_classes")  # what every network is told by the data
+FROM_DATA = ("input_shape", "n_outputs", "n_classes")  # what a network is told by the data; the last two are one
 _TARGET, _EXAMPLE = "model._target_", [["model._target_=ratchet.models.CNN"]]
 TO_SHRINK = "type: python src/train.py --cfg job --package model, to see what would make it smaller"
 
 
-def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
+def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
     """The network that conf/model asks for, with fresh weights from torch's global generator.
 
     `config.target` is the dotted path of any nn.Module class, Ratchet's or a user's own, whose constructor
-    takes `input_shape` (channels, length or height, width), `n_classes` and its settings by keyword.
+    takes `input_shape` (channels, length or height, width; of a table its columns), `n_outputs` or `n_classes`, the
+    numbers that it gives for an example, and its settings by keyword.
     Settings are checked against the constructor's annotations; what is not annotated is passed on as it is.
     Raises ConfigError when the class cannot be imported, a setting is unknown or out of range, or the network
-    does not turn a batch of such examples into (batch, n_classes) logits, and OutOfMemoryError where it is too large.
+    does not turn a batch of such examples into (batch, n_outputs) numbers, and OutOfMemoryError where it is too large.
     """
     network = model_class(config.target)
     settings = checked_settings(network, config)
     try:
-        model = network(input_shape=tuple(input_shape), n_classes=n_classes, **settings)
-        _check_output(model, input_shape=tuple(input_shape), n_classes=n_classes)
+        width = "n_classes" if "n_classes" in inspect.signature(network).parameters else "n_outputs"
+        model = network(input_shape=tuple(input_shape), **{width: n_outputs}, **settings)
+        _check_output(model, input_shape=tuple(input_shape), n_outputs=n_outputs)
     except RatchetError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError, MemoryError) as error:
@@ -49,7 +51,7 @@ def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_classes:
         reason = " ".join(str(error).split())
         raise ConfigError(
             f"model {config.name} ({config.target}) cannot take {'x'.join(map(str, input_shape))} examples "
-            f"in {n_classes} classes: {type(error).__name__}: {reason}; change its settings in "
+            f"and give {n_outputs} outputs: {type(error).__name__}: {reason}; change its settings in "
             f"conf/model/{config.name}.yaml or see where it fails with HYDRA_FULL_ERROR=1"
         ) from error
     return model
@@ -97,11 +99,12 @@ def _annotations(network: type[nn.Module], target: str) -> dict[str, Any]:
     """The type of every keyword of the constructor; Any where it has none."""
     parameters = inspect.signature(network).parameters.values()
     named = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
-    missing = [name for name in FROM_DATA if name not in named]
+    missing = [name for name in FROM_DATA[:2] if name not in named]
+    missing = [name for name in missing if name != "n_outputs" or "n_classes" not in named]
     if missing and not _takes_any(network):
         raise MistakeError(
             f"{target} takes no {missing[0]}; allowed: a constructor like "
-            "__init__(self, *, input_shape, n_classes, <settings>)",
+            "__init__(self, *, input_shape, n_outputs, <settings>)",
             key=_TARGET, instead=_EXAMPLE,
         )  # fmt: skip
     try:
@@ -153,11 +156,11 @@ def _mistake(
     return MistakeError(said, key=key, instead=[[assignment(key, usual)]])
 
 
-def _check_output(model: nn.Module, *, input_shape: tuple[int, ...], n_classes: int) -> None:
+def _check_output(model: nn.Module, *, input_shape: tuple[int, ...], n_outputs: int) -> None:
     training = model.training
     with torch.no_grad():
         logits = model.eval()(torch.zeros(2, *input_shape))
     model.train(training)
-    if not isinstance(logits, torch.Tensor) or logits.shape != (2, n_classes):
+    if not isinstance(logits, torch.Tensor) or logits.shape != (2, n_outputs):
         got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise ValueError(f"its output for 2 examples is {got} instead of {(2, n_classes)}")
+        raise ValueError(f"its output for 2 examples is {got} instead of {(2, n_outputs)}")

@@ -44,7 +44,7 @@ class CNN(nn.Module):
         self,
         *,
         input_shape: tuple[int, ...],
-        n_classes: int,
+        n_outputs: int,
         depth: PositiveInt = 3,
         width: PositiveInt = 32,
         growth: Annotated[float, Field(ge=0.25, le=4)] = 1.0,
@@ -67,10 +67,10 @@ class CNN(nn.Module):
         )
         sizes = [_size_after(axis, depth=depth, pool=pool) for axis in spatial]
         self.head = nn.Sequential(SpatialMean() if head == "average" else nn.Flatten(), nn.Dropout(dropout))
-        self.classifier = nn.Linear(widths[-1] * (prod(sizes) if head == "flatten" else 1), n_classes)
+        self.classifier = nn.Linear(widths[-1] * (prod(sizes) if head == "flatten" else 1), n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, *spatial) -> logits (batch, n_classes)."""
+        """(batch, channels, *spatial) -> outputs (batch, n_outputs)."""
         logits: Tensor = self.classifier(self.head(self.stages(x)))
         return logits
 

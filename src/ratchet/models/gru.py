@@ -24,7 +24,7 @@ class GRU(nn.Module):
         self,
         *,
         input_shape: tuple[int, ...],
-        n_classes: int,
+        n_outputs: int,
         depth: PositiveInt = 1,
         width: PositiveInt = 64,
         bidirectional: bool = True,
@@ -44,10 +44,10 @@ class GRU(nn.Module):
         )
         _initialise(self.recurrent)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(width * (2 if bidirectional else 1), n_classes)
+        self.classifier = nn.Linear(width * (2 if bidirectional else 1), n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, *spatial) -> logits (batch, n_classes)."""
+        """(batch, channels, *spatial) -> outputs (batch, n_outputs)."""
         steps = x.transpose(1, 2).flatten(2)  # (batch, length or rows, values)
         states, last = self.recurrent(steps)
         logits: Tensor = self.classifier(self.dropout(self._read(states, last)))

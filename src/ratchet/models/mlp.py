@@ -22,7 +22,7 @@ class MLP(nn.Module):
         self,
         *,
         input_shape: tuple[int, ...],
-        n_classes: int,
+        n_outputs: int,
         depth: PositiveInt = 2,
         width: PositiveInt = 200,
         activation: Activation = "relu",
@@ -37,10 +37,10 @@ class MLP(nn.Module):
                 for n_in, n_out in pairwise(sizes)
             ]
         )
-        self.classifier = nn.Linear(width, n_classes)
+        self.classifier = nn.Linear(width, n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, *spatial) -> logits (batch, n_classes)."""
+        """(batch, channels, *spatial) -> outputs (batch, n_outputs)."""
         logits: Tensor = self.classifier(self.hidden(x.flatten(1)))
         return logits
 

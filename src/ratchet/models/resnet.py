@@ -37,7 +37,7 @@ class ResNet(nn.Module):
         self,
         *,
         input_shape: tuple[int, ...],
-        n_classes: int,
+        n_outputs: int,
         stages: PositiveInt = 3,
         blocks: PositiveInt = 2,
         width: PositiveInt = 32,
@@ -66,10 +66,10 @@ class ResNet(nn.Module):
         )
         last = parts.finish(widths[-1]) if order == "pre" else []
         self.head = nn.Sequential(*last, SpatialMean(), nn.Dropout(dropout))
-        self.classifier = nn.Linear(widths[-1], n_classes)
+        self.classifier = nn.Linear(widths[-1], n_outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, *spatial) -> logits (batch, n_classes)."""
+        """(batch, channels, *spatial) -> outputs (batch, n_outputs)."""
         logits: Tensor = self.classifier(self.head(self.stages(self.stem(x))))
         return logits
 

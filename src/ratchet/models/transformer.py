@@ -28,7 +28,7 @@ class Transformer(nn.Module):
         self,
         *,
         input_shape: tuple[int, ...],
-        n_classes: int,
+        n_outputs: int,
         depth: PositiveInt = 4,
         width: PositiveInt = 64,
         heads: PositiveInt = 4,
@@ -53,12 +53,12 @@ class Transformer(nn.Module):
             *[EncoderLayer(width, heads=heads, hidden=hidden, act=activation, dropout=dropout) for _ in range(depth)]
         )
         self.norm = nn.LayerNorm(width)
-        self.classifier = nn.Linear(width, n_classes)
+        self.classifier = nn.Linear(width, n_outputs)
         self.apply(_initialise)
         nn.init.trunc_normal_(self.positions, std=0.02, a=-0.04, b=0.04)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, *spatial) -> logits (batch, n_classes)."""
+        """(batch, channels, *spatial) -> outputs (batch, n_outputs)."""
         tokens = self.embedding(x).flatten(2).transpose(1, 2)
         if self.class_token is not None:
             tokens = torch.cat([self.class_token.expand(len(x), -1, -1), tokens], dim=1)

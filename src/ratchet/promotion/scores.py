@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib import format as npy
@@ -14,13 +12,9 @@ from numpy.typing import NDArray
 from ratchet.config.hints import to_type
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError
-from ratchet.evidence.jackknife import macro_f1
 from ratchet.files import open_regular, write_atomically
 from ratchet.project import Project
 from ratchet.runs import RunDirectory
-
-if TYPE_CHECKING:
-    from ratchet.evaluation.predictions import Predictions
 
 FILE = "confirm_scores.npy"  # in the run directory; written last, so a run that has it is whole
 
@@ -31,42 +25,19 @@ def score_confirm(run: RunDirectory, *, project: Project) -> NDArray[np.float64]
     The mean is the objective on the confirm split, negative for a loss. Raises DataError, CheckpointError and
     EvidenceError.
     """
-    from ratchet.evaluation.predictions import predict
+    from ratchet.evaluation.predictions import predict_splits
     from ratchet.training.checkpoint import load_model
+    from ratchet.training.tasks import task_for
 
     model, config = load_model(run)
     data = PreparedData.open(project.prepared(config.data.name), reader="promote", config=config.data)
-    predictions = predict(model, data.split("confirm"))
-    scores = scores_of(predictions, metric=config.objective.metric)
+    splits = {name: data.split(name) for name in ("validation", "confirm")}
+    confirm = predict_splits(model, task_for(config, data.target), splits)["confirm"]
+    scores = confirm.scores(config.objective.metric.rpartition("/")[2])
     stream = io.BytesIO()
     np.save(stream, scores, allow_pickle=False)
     write_atomically(run.path / FILE, stream.getvalue())
     return scores
-
-
-def scores_of(predictions: Predictions, *, metric: str) -> NDArray[np.float64]:
-    """Per example (n,); their mean is the metric, a loss negated. A metric of the whole set has pseudo-values.
-
-    Raises EvidenceError where there are too few examples for those.
-    """
-    return SCORES[metric.rpartition("/")[2]](predictions)
-
-
-def _balanced(predictions: Predictions) -> NDArray[np.float64]:
-    """A hit weighs as much as its class is rare."""
-    counts = np.bincount(predictions.labels)
-    weights = len(predictions.labels) / ((counts > 0).sum() * counts[predictions.labels])
-    scores: NDArray[np.float64] = predictions.correct * weights
-    return scores
-
-
-SCORES: dict[str, Callable[[Predictions], NDArray[np.float64]]] = {
-    "accuracy": lambda predictions: predictions.correct.astype(np.float64),
-    "balanced_accuracy": _balanced,
-    "f1": lambda predictions: macro_f1(predictions.labels, predictions.predicted),
-    "loss": lambda predictions: -predictions.losses,
-    "log_loss": lambda predictions: -predictions.losses,
-}
 
 
 def read_scores(run: RunDirectory) -> NDArray[np.float64]:

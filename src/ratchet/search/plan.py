@@ -29,15 +29,15 @@ from ratchet.search.space import Dimension, SearchSpace
 class TaskFacts:
     """What an application tells of its task; a plain Hydra task tells nothing."""
 
-    metrics: Mapping[str, Direction] | None = (
-        None  # what a training can return, and which way is better; None: anything
-    )
+    # what a training of a config can return, and which way is better; None: anything
+    metrics: Callable[[DictConfig], Mapping[str, Direction]] | None = None
     check: Callable[[DictConfig, Sequence[str]], None] | None = None  # raises ConfigError
     build: Callable[[Sequence[DictConfig]], Sequence[str | None]] | None = (
         None  # what is wrong with each, see preflight
     )
     ready: Callable[[Sequence[DictConfig], bool], None] | None = None  # see preflight.make_ready
     identity: Callable[[DictConfig], dict[str, Any]] | None = None  # what of a config two trials must share
+    objective: Callable[[DictConfig], Objective] | None = None  # what a config is judged by; None: its objective.metric
     asked: frozenset[str] = frozenset()  # settings of the sweep itself that a person typed: sweep.<key>
     repeat: Callable[[int], list[str]] | None = None  # overrides that make it the k-th seed
     typed: frozenset[str] | None = None  # keys that a person fixed on the command line; None: all that are fixed
@@ -213,12 +213,13 @@ def _refuse_budget(plan: StudyPlan, facts: TaskFacts) -> None:
 
 def _with_objectives(settings: SweepSettings, base: DictConfig, facts: TaskFacts) -> SweepSettings:
     """The config's objective where the sweep names none. Raises ConfigError for a metric that no training gives."""
-    objectives = [_directed(each, facts) for each in settings.objectives or [_objective(base)]]
+    known = None if facts.metrics is None else facts.metrics(task_config(base))
+    objectives = [_directed(each, known) for each in settings.objectives or [_objective(base, facts)]]
     settings = settings.model_copy(update={"objectives": objectives})
     names = [each.metric for each in objectives]
     for metric in [*names, *(bound.metric for bound in settings.bounds)]:
-        if facts.metrics is not None and metric not in facts.metrics:
-            raise ConfigError(f"there is no metric {metric}; allowed: {', '.join(facts.metrics)}")
+        if known is not None and metric not in known:
+            raise ConfigError(f"there is no metric {metric}; allowed: {', '.join(known)}")
     if len(set(names)) < len(names):
         raise ConfigError(f"sweep.objectives names a metric twice: {', '.join(names)}; allowed: each once")
     return settings
@@ -285,14 +286,16 @@ def _first_key(settings: SweepSettings) -> str:
     return next((key for space in [settings.space, *inner] for key in space), "everything")
 
 
-def _objective(base: DictConfig) -> Objective:
+def _objective(base: DictConfig, facts: TaskFacts) -> Objective:
+    if facts.objective is not None:
+        return facts.objective(task_config(base))
     metric = OmegaConf.select(base, "objective.metric")
     return Objective(metric=metric or "value", direction=OmegaConf.select(base, "objective.direction"))
 
 
-def _directed(objective: Objective, facts: TaskFacts) -> Objective:
+def _directed(objective: Objective, known: Mapping[str, Direction] | None) -> Objective:
     """The objective with its direction: the one that was named, else that of the metric, else maximize."""
-    direction = objective.direction or (facts.metrics or {}).get(objective.metric, "maximize")
+    direction = objective.direction or (known or {}).get(objective.metric, "maximize")
     return objective.model_copy(update={"direction": direction})
 
 

@@ -27,13 +27,16 @@ class Augmentation(nn.Module):
     a cutout of less than one position.
     """
 
-    def __init__(self, config: AugmentationConfig, *, layout: Literal["sequence", "image"], n_classes: int) -> None:
+    def __init__(
+        self, config: AugmentationConfig, *, layout: Literal["sequence", "image", "table"], n_classes: int | None
+    ) -> None:
         super().__init__()
-        if layout == "sequence" and config.rotate:
-            raise ConfigError(
-                f"augmentation.rotate={config.rotate:g} needs images, the data are sequences; "
-                "type augmentation.rotate=0"
-            )
+        needs = {"sequence": ("rotate",), "table": ("shift", "flip", "rotate", "scale", "cutout")}.get(layout, ())
+        for key in needs:
+            if getattr(config, key):
+                raise ConfigError(
+                    f"augmentation.{key}={getattr(config, key):g} is not for {layout}s; type augmentation.{key}=0"
+                )
         self.config = config
         self.n_classes = n_classes
         self.active = any(config.model_dump().values())
@@ -42,9 +45,9 @@ class Augmentation(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Floats (batch, channels, *spatial) and classes (batch,), changed; shape and dtype of x stay.
+        """Floats (batch, channels, *spatial) and targets (batch, ...), changed; shape and dtype of x stay.
 
-        The target is y itself, or under mixup the shares of the classes, float (batch, n_classes).
+        The target is y itself, or under mixup a mixture: of classes (batch,) their shares, float (batch, n_classes).
         """
         if not (self.active and self.training):
             return x, y
@@ -121,7 +124,7 @@ def cut_out(x: Tensor, *, share: float) -> Tensor:
     return x.masked_fill(inside, 0)
 
 
-def mix_up(x: Tensor, y: Tensor, *, alpha: float, n_classes: int) -> tuple[Tensor, Tensor]:
+def mix_up(x: Tensor, y: Tensor, *, alpha: float, n_classes: int | None) -> tuple[Tensor, Tensor]:
     """Every example and its target mixed with another's of the batch by a share from Beta(alpha, alpha).
 
     Zhang et al. 2017 (arXiv:1710.09412).
@@ -129,8 +132,8 @@ def mix_up(x: Tensor, y: Tensor, *, alpha: float, n_classes: int) -> tuple[Tenso
     concentration = torch.full((len(x),), alpha, dtype=torch.float32, device=x.device)
     share = torch.distributions.Beta(concentration, concentration, validate_args=False).sample()
     other = torch.randperm(len(x), device=x.device)
-    classes = F.one_hot(y, n_classes).to(torch.float32)
-    target = torch.lerp(classes[other], classes, share[:, None])
+    targets = y if n_classes is None else F.one_hot(y, n_classes).to(torch.float32)
+    target = torch.lerp(targets[other], targets, share[:, None])
     weight = share.to(x.dtype).view(-1, *[1] * (x.dim() - 1))
     return torch.lerp(x[other], x, weight), target
 

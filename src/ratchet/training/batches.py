@@ -18,7 +18,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def as_tensors(split: Split) -> Batch:
-    """(x, y) of a split without a copy: float32 (n, *shape) and int64 (n,). Pages are read when they are used."""
+    """(x, y) of a split without a copy: float32 (n, *shape) and targets (n, ...). Pages are read when they are used."""
     with warnings.catch_warnings():  # batches are copies, so nothing ever writes to the read-only map
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(split.x), torch.from_numpy(split.y)

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from ratchet.config.schema import Config
 from ratchet.errors import ConfigError
 from ratchet.models.build import build_model
+from ratchet.tasks import Target
 from ratchet.terminal.command import one_line
 from ratchet.training.augmentation import Augmentation
 from ratchet.training.optimizers import build_optimizer
 from ratchet.training.schedules import build_scheduler
+from ratchet.training.tasks import task_for
 
 PATIENCE = 30.0  # seconds after which no further config is tried
 
@@ -41,7 +43,7 @@ def complaints(configs: Sequence[Config]) -> list[str | None]:
 
 
 def _complaint(part: Callable[[Config], Any], config: Config, known: dict[tuple[str, ...], str | None]) -> str | None:
-    sections = [config.data.model_dump_json(include={"shape", "classes", "layout"})]
+    sections = [config.data.model_dump_json(include={"shape", "classes", "layout", "target_kind"})]
     sections += [getattr(config, name).model_dump_json() for name in _PARTS[part]]
     key = (part.__name__, *sections, str(config.trainer.batch_size == 1))
     if key not in known:
@@ -69,8 +71,10 @@ def _model(config: Config) -> None:
 
 
 def _build_network(config: Config) -> None:
+    if config.data.shape is None:  # of a table that is not prepared yet
+        return
     shape = tuple(config.data.shape)
-    network = build_model(config.model, input_shape=shape, n_classes=len(config.data.classes))
+    network = build_model(config.model, input_shape=shape, n_outputs=task_for(config, _target(config)).n_outputs)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise ConfigError("the model has no parameters to train; choose another, for example model=logistic")
     require_statistics(network, torch.zeros(min(2, config.trainer.batch_size), *shape))
@@ -103,13 +107,21 @@ def _optimizer(config: Config) -> None:
 
 
 def _augmentation(config: Config) -> None:
-    n_classes = len(config.data.classes)
-    changes = Augmentation(config.augmentation, layout=config.data.layout, n_classes=n_classes)
-    changes(torch.zeros(2, *config.data.shape), torch.zeros(2, dtype=torch.long))
+    target = _target(config)
+    of_classes = target.kind == "class"
+    changes = Augmentation(
+        config.augmentation, layout=config.data.layout, n_classes=len(target.names) if of_classes else None
+    )
+    y = torch.zeros(2, dtype=torch.long) if of_classes else torch.zeros(2, len(target.names))
+    changes(torch.zeros(2, *(config.data.shape or [1])), y)
+
+
+def _target(config: Config) -> Target:
+    return Target(config.data.target_kind, tuple(config.data.classes) or (config.data.name,))
 
 
 _PARTS: dict[Callable[[Config], Any], tuple[str, ...]] = {
-    _model: ("model",),
+    _model: ("model", "task"),
     _optimizer: ("optimizer", "scheduler", "objective"),
     _augmentation: ("augmentation",),
 }

@@ -16,6 +16,8 @@ from ratchet.errors import CheckpointError
 from ratchet.models import build_model
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import read_config
+from ratchet.tasks import Target, Task
+from ratchet.training.tasks import task_for
 
 
 class _Data(BaseModel):
@@ -27,6 +29,7 @@ class _Identity(BaseModel):
     model: dict[str, Any]
     input_shape: list[PositiveInt]
     classes: list[str]
+    target: dict[str, Any] | None = None  # checkpoints of older versions are of classes
     data: _Data
 
 
@@ -49,6 +52,7 @@ def identity(config: Config, data: PreparedData) -> dict[str, Any]:
         "model": config.plain()["model"],
         "input_shape": list(data.shape),
         "classes": list(data.classes),
+        "target": data.target.as_json(),
         "data": {"name": config.data.name, "hash": data.data_hash},
     }
 
@@ -109,6 +113,12 @@ def require_same_data(contents: dict[str, Any], data_hash: str, path: Path) -> N
         )
 
 
+def task_of(config: Config, described: dict[str, Any]) -> Task:
+    """The task of a config, for the target that a checkpoint describes."""
+    target = described.get("target")  # older checkpoints are of classes
+    return task_for(config, Target.from_json(target) if target else Target("class", tuple(described["classes"])))
+
+
 def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:
     """The network of a run with its best weights, in evaluation mode on the CPU, and the run's config."""
     config = read_config(run)
@@ -116,7 +126,7 @@ def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:
     described = contents[KEY]
     require_same_model(contents, {**described, "model": config.plain()["model"]}, run.best_checkpoint)
     network = build_model(
-        config.model, input_shape=tuple(described["input_shape"]), n_classes=len(described["classes"])
+        config.model, input_shape=tuple(described["input_shape"]), n_outputs=task_of(config, described).n_outputs
     )
     prefix = "network."
     weights = {k.removeprefix(prefix): v for k, v in contents["state_dict"].items() if k.startswith(prefix)}

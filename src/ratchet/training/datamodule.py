@@ -19,7 +19,6 @@ class PreparedDataModule(pl.LightningDataModule):
     def __init__(self, config: Config, data: PreparedData) -> None:
         super().__init__()
         self.config = config
-        self.n_classes = len(data.classes)
         self._x, self._y = as_tensors(data.split("train"))
         self._validation = as_tensors(data.split("validation"))
         if config.trainer.train_on == "train+validation":
@@ -28,12 +27,10 @@ class PreparedDataModule(pl.LightningDataModule):
         batches = self.train_batches(ranks=config.trainer.devices)
         self.batch_size = batches.batch_size  # of each device: the config's where there are as many examples
 
-    def class_weights(self) -> Tensor | None:
-        """Weights (n_classes,) inverse to the classes' frequencies, mean 1; None where they are not asked for."""
-        if self.config.loss.class_weights == "none":
-            return None
-        counts = torch.bincount(self._y, minlength=self.n_classes).clamp(min=1).float()
-        return counts.sum() / (self.n_classes * counts)
+    @property
+    def train_targets(self) -> Tensor:
+        """The targets that are trained on."""
+        return self._y
 
     def train_batches(self, *, rank: int = 0, ranks: int = 1) -> TrainingBatches:
         """The training data as rank `rank` of `ranks` sees it. See TrainingBatches."""

@@ -17,8 +17,9 @@ from ratchet.training.buildable import require_statistics
 from ratchet.training.callbacks import Checkpoints
 from ratchet.training.checkpoint import identity
 from ratchet.training.datamodule import PreparedDataModule
-from ratchet.training.module import ClassificationTask
+from ratchet.training.module import TaskModule
 from ratchet.training.ranks import RankLauncher, process_group
+from ratchet.training.tasks import loss_for, task_for
 from ratchet.training.trainer import Report, build_trainer, require_devices
 
 
@@ -31,7 +32,7 @@ class Fit:
     run: RunDirectory
     data: PreparedData
     datamodule: PreparedDataModule
-    task: ClassificationTask
+    task: TaskModule
     checkpoints: Checkpoints
 
     @classmethod
@@ -42,16 +43,12 @@ class Fit:
         data = PreparedData.open(project.prepared(config.data.name), reader="train", config=config.data)
         datamodule = PreparedDataModule(config, data)
         pl.seed_everything(config.seed, verbose=False)
-        network = build_model(config.model, input_shape=tuple(data.shape), n_classes=len(data.classes))
-        task = ClassificationTask(
-            network,
-            config,
-            n_classes=len(data.classes),
-            class_weights=datamodule.class_weights(),
-            identity=identity(config, data),
-        )
+        learnt = task_for(config, data.target)
+        network = build_model(config.model, input_shape=tuple(data.shape), n_outputs=learnt.n_outputs)
+        loss = loss_for(config, learnt, datamodule.train_targets)
+        task = TaskModule(network, config, task=learnt, loss=loss, identity=identity(config, data))
         x, y = next(iter(datamodule.train_batches()))
-        task.augmentation(x, y)  # a setting that suits no such data is said now
+        task.check_batch(x, y)  # a setting that suits no such data is said now
         require_statistics(network, x)
         checkpoints = Checkpoints(run, config.objective, validates=config.trainer.train_on == "train")
         return cls(config, project, run, data, datamodule, task, checkpoints)

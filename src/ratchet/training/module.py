@@ -1,4 +1,4 @@
-"""The task: a network, its loss, its optimizer and its metrics as one Lightning module."""
+"""A network, its task's loss and metrics, and its optimizer as one Lightning module."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.nn import functional
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
 from ratchet.config.schema import Config
-from ratchet.errors import NonFiniteLossError
+from ratchet.errors import ConfigError, NonFiniteLossError
+from ratchet.tasks import Task
 from ratchet.training.augmentation import Augmentation
 from ratchet.training.batches import Batch
 from ratchet.training.checkpoint import KEY
@@ -24,65 +23,76 @@ RANK_STRIDE = 2**24  # more than there are epochs; torch's generator on the CPU 
 FINITE_CHECK_EVERY = 50  # steps; reading a loss back stalls an accelerator
 
 
-class ClassificationTask(pl.LightningModule):
-    """Cross entropy on one of `n_classes`. Metrics gather in tensors and are read once an epoch."""
-
-    class_weights: Tensor | None
+class TaskModule(pl.LightningModule):
+    """A network that learns a task by a loss. Metrics gather in tensors and are read once an epoch."""
 
     def __init__(
         self,
         network: nn.Module,
         config: Config,
         *,
-        n_classes: int,
-        class_weights: Tensor | None = None,
+        task: Task,
+        loss: nn.Module,
         identity: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.identity = identity or {}  # what a checkpoint says of itself
         self.config = config
-        self.n_classes = n_classes
+        self.task = task
+        self.criterion = loss
+        n_classes = task.n_outputs if task.target.kind == "class" and task.n_outputs > 1 else None
         self.augmentation = Augmentation(config.augmentation, layout=config.data.layout, n_classes=n_classes)
-        self.register_buffer("class_weights", class_weights, persistent=False)
         self._weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
         self._plateau: Plateau | None = None
         self._plateau_state: dict[str, Any] | None = None
         self._first_step = 0
         self._losses: list[Tensor] = []
-        self._hits: list[Tensor] = []
+        self._scores: list[Tensor] = []
         self._validated: list[tuple[Tensor, Tensor]] = []
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, n_classes) for normalised inputs (batch, *shape)."""
-        logits: Tensor = self.network(x)
-        return logits
+        """Outputs (batch, n_outputs) for normalised inputs (batch, *shape)."""
+        outputs: Tensor = self.network(x)
+        return outputs
+
+    def check_batch(self, x: Tensor, y: Tensor) -> None:
+        """Raises ConfigError where the augmentation does not suit such a batch, or the loss what it makes of it."""
+        target = self.task.learnable(y)
+        if not self.augmentation.active:
+            return
+        _, mixed = self.augmentation(x, target)
+        try:
+            self.criterion(torch.zeros(len(mixed), self.task.n_outputs), mixed)
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            raise ConfigError(
+                f"augmentation.mixup={self.config.augmentation.mixup:g}: {self.config.loss.target} takes no shares of "
+                "classes as targets; type: augmentation.mixup=0, or loss=usual"
+            ) from error
 
     def on_train_epoch_start(self) -> None:
         # Drawn from (seed, epoch, rank): a run resumed at an epoch sees the randomness that it would have seen.
         torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch + 1 + self.global_rank * RANK_STRIDE)
         self._first_step = self.global_step
         self._losses.clear()
-        self._hits.clear()
+        self._scores.clear()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        x, labels = batch
-        target = labels
+        x, y = batch
+        target = self.task.learnable(y)
         if self.augmentation.active:
-            x, target = self.augmentation(x, labels)
-        logits = self.network(x)
-        loss = self._loss(logits, target)
+            x, target = self.augmentation(x, target)
+        outputs = self.network(x)
+        loss = self._loss(outputs, target)
         self._losses.append(loss.detach())
-        self._hits.append((logits.detach().argmax(1) == labels).sum() / len(labels))
+        self._scores.append(self.task.training_score(outputs.detach(), y))
         if batch_idx % FINITE_CHECK_EVERY == FINITE_CHECK_EVERY - 1:
             self._require_finite()
         return loss
 
-    def _loss(self, logits: Tensor, target: Tensor) -> Tensor:
+    def _loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         settings = self.config.loss
-        loss = functional.cross_entropy(
-            logits, target, weight=self.class_weights, label_smoothing=settings.label_smoothing
-        )
+        loss: Tensor = self.criterion(outputs, target)
         if settings.l1:
             loss = loss + settings.l1 * sum(weight.abs().sum() for weight in self._weights)
         if settings.l2:
@@ -106,15 +116,14 @@ class ClassificationTask(pl.LightningModule):
         )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        x, labels = batch
-        self._validated.append((self.network(x), labels))
+        x, y = batch
+        self._validated.append((self.network(x), y))
 
     def on_validation_epoch_end(self) -> None:
         self._require_finite()
-        logits = torch.cat([logits for logits, _ in self._validated])
-        labels = torch.cat([labels for _, labels in self._validated])
+        outputs, y = (torch.cat(parts) for parts in zip(*self._validated, strict=True))
         self._validated.clear()
-        metrics: dict[str, Any] = {f"validation/{k}": value for k, value in self._metrics(logits, labels).items()}
+        metrics: dict[str, Any] = {f"validation/{k}": value for k, value in self.task.measure(outputs, y).items()}
         if self.trainer.world_size > 1:  # running statistics differ between ranks; what is decided on them must not
             metrics = self.trainer.strategy.broadcast({name: float(value) for name, value in metrics.items()})
         self.log_dict(metrics)
@@ -134,20 +143,10 @@ class ClassificationTask(pl.LightningModule):
         rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         means = {
             "train/loss": torch.stack(self._losses).mean(),
-            "train/accuracy": torch.stack(self._hits).mean(),
+            f"train/{self.task.training_metric}": torch.stack(self._scores).mean(),
         }
         self.log_dict(means, sync_dist=self.trainer.world_size > 1)
         self.log("lr", float(rate), rank_zero_only=True)
-
-    def _metrics(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        options: dict[str, Any] = {"num_classes": self.n_classes, "validate_args": False}
-        predicted = logits.argmax(1)
-        return {
-            "loss": functional.cross_entropy(logits.float(), labels),
-            "accuracy": multiclass_accuracy(predicted, labels, average="micro", **options),
-            "balanced_accuracy": multiclass_accuracy(predicted, labels, average="macro", **options),
-            "f1": multiclass_f1_score(predicted, labels, average="macro", **options),
-        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.identity

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ratchet.evaluation.calibration import bin_of
-from ratchet.evaluation.predictions import Predictions
+from ratchet.tasks.calibration import bin_of
+from ratchet.tasks.multiclass import MulticlassPredictions
 
 Floats = NDArray[np.float64]
 
@@ -18,7 +20,14 @@ class WeightedMetrics:
     All but AUROC come from sums over groups of examples: one sparse matrix times the weights.
     """
 
-    def __init__(self, predictions: Predictions, *, n_classes: int, calibration_bins: int) -> None:
+    def __init__(
+        self,
+        predictions: MulticlassPredictions,
+        *,
+        n_classes: int,
+        calibration_bins: int,
+        names: Collection[str] | None = None,
+    ) -> None:
         self._n = len(predictions.labels)
         self._classes, self._bins = n_classes, calibration_bins
         hit = np.where(predictions.correct, predictions.labels, -1)
@@ -38,9 +47,9 @@ class WeightedMetrics:
             format="csr",
         )
         self._auroc = [
-            _WeightedAuroc(predictions.probabilities[:, k], predictions.labels == k)
+            WeightedAuroc(predictions.probabilities[:, k], predictions.labels == k)
             for k in range(n_classes)
-            if 0 < (predictions.labels == k).sum() < self._n
+            if 0 < (predictions.labels == k).sum() < self._n and (names is None or "auroc" in names)
         ]
 
     def __call__(self, weights: Floats) -> dict[str, Floats]:
@@ -75,7 +84,7 @@ class WeightedMetrics:
         return mean
 
 
-class _WeightedAuroc:
+class WeightedAuroc:
     """One class against the rest: the share of (positive, negative) pairs in the right order, ties half.
 
     The Mann-Whitney form (Hanley & McNeil 1982). The m distinct scores of the positives cut the line into 2 m + 1

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ratchet.evaluation.metrics import headline, per_class
-from ratchet.evaluation.predictions import Predictions
-from ratchet.evaluation.weighted import WeightedMetrics
+from ratchet.tasks.class_metrics import headline, per_class
+from ratchet.tasks.multiclass import MulticlassPredictions
+from ratchet.tasks.weighted import WeightedMetrics
 
 
 def weights_of(n: int, resamples: int, seed: int = 0) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_a_weight_is_so_many_copies(draw):
     predictions = draw(300, skill=0.5)
     weights = weights_of(300, 1)
     copies = np.repeat(np.arange(300), weights[:, 0].astype(int))
-    resampled = Predictions(predictions.labels[copies], predictions.log_probabilities[copies])
+    resampled = MulticlassPredictions(predictions.labels[copies], predictions.log_probabilities[copies])
     got = WeightedMetrics(predictions, n_classes=4, calibration_bins=1)(weights)
     want = WeightedMetrics(resampled, n_classes=4, calibration_bins=1)(np.ones((300, 1)))
     for name in got:

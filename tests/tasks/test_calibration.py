@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from ratchet.evaluation.calibration import CalibrationBin, bin_of, reliability
-from ratchet.evaluation.metrics import headline, per_class
+from ratchet.tasks.calibration import CalibrationBin, bin_of, reliability
+from ratchet.tasks.class_metrics import headline, per_class
 
 
 def test_reliability_worked_by_hand():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ratchet.evaluation.metrics import HEADLINE, headline, per_class
+from ratchet.tasks.class_metrics import headline, per_class
+from ratchet.tasks.multiclass import MulticlassPredictions
 
 # Worked by hand. Two of a, one of b, three of c; the model takes one c for a and one c for b.
 LABELS = [0, 0, 1, 2, 2, 2]
@@ -46,7 +47,7 @@ def test_headline_worked_by_hand(of_probabilities):
         "log_loss": sum(losses) / 6,
         "calibration_error": abs(4 - 3.9) / 6,
     }
-    assert tuple(got) == HEADLINE
+    assert tuple(got) == MulticlassPredictions.headline
     assert got == pytest.approx(want, abs=1e-6)
 
 

@@ -10,11 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torchmetrics.functional import classification as tm
 
-from ratchet.evaluation.predictions import Predictions
-
-HEADLINE = (
-    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc", "log_loss", "calibration_error",
-)  # fmt: skip
+from ratchet.tasks.multiclass import MulticlassPredictions
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class ClassMetrics:
     auroc: float | None  # None too where every example is of this class
 
 
-def per_class(predictions: Predictions, *, classes: Sequence[str]) -> list[ClassMetrics]:
+def per_class(predictions: MulticlassPredictions, *, classes: Sequence[str]) -> list[ClassMetrics]:
     """Precision, recall, F1, AUROC (one versus rest) and support of every class."""
     probabilities, labels = torch.from_numpy(predictions.probabilities), torch.from_numpy(predictions.labels)
     n = len(classes)
@@ -54,9 +50,9 @@ def per_class(predictions: Predictions, *, classes: Sequence[str]) -> list[Class
 
 
 def headline(
-    predictions: Predictions, by_class: list[ClassMetrics], *, calibration_bins: int
+    predictions: MulticlassPredictions, by_class: list[ClassMetrics], *, calibration_bins: int
 ) -> dict[str, float | None]:
-    """The numbers of `HEADLINE`.
+    """The metrics of a report on classes.
 
     Macro means run over the classes with at least one example. Balanced accuracy is the mean recall
     (Brodersen et al. 2010), AUROC the mean of one versus rest (Fawcett 2006; None where only one class

@@ -1,0 +1,98 @@
+"""data=table: what a person says of a table's file becomes the whole config of a data set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from ratchet.errors import ConfigError
+from ratchet.files import write_atomically
+from ratchet.project import Project
+from ratchet.tables import TableSettings, TargetColumn, describe_target_column
+
+SAID: Final = (
+    "path",
+    "target",
+    "ignore",
+    "types",
+    "separator",
+    "decimal",
+    "thousands",
+    "missing",
+)  # in conf/data/table.yaml
+READER: Final = "ratchet.data.table_file.read"  # for the record; a table is read by its settings
+
+
+def is_table(data: Mapping[str, Any]) -> bool:
+    """Whether a section data is as conf/data/table.yaml has it, not yet completed."""
+    return "path" in data
+
+
+def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dict[str, Any]:
+    """The section data with all that follows from the file: name, checksum, kind of the target, classes.
+
+    Raises ConfigError and DataError for a file or a column that is not there, and a target that teaches nothing.
+    """
+    project = project or Project.find()
+    target = data.get("target")
+    if not isinstance(data["path"], str) or not target:
+        raise ConfigError(
+            f"data.path={data['path']} and data.target={target}: a table needs both; "
+            "type: data=table data.path=<file> data.target=<column>"
+        )
+    table = {name: data[name] for name in SAID if name in data}
+    table["target"] = [target] if isinstance(target, str) else list(target)
+    file = project.root / Path(data["path"]).expanduser()
+    name = data.get("name") or re.sub(r"[^A-Za-z0-9_-]+", "_", file.name.partition(".")[0]).strip("_-") or "table"
+    checksum, found = _described(file, table, data.get("target_kind"), project=project)
+    rest = {key: value for key, value in data.items() if key not in {*SAID, "name", "target_kind"}}
+    return {
+        **rest,
+        "name": name,
+        "table": table,
+        "layout": "table",
+        "shape": None,
+        "target_kind": found.kind,
+        "classes": list(found.classes),
+        "files": [{"name": file.name, "checksum": f"sha256:{checksum}", "checksum_of": "file"}],
+        "sources": [{"kind": "folder", "path": str(Path(data["path"]).parent)}],
+        "reader": READER,
+    }
+
+
+def settings_of(table: Mapping[str, Any]) -> TableSettings:
+    """How a table is read, by the section data.table."""
+    return TableSettings(
+        target=tuple(table["target"]),
+        ignore=tuple(table.get("ignore") or ()),
+        types=dict(table.get("types") or {}),
+        separator=table.get("separator"),
+        decimal=table.get("decimal") or ".",
+        thousands=table.get("thousands"),
+        missing=tuple(str(text) for text in table.get("missing") or ()),
+    )
+
+
+def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Project) -> tuple[str, TargetColumn]:
+    """The file's sha256 and its target's description; kept beside the data for as long as the file stays the same."""
+    settings = settings_of(table)
+    status = file.stat() if file.is_file() else None
+    stamp = [str(file), kind, dict(table), [status.st_size, status.st_mtime_ns, status.st_ino] if status else None]
+    key = hashlib.sha256(json.dumps(stamp, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    note = project.root / "data" / ".tables" / f"{key}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(note.read_text(encoding="utf-8"))
+        return kept["checksum"], TargetColumn(kept["kind"], tuple(kept["classes"]))
+    found = describe_target_column(file, settings, asked=kind)
+    with file.open("rb") as stream:
+        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+    with suppress(OSError):  # nothing is lost but time
+        note.parent.mkdir(parents=True, exist_ok=True)
+        content = {"checksum": checksum, "kind": found.kind, "classes": list(found.classes)}
+        write_atomically(note, json.dumps(content).encode())
+    return checksum, found

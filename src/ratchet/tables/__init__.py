@@ -1,0 +1,18 @@
+"""Tables of a person's own: read as they are, and turned into numbers by what the training split says."""
+
+from ratchet.tables.columns import Coded, Column, code_table
+from ratchet.tables.reading import TableSettings, read_frame
+from ratchet.tables.targets import TargetColumn, describe_target_column, target_values
+from ratchet.tables.transform import TableTransform
+
+__all__ = [
+    "Coded",
+    "Column",
+    "TableSettings",
+    "TableTransform",
+    "TargetColumn",
+    "code_table",
+    "describe_target_column",
+    "read_frame",
+    "target_values",
+]

@@ -1,0 +1,191 @@
+"""What each column of a table is: a number, a category or a date; and the table as one array of codes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ratchet.errors import ConfigError, DataError
+from ratchet.tables.reading import TableSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["number", "category", "date"]
+_DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d{1,2}:\d{2}.*)?$")
+_GROUPED = re.compile(r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$")  # 1,234 and 1,234.5
+_COMMA = re.compile(r"^[-+]?\d+,\d+$")  # 3,14
+_MOST = 0.9  # of a column's texts that look like one kind: the others are mistakes, not another kind
+_LEVELS, _SHARE = 50, 0.2  # a column of more texts than both is no category but text
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is learnt from. levels: the texts of a category, whose places are its codes."""
+
+    name: str
+    kind: Kind
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A table as float32 (rows, columns): numbers, codes of categories, days since 1970; NaN where there is a gap.
+
+    notes: which columns were left out, and why.
+    """
+
+    columns: tuple[Column, ...]
+    values: np.ndarray
+    notes: tuple[str, ...]
+
+
+def code_table(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Coded:
+    """Every column but the target and those left out. Raises DataError that names column, row and cell."""
+    columns, values, notes = [], [], []
+    for name in frame.columns:
+        if name in settings.target or name in settings.ignore:
+            continue
+        where = f"{path}: column {name}"
+        column, coded, note = _code(frame[name], str(name), where, settings.types.get(str(name)))
+        if column is None:
+            notes.append(f"column {name} is left out: {note}")
+            continue
+        columns.append(column)
+        values.append(coded)
+    if not columns:
+        raise DataError(f"{path} has no column to learn from beside {', '.join(settings.target)}: {'; '.join(notes)}")
+    return Coded(tuple(columns), np.stack(values, axis=1), tuple(notes))
+
+
+def code_column(series: pd.Series, column: Column, where: str) -> np.ndarray:
+    """The codes (rows,) of a column whose kind and levels are known; NaN for a gap and a level that is not known."""
+    import pandas as pd
+
+    if column.kind == "category":
+        codes = pd.Categorical(_texts(series), categories=list(column.levels)).codes
+        known: np.ndarray = np.where(codes < 0, np.nan, codes).astype(np.float32)
+        return known
+    return _as_dates(series, where) if column.kind == "date" else _as_numbers(series, where)
+
+
+def _code(series: pd.Series, name: str, where: str, asked: str | None) -> tuple[Column | None, np.ndarray, str]:
+    if asked is not None and asked not in ("number", "category", "date"):
+        raise ConfigError(
+            f"data.types.{name}={asked}; allowed: number, category, date; type: data.types.{name}=category"
+        )
+    kind, why = (asked, "") if asked is not None else _kind_of(series, where)
+    if kind is None:
+        return None, np.empty(0), why
+    levels: tuple[str, ...] = ()
+    if kind == "category":
+        levels = tuple(sorted(_texts(series).dropna().unique()))
+    column = Column(name, kind, levels)  # type: ignore[arg-type] # one of the three: checked above
+    return column, code_column(series, column, where), ""
+
+
+def _kind_of(series: pd.Series, where: str) -> tuple[Kind | None, str]:
+    """What a column is; None and why, for one that nothing is learnt from."""
+    import pandas as pd
+    from pandas.api import types
+
+    known = series.dropna()
+    if not len(known):
+        return None, "it is empty"
+    if types.is_bool_dtype(series) or isinstance(series.dtype, pd.CategoricalDtype):
+        return "category", ""
+    if types.is_datetime64_any_dtype(series):
+        return "date", ""
+    return ("number", "") if types.is_numeric_dtype(series) else _kind_of_texts(known, where)
+
+
+def _kind_of_texts(known: pd.Series, where: str) -> tuple[Kind | None, str]:
+    texts = known.astype(str).str.strip()
+    _refuse_commas(texts, where)
+    if _numeric(texts).notna().mean() > _MOST:
+        return "number", ""
+    if texts.str.match(_DATE).mean() > _MOST:
+        return "date", ""
+    count = texts.nunique()
+    if count <= max(_LEVELS, _SHARE * len(texts)):
+        return "category", ""
+    what = (
+        "each row has another text: an identifier?" if count == len(texts) else f"it holds text ({count:,} different)"
+    )
+    return None, f"{what} (data.types.{known.name}=category takes it in)"
+
+
+def _refuse_commas(texts: pd.Series, where: str) -> None:
+    """Raises DataError for numbers written with commas: read as text they would teach nothing."""
+    for pattern, setting in ((_GROUPED, "data.thousands=','"), (_COMMA, "data.decimal=','")):
+        fits = texts.str.match(pattern)
+        if fits.any() and (fits | _numeric(texts).notna()).mean() > _MOST:
+            row = int(fits.idxmax())
+            raise DataError(f"{where} holds numbers with commas (row {row + 1}: {texts[row]!r}); type: {setting}")
+
+
+def _as_numbers(series: pd.Series, where: str) -> np.ndarray:
+    from pandas.api import types
+
+    values = series if types.is_numeric_dtype(series) else _numeric(series.astype("object").str.strip())
+    if not types.is_numeric_dtype(series):
+        wrong = values.isna() & series.notna()
+        if wrong.any():
+            row = int(np.flatnonzero(wrong.to_numpy())[0])
+            raise DataError(
+                f"{where}, row {row + 1}: {series.iloc[row]!r} is no number ({int(wrong.sum())} such); if it means a "
+                f"gap type: 'data.missing=[\"{series.iloc[row]}\"]', else data.types.{series.name}=category"
+            )
+    with np.errstate(over="ignore"):
+        numbers: np.ndarray = values.to_numpy(dtype=np.float64, na_value=np.nan).astype(np.float32)
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if len(infinite):
+        raise DataError(
+            f"{where}, row {infinite[0] + 1}: {series.iloc[infinite[0]]} is infinite or too large for float32 "
+            f"({len(infinite)} such); mend it, or type: data.ignore=[{series.name}]"
+        )
+    return numbers
+
+
+def _as_dates(series: pd.Series, where: str) -> np.ndarray:
+    """Days since 1970, with a fraction. A day above 12 in front means that the day stands first."""
+    import pandas as pd
+    from pandas.api import types
+
+    if types.is_datetime64_any_dtype(series):
+        dates = pd.to_datetime(series, utc=True)
+    else:
+        texts = series.astype("object").astype(str).str.strip().where(series.notna())
+        first = texts.str.extract(r"^(\d{1,2})[-/.]", expand=False).dropna().astype(int)
+        dates = pd.to_datetime(texts, errors="coerce", format="mixed", dayfirst=bool((first > 12).any()), utc=True)
+        wrong = dates.isna() & series.notna()
+        if wrong.any():
+            row = int(np.flatnonzero(wrong.to_numpy())[0])
+            raise DataError(
+                f"{where}, row {row + 1}: {series.iloc[row]!r} is no date ({int(wrong.sum())} such); mend it, or "
+                f"type: data.types.{series.name}=category"
+            )
+    since: pd.Series = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+    days: np.ndarray = since.to_numpy(dtype=np.float64, na_value=np.nan).astype(np.float32)
+    return days
+
+
+def _texts(series: pd.Series) -> pd.Series:
+    """Values as texts without blanks around them; gaps stay gaps, whole numbers have no point."""
+    from pandas.api import types
+
+    if types.is_float_dtype(series) and (series.dropna() % 1 == 0).all():
+        series = series.astype("Int64")
+    texts = series.astype("object").where(series.notna())
+    stripped: pd.Series = texts.map(lambda value: str(value).strip(), na_action="ignore")
+    return stripped
+
+
+def _numeric(texts: Any) -> Any:
+    import pandas as pd
+
+    return pd.to_numeric(texts, errors="coerce")

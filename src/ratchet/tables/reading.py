@@ -1,0 +1,176 @@
+"""A table's file as a pandas frame: its separator and encoding are found out; what cannot be read is one clear line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ratchet.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
+LONGEST_LINE = 2**20  # bytes of the first line: what is longer is no table, and is not read into memory
+_LOOKED_AT = 2**20  # bytes from the beginning, by which separator and header are judged
+_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """How a table is read. None: it is found out.
+
+    target: the column to predict, or several columns of 0 and 1. ignore: columns that are left out. types: the kind
+    of a column where it is not to be found out: number, category, date. missing: texts that mean a gap, beside the
+    usual ones (empty, NA, NaN, null). thousands: what groups the digits of a number.
+    """
+
+    target: tuple[str, ...]
+    ignore: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+    separator: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    missing: tuple[str, ...] = ()
+
+
+def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | None = None) -> pd.DataFrame:
+    """The table at `path`, csv (also .gz) or parquet; `only`: the columns wanted.
+
+    Raises DataError for a file that is missing, empty, or no table, and ConfigError for a column that it lacks.
+    """
+    if not path.is_file():
+        what = "is a directory" if path.is_dir() else "is missing"
+        raise DataError(f"{path} {what}; data.path names one file, .csv, .csv.gz or .parquet; type: data.path=<file>")
+    named = [*settings.target, *settings.ignore, *settings.types]
+    try:
+        if path.suffix in {".parquet", ".pq"}:
+            return _read_parquet(path, named, only)
+        return _read_csv(path, settings, named, only)
+    except (OSError, ValueError, EOFError) as error:  # those of pandas and pyarrow are ValueErrors
+        raise DataError(f"{path} cannot be read as a table: {_first_line(error)}") from error
+
+
+def _read_parquet(path: Path, named: Sequence[str], only: Sequence[str] | None) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    _require_columns(path, pq.read_schema(path).names, named)
+    return pd.read_parquet(path, columns=None if only is None else list(only))
+
+
+def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: Sequence[str] | None) -> pd.DataFrame:
+    import pandas as pd
+
+    beginning = _beginning(path)
+    encoding = _encoding(path, beginning)
+    separator = settings.separator or _separator(beginning.decode(encoding, errors="replace"))
+    header = _header(beginning.decode(encoding, errors="replace"), separator)
+    _require_columns(path, header, named, separator=separator)
+    options: dict[str, Any] = {
+        "sep": separator, "encoding": encoding, "decimal": settings.decimal, "thousands": settings.thousands,
+        "na_values": list(settings.missing), "low_memory": False, "skipinitialspace": True,
+        "usecols": None if only is None else list(only),
+    }  # fmt: skip
+    try:
+        frame = pd.read_csv(path, **options)
+    except pd.errors.ParserError as error:
+        raise DataError(
+            f"{path}: {_first_line(error).removeprefix('Error tokenizing data. C error: ')}; fields are told apart by "
+            f"{SEPARATORS.get(separator, repr(separator))}; mend the row, or type: data.separator=<another>"
+        ) from error
+    if not len(frame):
+        raise DataError(f"{path} has a header and no rows; add some")
+    return frame
+
+
+def _beginning(path: Path) -> bytes:
+    import gzip
+
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        beginning: bytes = file.read(_LOOKED_AT)
+    if not beginning.strip():
+        raise DataError(f"{path} is empty; it needs a header and rows")
+    if len(beginning) == LONGEST_LINE and b"\n" not in beginning and b"\r" not in beginning:
+        raise DataError(f"{path} is no table: its first line is longer than {LONGEST_LINE:,} bytes")
+    if b"\0" in beginning and not beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path} is no text: it holds zero bytes; save it as CSV (UTF-8) or parquet")
+    return beginning
+
+
+def _encoding(path: Path, beginning: bytes) -> str:
+    """utf-8, utf-16 by its mark, else cp1252. Raises DataError where a file has lines of two encodings."""
+    if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    import gzip
+
+    utf8 = other = 0
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+            if line.isascii():
+                continue
+            try:
+                line.decode("utf-8")
+                utf8 = utf8 or number
+            except UnicodeDecodeError:
+                other = other or number
+                if _UTF8.search(line):
+                    utf8 = utf8 or number
+            if utf8 and other:
+                raise DataError(
+                    f"{path} mixes encodings: line {min(utf8, other)} and line {max(utf8, other)} are not of one "
+                    "(UTF-8 and another); save it as CSV UTF-8"
+                )
+    return "cp1252" if other else "utf-8-sig"
+
+
+def _separator(text: str) -> str:
+    """The one that cuts the first rows into equally many fields, the most of them."""
+    lines = text.splitlines()[:100]
+    lines = lines[:-1] if len(lines) > 1 and not text.endswith("\n") and len(text) >= _LOOKED_AT else lines
+    best, most = ",", 1
+    for separator in SEPARATORS:
+        widths = Counter(len(row) for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=separator) if row)
+        width, count = widths.most_common(1)[0]
+        if width > most and count >= 0.8 * sum(widths.values()):
+            best, most = separator, width
+    return best
+
+
+def _header(text: str, separator: str) -> list[str]:
+    rows = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    return next((row for row in rows if row), [])
+
+
+def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *, separator: str = ",") -> None:
+    """Raises DataError for two columns of one name, ConfigError for a column that is named and not there."""
+    twice = [name for name, count in Counter(header).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{path} has {Counter(header)[twice[0]]} columns called {twice[0]!r}; each needs a name of its own"
+        )
+    missing = [name for name in named if name not in header]
+    if missing:
+        from difflib import get_close_matches
+
+        near = get_close_matches(missing[0], header, n=1, cutoff=0.5)
+        shown = ", ".join(header[:12]) + (f" and {len(header) - 12} more" if len(header) > 12 else "")
+        cut = (
+            ""
+            if len(header) > 1
+            else f" (told apart by {SEPARATORS.get(separator, separator)}: data.separator=<another>?)"
+        )
+        raise ConfigError(
+            f"{path} has no column {missing[0]}; allowed: {shown}{cut}; "
+            f"type: {f'data.target={near[0]}' if near else 'data.target=<column>'}"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,77 @@
+"""The column to predict: what kind of target it is, and its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ratchet.errors import DataError
+from ratchet.tables.columns import _numeric, _texts
+from ratchet.tables.reading import TableSettings, read_frame
+from ratchet.tasks.base import TargetKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CLASSES = 20  # whole numbers of more values than this are a number, not classes
+
+
+@dataclass(frozen=True)
+class TargetColumn:
+    """What a target is, and the names of its classes or labels."""
+
+    kind: TargetKind
+    classes: tuple[str, ...]
+
+
+def describe_target_column(path: Path, settings: TableSettings, *, asked: TargetKind | None) -> TargetColumn:
+    """The kind of a table's target, and its classes. Raises DataError for a target that nothing can be learnt of."""
+    import pandas as pd
+
+    frame = read_frame(path, settings, only=settings.target)
+    if len(settings.target) > 1:
+        return TargetColumn("labels", settings.target)
+    name = settings.target[0]
+    series = frame[name]
+    known = series.dropna()
+    if not len(known):
+        raise DataError(
+            f"{path}: the target {name} is empty in each of {len(series)} rows; type: data.target=<another>"
+        )
+    if known.nunique() == 1:
+        raise DataError(
+            f"{path}: the target {name} is {known.iloc[0]} in each of its {len(known):,} rows: there is nothing to "
+            "learn; type: data.target=<another>"
+        )
+    kind = asked or _kind(known)
+    if kind != "class":
+        return TargetColumn("number", ())
+    texts = _texts(known).unique()
+    numbers = _numeric(pd.Series(texts))
+    order = np.argsort(numbers.to_numpy(), kind="stable") if numbers.notna().all() else np.argsort(texts.astype(str))
+    return TargetColumn("class", tuple(str(texts[k]) for k in order))
+
+
+def _kind(known: pd.Series) -> TargetKind:
+    from pandas.api import types
+
+    if types.is_bool_dtype(known) or not types.is_numeric_dtype(known):
+        numbers = _numeric(known.astype("object"))
+        return "number" if numbers.notna().all() and known.nunique() > _CLASSES else "class"
+    whole = bool((known % 1 == 0).all())
+    return "class" if known.nunique() == 2 or (whole and known.nunique() <= _CLASSES) else "number"
+
+
+def target_values(frame: pd.DataFrame, settings: TableSettings, kind: TargetKind) -> np.ndarray:
+    """The target of every row as `data` takes it: texts of classes ('' for a gap), numbers, or rows of 0 and 1."""
+    if kind == "labels":
+        flags: np.ndarray = frame[list(settings.target)].astype("float64").to_numpy()
+        return flags
+    series = frame[settings.target[0]]
+    if kind == "class":
+        return np.array(_texts(series).fillna("").tolist(), np.str_)
+    numbers: np.ndarray = _numeric(series).to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers

@@ -1,0 +1,172 @@
+"""What a task is: how a network's outputs become a loss, decisions, metrics and the numbers of a report."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ratchet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Floats = NDArray[np.float64]
+Resampled = Callable[[Floats], dict[str, Floats]]
+TargetKind = Literal["class", "labels", "number"]
+Rows = tuple[Sequence[str], Iterable[Sequence[object]]]  # a table: its header, its rows
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be predicted, as prepare found it.
+
+    kind: class (y is int64 (n,), a class index), labels (y is float32 (n, labels), 0 or 1) or number (y is float32
+    (n,), in the unit of the raw data). names: of the classes, of the labels, or of the number.
+    mean, std: of a number over the training split; networks learn it in these units.
+    """
+
+    kind: TargetKind
+    names: tuple[str, ...]
+    mean: float = 0.0
+    std: float = 1.0
+
+    def as_json(self) -> dict[str, Any]:
+        """As the data card and a checkpoint hold it."""
+        return {**asdict(self), "names": list(self.names)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """The target that `as_json` wrote."""
+        return cls(**{**content, "names": tuple(content["names"])})
+
+
+class Predictions(ABC):
+    """What a model says of every example of a split, and how right it is.
+
+    `headline`: the metrics of a report, in its order. `shown`: the two or three of them that every split is measured
+    by; the first of them decides the verdict, and its best value is 1.
+    """
+
+    headline: ClassVar[tuple[str, ...]]
+    shown: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many examples."""
+
+    @abstractmethod
+    def metrics(self, names: Collection[str] | None = None) -> dict[str, float | None]:
+        """The metrics named, or all of `headline`; None for one that is not defined on these examples."""
+
+    @abstractmethod
+    def resampled(self, names: Collection[str]) -> Resampled:
+        """A function of weights (n, m), whole numbers whose columns sum to n: each metric named, (m,)."""
+
+    def effective_examples(self, name: str) -> float:
+        """How many examples a metric is as certain as. All, where it is a plain mean."""
+        return float(len(self))
+
+    @abstractmethod
+    def scores(self, name: str) -> Floats:
+        """Scores of single examples (n,), higher is better: their mean is the metric, one to be minimised negated.
+
+        A metric of the whole set has jackknife pseudo-values. Raises EvidenceError where there are too few examples.
+        """
+
+    @abstractmethod
+    def mistakes(self, count: int) -> NDArray[np.intp]:
+        """The indices of at most `count` examples that the model is most wrong about, the worst first."""
+
+    @abstractmethod
+    def caption(self, index: int) -> str:
+        """What an example is and what it was taken for, in two short lines."""
+
+    @abstractmethod
+    def table(self) -> Rows:
+        """predictions.csv: a row for each example, without its index."""
+
+    def parts(self) -> list[dict[str, Any]]:
+        """The metrics of each class or label; none where there is no such part."""
+        return []
+
+    def plots(self) -> dict[str, Rows]:
+        """The tables behind the plots: name of the file without .csv, table."""
+        return {}
+
+
+class Task(ABC):
+    """What is learnt from a data set's target. A subclass is named by `task._target_`.
+
+    kinds: the targets that it can learn. objectives: what a validation measures besides the loss, the usual
+    objective first. training_metric: the one of them that training batches are measured by.
+    """
+
+    kinds: ClassVar[tuple[TargetKind, ...]]
+    objectives: ClassVar[tuple[str, ...]]
+    training_metric: ClassVar[str]
+    usual_loss: ClassVar[str]  # dotted path of the loss that is minimised unless conf/loss names another
+
+    def __init__(self, target: Target, *, calibration_bins: int = 15) -> None:
+        if target.kind not in self.kinds:
+            name = type(self).__name__.lower()
+            raise ConfigError(
+                f"task={name} learns a target of the kind {' or '.join(self.kinds)}, that of the "
+                f"data is of the kind {target.kind}; type: task=auto"
+            )
+        self.target = target
+        self.calibration_bins = calibration_bins
+
+    @property
+    @abstractmethod
+    def n_outputs(self) -> int:
+        """How many numbers a network gives for an example."""
+
+    def learnable(self, y: Tensor) -> Tensor:
+        """The target as a loss takes it beside outputs (batch, n_outputs)."""
+        return y
+
+    def class_weights(self, y: Tensor, asked: Literal["balanced"] | Sequence[float]) -> dict[str, Tensor]:
+        """The loss's argument that weighs classes or labels: `weight` or `pos_weight`, as torch's losses call it.
+
+        asked: balanced, which is inverse to their frequencies in y, or a weight for each class or label. Raises
+        ConfigError where the target has none.
+        """
+        raise ConfigError(
+            f"loss.class_weights needs classes, and the target {', '.join(self.target.names)} is a number; "
+            "type: loss.class_weights=none"
+        )
+
+    @abstractmethod
+    def training_score(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """`training_metric` of a batch, a tensor without axes."""
+
+    @abstractmethod
+    def plain_loss(self, outputs: Tensor, y: Tensor) -> Tensor:
+        """The mean loss by which runs are compared, whichever one they minimise: unweighted and unsmoothed."""
+
+    def measure(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """`loss` and each of `objectives` on outputs (n, n_outputs) and targets y, as they lie in the prepared data."""
+        import torch
+
+        activated, targets = self.activate(outputs).cpu().numpy(), y.cpu().numpy()
+        found = self.fitted(activated, targets).predictions(activated, targets).metrics(self.objectives)
+        values = {name: math.nan if value is None else value for name, value in found.items()}
+        return {"loss": self.plain_loss(outputs, y), **{name: torch.tensor(value) for name, value in values.items()}}
+
+    def fitted(self, outputs: Floats, y: np.ndarray) -> Self:
+        """The task with what it decides by, such as a threshold, chosen on these outputs: those of validation."""
+        return self
+
+    @abstractmethod
+    def activate(self, outputs: Tensor) -> Tensor:
+        """What `predictions` takes, in double precision, from a network's outputs."""
+
+    @abstractmethod
+    def predictions(self, outputs: Floats, y: np.ndarray) -> Predictions:
+        """The report's view of activated outputs (n, n_outputs) and targets y, as they lie in the prepared data."""

@@ -1,0 +1,57 @@
+"""From conf/task and the data's target to a task."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from ratchet.errors import ConfigError
+from ratchet.tasks.base import Target, Task
+from ratchet.tasks.binary import Binary
+from ratchet.tasks.multiclass import Multiclass
+from ratchet.tasks.multilabel import Multilabel
+from ratchet.tasks.regression import Regression
+
+# What a target is taken for where conf/task is left to find out.
+USUAL: Mapping[str, type[Task]] = {"class": Multiclass, "labels": Multilabel, "number": Regression}
+
+
+def usual_task(kind: str) -> str:
+    """The dotted path of the task that a target of a kind is usually."""
+    return f"ratchet.tasks.{USUAL[kind].__name__}"
+
+
+def task_class(path: str) -> type[Task]:
+    """The Task class at a dotted path, of Ratchet or of src/own. Raises ConfigError where there is none."""
+    allowed = "allowed: ratchet.tasks.Multiclass, Binary, Multilabel, Regression, or a class of your own in src/own"
+    module_name, _, name = path.rpartition(".")
+    if module_name != "ratchet.tasks" and module_name.partition(".")[0] != "own":
+        raise ConfigError(f"task._target_={path} is not called; {allowed}; type: task=auto")
+    if module_name == "ratchet.tasks":
+        found: Any = {each.__name__: each for each in (Multiclass, Binary, Multilabel, Regression)}.get(name)
+    else:
+        try:
+            found = getattr(importlib.import_module(module_name), name)
+        except (ImportError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(
+                f"task._target_={path} cannot be imported ({reason}); {allowed}; type: task=auto"
+            ) from error
+    if not (isinstance(found, type) and issubclass(found, Task)):
+        raise ConfigError(f"task._target_={path} is no Task of ratchet.tasks; {allowed}; type: task=auto")
+    return found
+
+
+def build_task(path: str, target: Target, *, settings: Mapping[str, Any], calibration_bins: int = 15) -> Task:
+    """The task at a dotted path for a target. Raises ConfigError for settings that it does not have, and bad values."""
+    kind = task_class(path)
+    known = [name for name in inspect.signature(kind).parameters if name not in {"target", "calibration_bins"}]
+    unknown = [name for name in settings if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"task.{unknown[0]}: {path} has no such setting; allowed: {', '.join(known) or 'none'}; "
+            "type: the same without it"
+        )
+    return kind(target, calibration_bins=calibration_bins, **settings)

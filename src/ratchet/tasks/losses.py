@@ -1,0 +1,127 @@
+"""Losses by dotted path: torch's, the focal losses here, and a person's own."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ratchet.errors import ConfigError
+from ratchet.tasks.base import Task
+
+
+class FocalLoss(nn.Module):
+    """Cross entropy in which an example counts (1 - p)^gamma, p the probability of its class.
+
+    Lin et al. 2017, arXiv:1708.02002. Takes logits (n, classes) and class indices (n,). weight: of each class.
+    """
+
+    weight: Tensor | None
+
+    def __init__(self, gamma: float = 2.0, weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.register_buffer("weight", weight)
+
+    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The mean over examples, weighted as torch's cross entropy is."""
+        log_p = outputs.log_softmax(dim=1).gather(1, target[:, None])[:, 0]
+        losses = -((1 - log_p.exp()) ** self.gamma) * log_p
+        if self.weight is None:
+            return losses.mean()
+        weights = self.weight[target]
+        return (weights * losses).sum() / weights.sum()
+
+
+class BinaryFocalLoss(nn.Module):
+    """Binary cross entropy in which an example counts (1 - p)^gamma, p the probability of what it is.
+
+    Lin et al. 2017, arXiv:1708.02002. Takes logits and targets of 0 and 1, of one shape. pos_weight: of the ones.
+    """
+
+    pos_weight: Tensor | None
+
+    def __init__(self, gamma: float = 2.0, pos_weight: Tensor | None = None) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The mean over everything."""
+        losses = functional.binary_cross_entropy_with_logits(outputs, target, reduction="none")
+        losses = (1 - torch.exp(-losses)) ** self.gamma * losses
+        if self.pos_weight is not None:
+            losses = losses * (1 + (self.pos_weight - 1) * target)
+        return losses.mean()
+
+
+def build_loss(
+    path: str | None,
+    task: Task,
+    y: Tensor,
+    *,
+    class_weights: Literal["none", "balanced"] | Sequence[float],
+    label_smoothing: float,
+    arguments: Mapping[str, Any],
+) -> nn.Module:
+    """The loss at a dotted path, or the usual one of the task: a module of outputs and learnable targets.
+
+    y: the training targets, whose frequencies balanced weights are inverse to. Raises ConfigError for a loss that
+    cannot be imported, an argument that it does not take, and one that does not give a number for these outputs.
+    """
+    target = path or task.usual_loss
+    loss_class = _loss_class(target)
+    known = inspect.signature(loss_class).parameters
+    asked: dict[str, Any] = dict(arguments)
+    if label_smoothing:
+        asked["label_smoothing"] = label_smoothing
+    if class_weights != "none":
+        asked |= task.class_weights(y, class_weights)
+    for name in asked:
+        if name not in known:
+            key = "class_weights" if name in {"weight", "pos_weight"} and name not in arguments else name
+            off = {"class_weights": "none", "label_smoothing": "0"}.get(key)
+            raise ConfigError(
+                f"loss.{key}: {target} takes no {name}; allowed: {', '.join(known) or 'nothing'}; "
+                f"type: {f'loss.{key}={off}' if off else 'the same without it'}"
+            )
+    try:
+        loss: nn.Module = loss_class(**asked)
+        _check(loss, task, y)
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, UserWarning) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"loss._target_={target} cannot be the loss of this task: {type(error).__name__}: {reason}; "
+            f"type: loss._target_={task.usual_loss}"
+        ) from error
+    return loss
+
+
+def _loss_class(path: str) -> Any:
+    module_name, _, name = path.rpartition(".")
+    allowed = "allowed: a loss of torch.nn, ratchet.tasks.losses.FocalLoss, BinaryFocalLoss, one of your own in src/own"
+    if module_name not in {"torch.nn", "ratchet.tasks.losses"} and module_name.partition(".")[0] != "own":
+        raise ConfigError(f"loss._target_={path} is not called; {allowed}; type: loss._target_=null")
+    try:
+        found = getattr(importlib.import_module(module_name), name)
+    except (ImportError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"loss._target_={path} cannot be imported ({reason}); {allowed}") from error
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise ConfigError(f"loss._target_={path} is no torch.nn.Module class; {allowed}; type: loss._target_=null")
+    return found
+
+
+def _check(loss: nn.Module, task: Task, y: Tensor) -> None:
+    some = y[torch.arange(task.n_outputs + 2) % len(y)]  # as many as no other axis has: nothing is broadcast unseen
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # torch only warns of shapes that do not fit
+        value = loss(torch.zeros(len(some), task.n_outputs), task.learnable(some))
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        raise ValueError("it gives no single number for a batch")

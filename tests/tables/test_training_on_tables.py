@@ -1,0 +1,131 @@
+"""data=table from the command line: prepared, trained, searched, evaluated, without a line of code."""
+
+from __future__ import annotations
+
+import csv
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from ratchet.config.composition import load_config
+from ratchet.data.prepared import PreparedData
+from ratchet.errors import RatchetError
+from ratchet.project import Project
+
+QUICK = ["params=null", "model=logistic", "logger=csv", "trainer.max_epochs=2", "trainer.progress=none"]
+
+
+@pytest.fixture
+def orders(project: Project) -> Path:
+    rng = np.random.default_rng(0)
+    age, city = rng.integers(18, 80, 400), rng.choice(["Ulm", "Jena", "Bonn"], 400)
+    worth = age / 10 + 2 * (city == "Ulm") + rng.normal(size=400)
+    path = project.root / "orders.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["age", "city", "worth", "churned"])
+        table.writerows(zip(age, city, worth.round(3), np.where(worth > 6, "yes", "no"), strict=True))
+    return path
+
+
+def config(project: Project, *words: str):
+    return load_config(project, [*QUICK, "data=table", "data.path=orders.csv", *words])
+
+
+def test_three_words_make_a_whole_config(project, orders):
+    found = config(project, "data.target=churned")
+    assert (found.data.name, found.data.layout, found.data.target_kind) == ("orders", "table", "class")
+    assert found.data.classes == ["no", "yes"]
+    assert found.task.target == "ratchet.tasks.Multiclass"
+    assert config(project, "data.target=worth").task.target == "ratchet.tasks.Regression"
+    assert config(project, "data.target=worth").objective.metric == "validation/rmse"
+    assert config(project, "data.target=churned", "task=binary").objective.metric == "validation/auroc"
+    assert config(project, "data.target=churned", "data.name=mine").data.name == "mine"
+
+
+def test_a_recorded_config_is_whole_without_the_file(project, orders):
+    from ratchet.config.validation import validate
+
+    plain = config(project, "data.target=churned").plain()
+    orders.unlink()
+    assert validate(yaml.safe_load(yaml.safe_dump(plain))).plain() == plain
+
+
+def test_a_changed_file_is_another_data_set(project, orders):
+    before = config(project, "data.target=churned").data.files[0].checksum
+    with orders.open("a", encoding="utf-8") as file:
+        file.write("30,Ulm,1.0,yes\n")
+    assert config(project, "data.target=churned").data.files[0].checksum != before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["data.target=churn"],
+            r"orders\.csv has no column churn; allowed: age, city, worth, churned; type: data\.target=churned",
+        ),
+        (["data.target=churned", "data.path=other.csv"], r"other\.csv is missing"),
+        (["data.target=churned", "task=regression"], r"a regression task learns a target of the kind number"),
+        (["data.target=worth", "task=binary"], r"a binary task learns a target of the kind class"),
+        ([], r"data\.target is \?\?\?"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_is_prepared(project, orders, words, said):
+    with pytest.raises(RatchetError, match=said):
+        config(project, *words)
+    assert not (project.root / "data/prepared/orders").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "metric", "columns"),
+    [
+        (["data.target=churned"], "accuracy", ["index", "label", "predicted", "probability_no", "probability_yes"]),
+        (
+            ["data.target=churned", "task=binary"],
+            "average_precision",
+            ["index", "label", "predicted", "probability_yes"],
+        ),
+        (["data.target=worth", "data.ignore=[churned]"], "r2", ["index", "label", "predicted"]),
+    ],
+)
+def test_a_table_is_prepared_trained_and_evaluated(project, orders, words, metric, columns):
+    from ratchet.data.fetch import fetch
+    from ratchet.data.prepare import prepare
+    from ratchet.evaluation.evaluate import evaluate
+    from ratchet.runs.directory import RunDirectory
+    from ratchet.training.train import train as fit
+
+    found = config(project, *words)
+    fetch(found.data, project=project)
+    prepare(found.data, project=project)
+    data = PreparedData.open(project.prepared("orders"), reader="evaluate", config=found.data)
+    assert data.shape == (len(data.card["features"]),)
+    run = RunDirectory(project.root / "run")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what the libraries warn of in training is for the tests of training
+        record = fit(found, run=run, project=project)
+    assert record.status == "completed"
+    evaluation = evaluate(run, output=project.root / "out", project=project, config=found.evaluation)
+    assert metric in evaluation.metrics
+    with (project.root / "out/predictions.csv").open(encoding="utf-8") as file:
+        assert next(csv.reader(file)) == columns
+    written = json.loads((project.root / "out/metrics.json").read_text(encoding="utf-8"))
+    assert written["splits"][2]["examples"] == len(data.split("test").y)
+
+
+def test_splits_of_a_number_have_the_same_spread(project, orders):
+    from ratchet.data.fetch import fetch
+    from ratchet.data.prepare import prepare
+
+    found = config(project, "data.target=worth")
+    fetch(found.data, project=project)
+    prepare(found.data, project=project)
+    evaluate = PreparedData.open(project.prepared("orders"), reader="evaluate")
+    means = [float(np.mean(evaluate.split(name).y)) for name in ("train", "validation", "test")]
+    assert np.ptp(means) < 0.15 * evaluate.target.std
+    assert evaluate.target.mean == pytest.approx(means[0], rel=1e-5)
