@@ -31,7 +31,10 @@ class _Counts(BaseModel):
     test: _Count
 
 
-class _Target(BaseModel):
+class TargetFile(BaseModel):
+    """A target as a card and a checkpoint hold it."""
+
+    model_config = ConfigDict(extra="forbid")
     kind: TargetKind
     names: list[str]
     mean: float
@@ -46,7 +49,7 @@ class Card(BaseModel):
     layout: Literal["sequence", "image", "table"]
     shape: list[PositiveInt]
     classes: list[str]
-    target: _Target | None = None  # cards of older versions are of classes
+    target: TargetFile | None = None  # cards of older versions are of classes
     data_hash: str
     config: dict[str, Any]
     counts: _Counts

@@ -11,6 +11,7 @@ from torch import nn
 
 from ratchet.config.hints import to_type
 from ratchet.config.schema import Config
+from ratchet.data.card import TargetFile
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import CheckpointError
 from ratchet.models import build_model
@@ -29,7 +30,7 @@ class _Identity(BaseModel):
     model: dict[str, Any]
     input_shape: list[PositiveInt]
     classes: list[str]
-    target: dict[str, Any] | None = None  # checkpoints of older versions are of classes
+    target: TargetFile | None = None  # checkpoints of older versions are of classes
     data: _Data
 
 
