@@ -24,6 +24,7 @@ CHANGES_NOTHING = {
     "ratchet/tables": "as of the config; a table's arrays are made by prepare",
     "ratchet/project.py": "where files lie",
     "ratchet/terminal": "what a person sees",
+    "ratchet/redaction.py": "what is left out of messages and records",
     "ratchet/data/staging.py": "how directories are written",
 }
 OF_THE_OBJECTIVE = dict.fromkeys(["ratchet/metrics.py", "ratchet/tasks", "ratchet/evidence"], "of the objective")
