@@ -66,7 +66,7 @@ def test_a_port_that_is_taken_is_named(study):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert complaint(f"port={port}") == (
-            f"port {port} is taken; type: python src/dashboard.py port=<another>, or port=0"
+            f"port {port} is taken; type: python src/dashboard.py port=0, for a free one"
         )
 
 

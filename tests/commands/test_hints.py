@@ -79,9 +79,6 @@ seed=1,-2
 ~data.classes
 ~nothing
 # there is no value to type
-+loss._target_=torch.nn.MSELoss
-++loss._target_=x
-loss._target_=x
 +loss.foo=1
 scheduler.every=3
 trainer.early_stopping.patience=soon

@@ -94,7 +94,7 @@ MISTAKES = {
     "scheduler.name=cosin": "scheduler.name is cosin; allowed: one of cosine, cosine_restarts, none, one_cycle",
     "data.prepare.test=1.5": "allowed: published, or a whole number, 1 or more, or a number greater than 0 and less",
     "data.layout=video": "allowed: one of sequence, image, table; type: data.layout=image",
-    "data.classes=[a]": "allowed for data.target_kind=class: at least two names",
+    "data.classes=[a]": "allowed: a list of names: two classes or more",
     "data.name=a/b": "data.name is a/b; allowed: text of the form",
     "seed=true": "seed is true; allowed: a whole number, 0 or more; type: seed=0",
     "seed=-1": "seed is -1; allowed: a whole number, 0 or more; type: seed=0",

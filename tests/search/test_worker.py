@@ -136,7 +136,8 @@ def seeded(zoo):
 
     zoo.task = task
     zoo.facts = TaskFacts(
-        metrics={"accuracy": "maximize", "parameters": "minimize"}, repeat=lambda k: [f"seed={k}"] if k else []
+        metrics=lambda _: {"accuracy": "maximize", "parameters": "minimize"},
+        repeat=lambda k: [f"seed={k}"] if k else [],
     )
     return zoo, seen
 

@@ -10,7 +10,6 @@ from ratchet.config.grammar import assignment
 from ratchet.config.hints import MistakeError
 from ratchet.config.names import suggestion
 from ratchet.config.tree import value_at
-from ratchet.errors import ConfigError
 from ratchet.metrics import find_metric
 from ratchet.tasks.build import task_class, usual_task
 
@@ -19,7 +18,7 @@ def refuse_conflicts(config: schema.Config, usual: Callable[[], dict[str, Any]] 
     """Raises MistakeError for the first settings that exclude each other. `usual` has the values that conf/ gives."""
     _length(config)
     _data(config, usual)
-    for check in (_classes, _splits, _objective, _loss, _regularisation, _devices, _precision, _debugging):
+    for check in (_splits, _objective, _loss, _regularisation, _devices, _precision, _debugging):
         check(config)
 
 
@@ -64,17 +63,6 @@ def _splits(config: schema.Config) -> None:
         )
 
 
-def _classes(config: schema.Config) -> None:
-    kind, names = config.data.target_kind, config.data.classes
-    least = {"class": 2, "labels": 1, "number": 0}[kind]
-    if len(names) < least or (kind == "number" and names):
-        allowed = {"class": "at least two names", "labels": "at least one name", "number": "none, []"}[kind]
-        raise ConfigError(
-            f"data.classes={names}; allowed for data.target_kind={kind}: {allowed}; "
-            f"mend it in conf/data/{config.data.name}.yaml"
-        )
-
-
 def _objective(config: schema.Config) -> None:
     metric = find_metric(config.objective.metric)
     task = task_class(config.task.target or usual_task(config.data.target_kind))
@@ -104,9 +92,10 @@ def _loss(config: schema.Config) -> None:
     unknown = [name for name in config.loss.arguments if config.loss.target is None]
     if unknown:
         known = [name for name in schema.LossConfig.model_fields if name != "target"]
-        raise ConfigError(
-            f"loss.{unknown[0]}: there is no such key; {suggestion(unknown[0], known)}; type: the same without it, or "
-            "name the loss that takes it: loss._target_=torch.nn.CrossEntropyLoss"
+        raise MistakeError(
+            f"loss.{unknown[0]}: there is no such key of the task's own loss; {suggestion(unknown[0], known)}, and what a "
+            "loss takes that loss._target_ names",
+            key=f"loss.{unknown[0]}",
         )
 
 

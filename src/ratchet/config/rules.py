@@ -86,6 +86,8 @@ def _inside(node: _Node, part: str | int) -> _Node:
         return {"enum": list(node["discriminator"]["mapping"])}
     others = node.get("additionalProperties")
     unnamed = others if isinstance(others, dict) else {}
+    if isinstance(part, int):
+        node = next((each for each in node.get("anyOf", []) if "items" in each), node)
     found: _Node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, unnamed)
     return found
 

@@ -17,6 +17,8 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -135,6 +137,9 @@ class PrepareConfig(Section):
     normalise: Literal["feature", "channel", "none"] = "channel"
 
 
+_CLASSES = "a list of names: two classes or more, one label or more, none of a number"
+
+
 class DataConfig(Section):
     """conf/data: all there is to say of a data set."""
 
@@ -145,11 +150,20 @@ class DataConfig(Section):
         list[PositiveInt] | None
     )  # [channels, length] or [channels, height, width]; of a table null: prepare finds it
     target_kind: Literal["class", "labels", "number"] = "class"  # of a class, of any number of labels, of a number
-    classes: list[str]  # the classes or labels; of a number none
+    # the classes or labels; of a number none
+    classes: Annotated[list[str], Field(json_schema_extra={"words": _CLASSES})]
     files: Annotated[list[RawFile], Field(min_length=1)]
     sources: Annotated[list[Source], Field(min_length=1)]  # tried in order
     reader: str  # dotted path of `reader(directory: Path) -> RawExamples`
     prepare: PrepareConfig
+
+    @field_validator("classes")
+    @classmethod
+    def _as_many_as_the_kind_has(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        kind = info.data.get("target_kind", "class")
+        if len(names) < {"class": 2, "labels": 1, "number": 0}[kind] or (kind == "number" and names):
+            raise ValueError(names)
+        return names
 
 
 class ModelConfig(Section):

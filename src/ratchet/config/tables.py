@@ -30,7 +30,7 @@ READER: Final = "ratchet.data.table_file.read"  # for the record; a table is rea
 
 def is_table(data: Mapping[str, Any]) -> bool:
     """Whether a section data is as conf/data/table.yaml has it, not yet completed."""
-    return "path" in data
+    return "path" in data and "???" not in (data["path"], data.get("target"))  # else validation says what is missing
 
 
 def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dict[str, Any]:
