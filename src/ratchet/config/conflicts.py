@@ -93,8 +93,8 @@ def _loss(config: schema.Config) -> None:
     if unknown:
         known = [name for name in schema.LossConfig.model_fields if name != "target"]
         raise MistakeError(
-            f"loss.{unknown[0]}: there is no such key of the task's own loss; {suggestion(unknown[0], known)}, and what "
-            "a loss takes that loss._target_ names",
+            f"loss.{unknown[0]}: there is no such key of the task's own loss; {suggestion(unknown[0], known)}, and "
+            "what a loss takes that loss._target_ names",
             key=f"loss.{unknown[0]}",
         )
 
