@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import ConfigError
-from ratchet.evidence.jackknife import macro_f1
 from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Target, Task
 
 if TYPE_CHECKING:
@@ -98,6 +97,8 @@ class MulticlassPredictions(Predictions):
             balanced: Floats = self.correct * (len(self) / ((counts > 0).sum() * counts[self.labels]))
             return balanced
         if name == "f1":
+            from ratchet.evidence.jackknife import macro_f1
+
             return macro_f1(self.labels, self.predicted)
         if name in {"loss", "log_loss"}:
             return -self.losses

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ratchet.evidence.jackknife import r2, root_mean_square
 from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Target, Task
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ class RegressionPredictions(Predictions):
         return measure
 
     def scores(self, name: str) -> Floats:
+        from ratchet.evidence.jackknife import r2, root_mean_square
+
         if name == "mae":
             return -np.abs(self.error)
         if name == "loss":
