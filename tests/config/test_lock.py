@@ -103,7 +103,7 @@ import sys
 sys.path.insert(0, sys.argv.pop(1))
 import compose, fetch, prepare
 compose.main([])
-light = {"numpy", "scipy", "sklearn", "pandas", "matplotlib", "rich"} & sys.modules.keys()
+light = {"scipy", "sklearn", "pandas", "matplotlib", "rich"} & sys.modules.keys()
 fetch.main(["data=digits"])
 prepare.main(["data=digits"])
 heavy = {"torch", "lightning", "pytorch_lightning", "torchmetrics", "wandb", "scipy"} & sys.modules.keys()
