@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from ratchet.config.schema import ObjectiveConfig
 from ratchet.errors import RatchetError
 from ratchet.metrics import METRICS, OBJECTIVES, find_metric, range_of
-from ratchet.tasks import Binary, Multiclass, Multilabel, Regression
+from ratchet.tasks import Binary, Multiclass, Multilabel, Regression, Target, Task
 from ratchet.tasks.binary import BinaryPredictions
 from ratchet.tasks.multiclass import MulticlassPredictions
 from ratchet.tasks.multilabel import MultilabelPredictions
@@ -29,9 +30,39 @@ def test_every_metric_of_a_report_is_in_the_table(kind):
 
 @pytest.mark.parametrize("task", [Binary, Multiclass, Multilabel, Regression])
 def test_every_objective_of_a_task_is_in_the_table_and_can_be_proved(task):
-    for name in (*task.objectives, "loss"):
+    """What promotion weighs, a score of each example, has the objective as its mean; one to be minimised negated."""
+    built, outputs, y = drawn(task)
+    measured = built.measure(outputs, y)
+    predictions = built.predictions(built.activate(outputs).numpy(), y.numpy())
+    assert set(measured) == {"loss", *task.objectives}
+    for name, value in measured.items():
         assert f"validation/{name}" in OBJECTIVES
-        assert METRICS[name].scores is not None
+        sign = 1 if METRICS[name].direction == "maximize" else -1
+        scores = predictions.scores(name)
+        assert scores.shape == (len(y),)
+        assert sign * scores.mean() == pytest.approx(float(value), rel=1e-5), name
+
+
+@pytest.mark.parametrize("task", [Binary, Multiclass, Multilabel, Regression])
+def test_a_metric_is_the_same_alone_and_among_all(task):
+    built, outputs, y = drawn(task)
+    predictions = built.predictions(built.activate(outputs).numpy(), y.numpy())
+    whole = predictions.metrics()
+    assert tuple(whole) == predictions.headline
+    assert {name: predictions.metrics([name])[name] for name in whole} == whole
+
+
+def drawn(task: type[Task]) -> tuple[Task, torch.Tensor, torch.Tensor]:
+    """A task of each kind, and outputs and targets of 60 examples; the last of three labels is one that none has."""
+    random = torch.Generator().manual_seed(0)
+    kind = task.kinds[0]
+    target = Target(kind, {"number": ("price",), "labels": ("a", "b", "c")}.get(kind, ("no", "yes")), mean=9, std=2)
+    built = task(target)
+    outputs = torch.randn(60, built.n_outputs, generator=random)
+    said = (outputs[:, :2] + torch.randn(60, min(2, built.n_outputs), generator=random) > 0).float()
+    if kind == "labels":
+        return built, outputs, torch.cat([said, torch.zeros(60, 1)], dim=1)
+    return built, outputs, 9 + 2 * said[:, 0] + outputs[:, 0] if kind == "number" else said[:, 0].long()
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

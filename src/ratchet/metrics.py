@@ -8,8 +8,6 @@ from typing import Literal
 
 Direction = Literal["maximize", "minimize"]
 Range = tuple[float, float]
-# A mean over examples has a score of each; a metric of the whole set has jackknife pseudo-values, whose mean it is.
-Scores = Literal["examples", "pseudo-values"]
 
 SPLITS = ("train", "validation", "confirm", "test")
 
@@ -23,7 +21,6 @@ class Metric:
     range: Range
     unit: str  # points: the value is a share, and people speak of hundredths of it
     is_objective: bool = False  # training measures it at each validation
-    scores: Scores | None = None  # what promotion weighs of single examples; None: it cannot
 
     @property
     def shown_as(self) -> str:
@@ -41,21 +38,21 @@ _SHARE: Range = (0.0, 1.0)
 _POSITIVE: Range = (0.0, math.inf)
 
 _METRICS = (
-    Metric("accuracy", "maximize", _SHARE, "points", is_objective=True, scores="examples"),
-    Metric("balanced_accuracy", "maximize", _SHARE, "points", is_objective=True, scores="examples"),
-    Metric("f1", "maximize", _SHARE, "points", is_objective=True, scores="pseudo-values"),
-    Metric("loss", "minimize", _POSITIVE, "nats", is_objective=True, scores="examples"),
-    Metric("precision", "maximize", _SHARE, "points", is_objective=True, scores="pseudo-values"),
-    Metric("recall", "maximize", _SHARE, "points", is_objective=True, scores="pseudo-values"),
-    Metric("auroc", "maximize", _SHARE, "points", is_objective=True, scores="pseudo-values"),
-    Metric("average_precision", "maximize", _SHARE, "points", is_objective=True, scores="pseudo-values"),
-    Metric("matthews", "maximize", (-1.0, 1.0), "points", is_objective=True, scores="pseudo-values"),
-    Metric("exact_match", "maximize", _SHARE, "points", is_objective=True, scores="examples"),
-    Metric("brier", "minimize", _SHARE, "points", is_objective=True, scores="examples"),
-    Metric("r2", "maximize", (-math.inf, 1.0), "points", is_objective=True, scores="pseudo-values"),
-    Metric("rmse", "minimize", _POSITIVE, "units", is_objective=True, scores="pseudo-values"),
-    Metric("mae", "minimize", _POSITIVE, "units", is_objective=True, scores="examples"),
-    Metric("log_loss", "minimize", _POSITIVE, "nats", scores="examples"),
+    Metric("accuracy", "maximize", _SHARE, "points", is_objective=True),
+    Metric("balanced_accuracy", "maximize", _SHARE, "points", is_objective=True),
+    Metric("f1", "maximize", _SHARE, "points", is_objective=True),
+    Metric("loss", "minimize", _POSITIVE, "nats", is_objective=True),
+    Metric("precision", "maximize", _SHARE, "points", is_objective=True),
+    Metric("recall", "maximize", _SHARE, "points", is_objective=True),
+    Metric("auroc", "maximize", _SHARE, "points", is_objective=True),
+    Metric("average_precision", "maximize", _SHARE, "points", is_objective=True),
+    Metric("matthews", "maximize", (-1.0, 1.0), "points", is_objective=True),
+    Metric("exact_match", "maximize", _SHARE, "points", is_objective=True),
+    Metric("brier", "minimize", _SHARE, "points", is_objective=True),
+    Metric("r2", "maximize", (-math.inf, 1.0), "points", is_objective=True),
+    Metric("rmse", "minimize", _POSITIVE, "units", is_objective=True),
+    Metric("mae", "minimize", _POSITIVE, "units", is_objective=True),
+    Metric("log_loss", "minimize", _POSITIVE, "nats"),
     Metric("calibration_error", "minimize", _SHARE, "points"),
     Metric("parameters", "minimize", _POSITIVE, "parameters"),
     Metric("latency", "minimize", _POSITIVE, "milliseconds"),

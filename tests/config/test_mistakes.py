@@ -75,6 +75,8 @@ MISTAKES = {
     "+optimizer.lr=1": "optimizer.lr is there already; allowed: optimizer.lr=value; type: optimizer.lr=1",
     "~nothing": "nothing: there is no such key",
     "hydra.foo=1": "hydra.foo: there is no such key; allowed in hydra: ",
+    # a setting that the data have no use for
+    "data=mnist1d augmentation.rotate=10": "augmentation.rotate=10 is for images, and mnist1d has sequences; type: aug",
     # a value of the wrong type or out of range: the value to type is the one of conf/
     "optimizer.lr=fast": "optimizer.lr is fast; allowed: a number greater than 0; type: optimizer.lr=$optimizer.lr",
     "optimizer.lr=-0.1": "optimizer.lr is -0.1; allowed: a number greater than 0; type: optimizer.lr=$optimizer.lr",

@@ -5,7 +5,6 @@ import pytest
 
 from ratchet.evaluation import bootstrap as module
 from ratchet.evaluation.bootstrap import Bootstrap, Interval, bootstrap_metrics
-from ratchet.tasks.class_metrics import headline, per_class
 from ratchet.tasks.multiclass import MulticlassPredictions
 
 
@@ -52,7 +51,7 @@ def test_every_headline_metric_lies_in_its_interval(draw):
         predictions.headline,
         bootstrap=Bootstrap(resamples=300, confidence=0.95, seed=0),
     )
-    values = headline(predictions, per_class(predictions, classes=list("abcd")), calibration_bins=15)
+    values = predictions.metrics()
     assert tuple(intervals) == MulticlassPredictions.headline
     for name, (low, high) in intervals.items():
         assert low < values[name] < high, name

@@ -73,6 +73,10 @@ def test_a_changed_file_is_another_data_set(project, orders):
         (["data.target=churned", "task=regression"], r"a regression task learns a target of the kind number"),
         (["data.target=worth", "task=binary"], r"a binary task learns a target of the kind class"),
         ([], r"data\.target is \?\?\?"),
+        (
+            ["data.target=churned", "augmentation=sequence"],
+            r"augmentation\.shift=0\.1 is for sequences and images, and orders has tables; type: augmentation=none$",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_prepared(project, orders, words, said):

@@ -5,7 +5,6 @@ import pytest
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from ratchet.tasks.calibration import CalibrationBin, bin_of, reliability
-from ratchet.tasks.class_metrics import headline, per_class
 
 
 def test_reliability_worked_by_hand():
@@ -29,7 +28,7 @@ def test_calibration_error_is_the_weighted_mean_gap_of_the_reliability_table(dra
     predictions = draw(1000)
     table = reliability(predictions.confidence, predictions.correct, bins=15)
     want = sum(b.count * abs(b.confidence - b.accuracy) for b in table) / 1000
-    got = headline(predictions, per_class(predictions, classes=list("abcd")), calibration_bins=15)
+    got = predictions.metrics()
     assert got["calibration_error"] == pytest.approx(want, abs=1e-9)
 
 
@@ -40,18 +39,18 @@ def test_calibration_error_agrees_with_torchmetrics(draw):
     want = multiclass_calibration_error(
         torch.from_numpy(predictions.probabilities), torch.from_numpy(predictions.labels), num_classes=4, n_bins=15
     )
-    got = headline(predictions, per_class(predictions, classes=list("abcd")), calibration_bins=15)
+    got = predictions.metrics()
     assert got["calibration_error"] == pytest.approx(float(want), abs=1e-6)
 
 
 def test_certain_and_right_is_calibrated(of_probabilities):
     predictions = of_probabilities([0, 1], np.array([[1 - 1e-300, 1e-300], [1e-300, 1 - 1e-300]]))
-    got = headline(predictions, per_class(predictions, classes=["a", "b"]), calibration_bins=15)
+    got = predictions.metrics()
     assert got["calibration_error"] == pytest.approx(0, abs=1e-12)
 
 
 def test_a_confidence_of_one_shares_the_last_bin(of_probabilities):
     # Wrong at 1.0 and right at 0.99: one bin, half of it right. As a bin of its own, 1.0 would give 0.505.
     predictions = of_probabilities([1, 0], [[1, 1e-300], [0.99, 0.01]])
-    got = headline(predictions, per_class(predictions, classes=["a", "b"]), calibration_bins=15)
+    got = predictions.metrics()
     assert got["calibration_error"] == pytest.approx(0.995 - 0.5)

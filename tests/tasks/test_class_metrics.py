@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ratchet.tasks.class_metrics import headline, per_class
+from ratchet.tasks.class_metrics import per_class
 from ratchet.tasks.multiclass import MulticlassPredictions
 
 # Worked by hand. Two of a, one of b, three of c; the model takes one c for a and one c for b.
@@ -22,7 +23,7 @@ PROBABILITIES = [
 
 
 def test_classes_worked_by_hand(of_probabilities):
-    a, b, c = per_class(of_probabilities(LABELS, PROBABILITIES), classes=["a", "b", "c"])
+    a, b, c = per_class(of_probabilities(LABELS, PROBABILITIES, "abc"))
     assert (a.name, a.support, b.support, c.support) == ("a", 2, 1, 3)
     assert [a.precision, a.recall, a.f1] == pytest.approx([2 / 3, 1, 4 / 5])
     assert [b.precision, b.recall, b.f1] == pytest.approx([1 / 2, 1, 2 / 3])
@@ -33,8 +34,8 @@ def test_classes_worked_by_hand(of_probabilities):
 
 
 def test_headline_worked_by_hand(of_probabilities):
-    predictions = of_probabilities(LABELS, PROBABILITIES)
-    got = headline(predictions, per_class(predictions, classes=["a", "b", "c"]), calibration_bins=2)
+    predictions = replace(of_probabilities(LABELS, PROBABILITIES, "abc"), calibration_bins=2)
+    got = predictions.metrics()
     losses = [-math.log(p) for p in (0.6, 0.5, 0.8, 0.1, 0.3, 0.8)]
     # All confidences are at least 1/2: one bin, 4 of 6 right, mean confidence 3.9 / 6.
     want = {
@@ -55,7 +56,7 @@ def test_headline_worked_by_hand(of_probabilities):
 def test_headline_agrees_with_scikit_learn(draw, digits):
     predictions = draw(700, classes=5, digits=digits)
     y, p, predicted = predictions.labels, predictions.probabilities, predictions.predicted
-    got = headline(predictions, per_class(predictions, classes=list("abcde")), calibration_bins=15)
+    got = predictions.metrics()
     precision, recall, f1, _ = sk.precision_recall_fscore_support(y, predicted, average="macro")
     want = {
         "accuracy": sk.accuracy_score(y, predicted),
@@ -70,23 +71,25 @@ def test_headline_agrees_with_scikit_learn(draw, digits):
 
 
 def test_an_absent_class_is_undefined_and_left_out_of_the_means(of_probabilities):
-    predictions = of_probabilities([0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.2, 0.2, 0.6]])
-    by_class = per_class(predictions, classes=["a", "b", "c"])
+    predictions = of_probabilities(
+        [0, 0, 1, 1], [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.2, 0.2, 0.6]], "abc"
+    )
+    by_class = per_class(predictions)
     c = by_class[2]
     assert (c.support, c.precision, c.recall, c.f1, c.auroc) == (0, None, None, None, None)
-    got = headline(predictions, by_class, calibration_bins=15)
+    got = predictions.metrics()
     assert got["recall"] == pytest.approx((1 + 1 / 2) / 2)
     assert got["precision"] == 1
 
 
 def test_a_class_never_predicted_has_precision_zero(of_probabilities):
-    _, b = per_class(of_probabilities([0, 1], [[0.9, 0.1], [0.8, 0.2]]), classes=["a", "b"])
+    _, b = per_class(of_probabilities([0, 1], [[0.9, 0.1], [0.8, 0.2]]))
     assert (b.precision, b.recall, b.f1, b.auroc) == (0, 0, 0, 1)
 
 
 def test_auroc_of_a_single_class_is_undefined(of_probabilities):
     predictions = of_probabilities([1, 1], [[0.9, 0.1], [0.2, 0.8]])
-    got = headline(predictions, per_class(predictions, classes=["a", "b"]), calibration_bins=15)
+    got = predictions.metrics()
     assert got["auroc"] is None
     assert got["accuracy"] == 0.5
 
@@ -94,8 +97,14 @@ def test_auroc_of_a_single_class_is_undefined(of_probabilities):
 def test_the_order_of_examples_changes_nothing(draw):
     predictions = draw(300)
     order = np.random.default_rng(1).permutation(300)
-    shuffled = type(predictions)(predictions.labels[order], predictions.log_probabilities[order])
-    first, second = (
-        headline(p, per_class(p, classes=list("abcd")), calibration_bins=15) for p in (predictions, shuffled)
+    shuffled = replace(
+        predictions, labels=predictions.labels[order], log_probabilities=predictions.log_probabilities[order]
     )
-    assert first == pytest.approx(second, rel=1e-12)
+    assert predictions.metrics() == pytest.approx(shuffled.metrics(), rel=1e-12)
+
+
+def test_classes_are_looked_at_only_where_a_metric_needs_them(draw, monkeypatch):
+    predictions = draw(50)
+    whole = predictions.metrics()
+    monkeypatch.setattr("ratchet.tasks.class_metrics.per_class", None)
+    assert predictions.metrics(predictions.shown) == {name: whole[name] for name in ("accuracy", "log_loss")}

@@ -7,11 +7,13 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 
 from ratchet.config.composition import load_config
 from ratchet.errors import ConfigError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
+from ratchet.tasks import Multiclass, Target
 
 CODE = '''
 import torch
@@ -86,3 +88,12 @@ def test_their_settings_are_checked(own: Project) -> None:
     with pytest.raises(ConfigError, match=r"loss\.colour: own\.ordinal\.Distance takes no colour; allowed: power"):
         assemble("+loss.colour=1")
     assert assemble("task.weight=3").task.task.weight == 3
+
+
+def test_an_objective_that_no_task_of_ours_has_is_measured() -> None:
+    class Ranked(Multiclass):
+        objectives = ("auroc",)
+
+    target, outputs = Target("class", ("a", "b")), torch.tensor([[1.0, 0.0], [0.5, 0.0], [0.0, 1.0]])
+    measured = Ranked(target).measure(outputs, torch.tensor([0, 1, 1]))
+    assert (set(measured), float(measured["auroc"])) == ({"loss", "auroc"}, 1.0)

@@ -63,7 +63,7 @@ def test_the_headline_has_every_metric_and_weights_of_one_give_it():
 def test_a_split_of_one_class_has_what_is_defined_and_no_more():
     predictions = BinaryPredictions(np.zeros(5, bool), np.linspace(-2, 1, 5), ("no", "yes"))
     found = predictions.metrics()
-    undefined = {"balanced_accuracy", "recall", "f1", "auroc", "average_precision", "matthews"}
+    undefined = {"balanced_accuracy", "precision", "recall", "f1", "auroc", "average_precision", "matthews"}
     assert {name for name, value in found.items() if value is None} == undefined
     assert found["accuracy"] == pytest.approx(0.6)
 

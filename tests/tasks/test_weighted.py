@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ratchet.tasks.class_metrics import headline, per_class
 from ratchet.tasks.multiclass import MulticlassPredictions
 from ratchet.tasks.weighted import WeightedMetrics
 
@@ -18,7 +17,7 @@ def weights_of(n: int, resamples: int, seed: int = 0) -> np.ndarray:
 def test_weights_of_one_give_the_headline(draw, digits):
     predictions = draw(500, digits=digits)
     got = WeightedMetrics(predictions, n_classes=4, calibration_bins=15)(np.ones((500, 1)))
-    want = headline(predictions, per_class(predictions, classes=list("abcd")), calibration_bins=15)
+    want = predictions.metrics()
     assert {name: float(values[0]) for name, values in got.items()} == pytest.approx(want, abs=1e-6)
 
 

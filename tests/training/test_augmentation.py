@@ -23,9 +23,8 @@ def _seed():
 
 
 def augment(x: Tensor, y: Tensor | None = None, **settings: Any) -> tuple[Tensor, Tensor]:
-    layout = "sequence" if x.dim() == 3 else "image"
     labels = torch.zeros(len(x), dtype=torch.long) if y is None else y
-    return Augmentation(AugmentationConfig(**settings), layout=layout, n_classes=10)(x, labels)
+    return Augmentation(AugmentationConfig(**settings), n_classes=10)(x, labels)
 
 
 def numbers(n: int, *shape: int) -> Tensor:
@@ -34,10 +33,10 @@ def numbers(n: int, *shape: int) -> Tensor:
     return one.expand(n, *shape).clone()
 
 
-@pytest.mark.parametrize(("layout", "shape"), CASES)
-def test_off_is_the_same_tensors(layout, shape):
+@pytest.mark.parametrize("shape", [shape for _, shape in CASES])
+def test_off_is_the_same_tensors(shape):
     x, y = torch.randn(4, *shape), torch.arange(4)
-    module = Augmentation(AugmentationConfig(), layout=layout, n_classes=10)
+    module = Augmentation(AugmentationConfig(), n_classes=10)
     assert not module.active
     same_x, same_y = module(x, y)
     assert same_x is x
@@ -46,7 +45,7 @@ def test_off_is_the_same_tensors(layout, shape):
 
 def test_eval_mode_changes_nothing():
     x, y = torch.randn(4, 1, 40), torch.arange(4)
-    module = Augmentation(AugmentationConfig(**ALL), layout="sequence", n_classes=10)
+    module = Augmentation(AugmentationConfig(**ALL), n_classes=10)
     assert module.active
     assert module.eval()(x, y)[0] is x
 
@@ -197,21 +196,8 @@ def test_examples_are_drawn_for_one_by_one():
         assert len({tuple(row) for row in out[:, 0].tolist()}) > 1
 
 
-def test_rotation_is_refused_for_sequences():
-    with pytest.raises(
-        ConfigError, match=r"augmentation\.rotate=10 is not for sequences; type augmentation\.rotate=0$"
-    ):
-        Augmentation(AugmentationConfig(rotate=10.0), layout="sequence", n_classes=10)
-
-
-@pytest.mark.parametrize("key", ["shift", "flip", "rotate", "scale", "cutout"])
-def test_a_table_has_no_places_to_move(key):
-    with pytest.raises(ConfigError, match=rf"augmentation\.{key}=0.5 is not for tables; type augmentation\.{key}=0$"):
-        Augmentation(AugmentationConfig(**{key: 0.5}), layout="table", n_classes=None)
-
-
 def test_numbers_are_mixed_as_their_inputs_are():
-    module = Augmentation(AugmentationConfig(mixup=1.0), layout="table", n_classes=None)
+    module = Augmentation(AugmentationConfig(mixup=1.0), n_classes=1)
     x = torch.rand(64, 3)
     mixed, y = module(x, x.sum(dim=1, keepdim=True))
     assert not torch.equal(mixed, x)

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from ratchet.config.composition import load_config
-from ratchet.config.schema import Config
+from ratchet.data.prepared import describe
+from ratchet.project import Project
 from ratchet.training import buildable
-from ratchet.training.buildable import complaints
+from ratchet.training.buildable import Asked, complaints
 
 
 class Odd(nn.Module):
@@ -38,8 +39,9 @@ class Odd(nn.Module):
 ODD = ["model._target_=training.test_buildable.Odd", "model=logistic"]
 
 
-def config(project, *typed: str) -> Config:
-    return load_config(project, list(typed))
+def config(project: Project, *typed: str) -> Asked:
+    found = load_config(project, list(typed))
+    return Asked(found, *describe(project.prepared(found.data.name), found.data))
 
 
 def test_nothing_is_wrong_with_what_conf_says(project) -> None:
@@ -63,6 +65,9 @@ def test_nothing_is_wrong_with_what_conf_says(project) -> None:
         (["+optimizer.betas=[2,1]"], "optimizer (torch.optim.AdamW): Invalid beta parameter"),
         (["+optimizer.foo=1"], "optimizer.foo: torch.optim.AdamW has no such argument"),
         (["augmentation.shift=0.01"], "augmentation.shift=0.01 is less than one of 8 positions"),
+        (["loss=huber"], "loss._target_=torch.nn.HuberLoss cannot be the loss of this task"),
+        (["loss.class_weights=[1,2]"], "loss.class_weights has 2 weights for the 10 classes"),
+        (["loss=focal", "augmentation.mixup=0.2"], "FocalLoss takes no shares of classes as targets"),
     ],
 )
 def test_what_cannot_be_built_is_said_in_one_line(project, typed, said) -> None:

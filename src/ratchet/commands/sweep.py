@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import shlex
 import statistics
@@ -29,7 +28,7 @@ from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate
 from ratchet.config.yaml_files import read_yaml
 from ratchet.data.on_demand import is_missing, prepare_if_missing
-from ratchet.data.prepared import PreparedData
+from ratchet.data.prepared import PreparedData, describe
 from ratchet.errors import ConfigError, FileError, RatchetError
 from ratchet.metrics import COSTS, Direction, find_metric
 from ratchet.project import Project
@@ -38,6 +37,7 @@ from ratchet.runs.record import RunRecord, Status
 from ratchet.search.channel import current_trial
 from ratchet.search.plan import TaskFacts
 from ratchet.search.settings import Objective, SweepSettings
+from ratchet.tasks import Target
 from ratchet.tasks.build import task_class
 from ratchet.terminal.quiet import quiet_libraries
 
@@ -110,8 +110,14 @@ class SweptTraining:
         """What is wrong with each where it is built, for data as they are prepared, or as conf/data says."""
         from ratchet.search.executors import apart
 
-        configs = [_of_prepared_shape(validate(plain_config(each)), project=self.project) for each in composed]
-        return apart(_complaints, configs) or []
+        described: dict[str, tuple[tuple[int, ...] | None, Target]] = {}
+        asked = []
+        for config in (validate(plain_config(each)) for each in composed):
+            key = config.data.model_dump_json()
+            if key not in described:
+                described[key] = describe(self.project.prepared(config.data.name), config.data)
+            asked.append((config, *described[key]))
+        return apart(_complaints, asked) or []
 
     def _make_ready(self, composed: Sequence[DictConfig], dry_run: bool) -> None:
         """Every data set of the trials is there, and what they will open. Raises DataError."""
@@ -124,20 +130,10 @@ class SweptTraining:
             PreparedData.open(self.project.prepared(data.name), reader="train", config=data)
 
 
-def _complaints(configs: Sequence[Config]) -> list[str | None]:
-    from ratchet.training.buildable import complaints  # it brings torch
+def _complaints(asked: Sequence[tuple[Config, tuple[int, ...] | None, Target]]) -> list[str | None]:
+    from ratchet.training.buildable import Asked, complaints  # it brings torch
 
-    return complaints(configs)
-
-
-def _of_prepared_shape(config: Config, *, project: Project) -> Config:
-    """Positions that never vary may have been left out of the examples."""
-    card = project.prepared(config.data.name) / "card.json"
-    try:
-        shape = [int(size) for size in json.loads(card.read_text(encoding="utf-8"))["shape"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return config
-    return config.model_copy(update={"data": config.data.model_copy(update={"shape": shape})})
+    return complaints([Asked(*each) for each in asked])
 
 
 def searchable(task: str) -> dict[str, Direction]:
@@ -179,11 +175,11 @@ def latency(config: Config, *, project: Project, repeats: int = 30) -> float:
     """Milliseconds for one example on the processor, by the median."""
     import torch
 
-    from ratchet.data.prepared import describe
     from ratchet.models import build_model
     from ratchet.training.tasks import task_for
 
     shape, target = describe(project.prepared(config.data.name), config.data)
+    assert shape is not None, "data that were trained on are prepared"
     network = build_model(config.model, input_shape=shape, n_outputs=task_for(config, target).n_outputs).eval()
     example = torch.zeros(1, *shape)
     times = []

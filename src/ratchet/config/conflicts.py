@@ -18,7 +18,7 @@ def refuse_conflicts(config: schema.Config, usual: Callable[[], dict[str, Any]] 
     """Raises MistakeError for the first settings that exclude each other. `usual` has the values that conf/ gives."""
     _length(config)
     _data(config, usual)
-    for check in (_splits, _objective, _loss, _regularisation, _devices, _precision, _debugging):
+    for check in (_splits, _augmentation, _objective, _loss, _regularisation, _devices, _precision, _debugging):
         check(config)
 
 
@@ -57,9 +57,18 @@ def _splits(config: schema.Config) -> None:
             f"data.prepare.validation and confirm take {sum(shares):.0%} of the data, none is left to train on",
             instead=[["data.prepare.validation=0.1", "data.prepare.confirm=0.1"]],
         )
-    if data.layout != "image" and config.augmentation.rotate:
+
+
+def _augmentation(config: schema.Config) -> None:
+    layout = config.data.layout
+    moves = {"sequence": ("rotate",), "table": ("shift", "flip", "rotate", "scale", "cutout")}.get(layout, ())
+    asked = {f"augmentation.{key}": value for key in moves if (value := getattr(config.augmentation, key))}
+    if asked:
+        key, value = next(iter(asked.items()))
+        needs = "images" if key == "augmentation.rotate" else "sequences and images"
         raise MistakeError(
-            f"augmentation.rotate turns images; the data are {data.layout}s", instead=[["augmentation.rotate=0"]]
+            f"{key}={value:g} is for {needs}, and {config.data.name} has {layout}s",
+            instead=[["augmentation=none"], [f"{each}=0" for each in asked]],
         )
 
 

@@ -82,8 +82,7 @@ class PreparedData:
     @property
     def target(self) -> Target:
         """What is to be predicted."""
-        described = self.card.get("target")  # cards of older versions are of classes
-        return Target.from_json(described) if described else Target("class", self.classes)
+        return Target.of(self.card)
 
     @property
     def layout(self) -> Literal["sequence", "image", "table"]:
@@ -147,15 +146,17 @@ class PreparedData:
         )
 
 
-def describe(directory: Path, config: DataConfig) -> tuple[tuple[int, ...], Target]:
+def describe(directory: Path, config: DataConfig) -> tuple[tuple[int, ...] | None, Target]:
     """The shape of an example and the target: as prepare found them, else as the config says.
 
-    Raises DataError where the config leaves them to prepare, and nothing is prepared.
+    The shape is None where the config leaves it to prepare, and nothing is prepared. Raises DataError for a data card
+    that cannot be read.
     """
-    if (directory / "card.json").is_file() or config.shape is None:
+    if (directory / "card.json").is_file():
         data = PreparedData(directory, "train", _read_card(directory, name=config.name))
         return data.shape, data.target
-    return tuple(config.shape), Target(config.target_kind, tuple(config.classes) or (config.name,))
+    shape = tuple(config.shape) if config.shape is not None else None
+    return shape, Target(config.target_kind, tuple(config.classes) or (config.name,))
 
 
 def _hash_of(files: Sequence[Path]) -> str:

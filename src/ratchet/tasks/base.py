@@ -41,8 +41,9 @@ class Target:
         return {**asdict(self), "names": list(self.names)}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """The target that `as_json` wrote."""
+    def of(cls, described: Mapping[str, Any]) -> Self:
+        """The `target` of a data card or a checkpoint, as `as_json` wrote it; older ones have `classes` alone."""
+        content = described.get("target") or {"kind": "class", "names": described["classes"]}
         return cls(**{**content, "names": tuple(content["names"])})
 
 

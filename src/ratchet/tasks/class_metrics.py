@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +25,10 @@ class ClassMetrics:
     auroc: float | None  # None too where every example is of this class
 
 
-def per_class(predictions: MulticlassPredictions, *, classes: Sequence[str]) -> list[ClassMetrics]:
+def per_class(predictions: MulticlassPredictions) -> list[ClassMetrics]:
     """Precision, recall, F1, AUROC (one versus rest) and support of every class."""
     probabilities, labels = torch.from_numpy(predictions.probabilities), torch.from_numpy(predictions.labels)
-    n = len(classes)
+    n = len(predictions.classes)
     support = np.bincount(predictions.labels, minlength=n)
     predicted = torch.from_numpy(predictions.predicted)
     columns = [
@@ -37,7 +37,7 @@ def per_class(predictions: MulticlassPredictions, *, classes: Sequence[str]) -> 
         tm.multiclass_f1_score(predicted, labels, n, average="none"),
     ]
     result = []
-    for k, name in enumerate(classes):
+    for k, name in enumerate(predictions.classes):
         if not support[k]:
             result.append(ClassMetrics(name, 0, None, None, None, None))
             continue
@@ -49,27 +49,30 @@ def per_class(predictions: MulticlassPredictions, *, classes: Sequence[str]) -> 
     return result
 
 
-def headline(
-    predictions: MulticlassPredictions, by_class: list[ClassMetrics], *, calibration_bins: int
-) -> dict[str, float | None]:
-    """The metrics of a report on classes.
+_OF_CLASSES = {
+    "balanced_accuracy": "recall", "precision": "precision", "recall": "recall", "f1": "f1", "auroc": "auroc",
+}  # fmt: skip
+
+
+def headline(predictions: MulticlassPredictions, names: Collection[str]) -> dict[str, float | None]:
+    """The metrics named of a report on classes, in its order; each class is looked at only where one needs it.
 
     Macro means run over the classes with at least one example. Balanced accuracy is the mean recall
     (Brodersen et al. 2010), AUROC the mean of one versus rest (Fawcett 2006; None where only one class
     occurs), log loss is in nats, and the calibration error is the expected one of the most probable class
     (Guo et al. 2017, arXiv:1706.04599).
     """
-    recall = _mean([one.recall for one in by_class])
-    return {
-        "accuracy": float(predictions.correct.mean()),
-        "balanced_accuracy": recall,
-        "precision": _mean([one.precision for one in by_class]),
-        "recall": recall,
-        "f1": _mean([one.f1 for one in by_class]),
-        "auroc": _mean([one.auroc for one in by_class]),
-        "log_loss": float(predictions.losses.mean()),
-        "calibration_error": _calibration_error(predictions.confidence, predictions.correct, bins=calibration_bins),
-    }
+    found: dict[str, float | None] = {}
+    by_class = per_class(predictions) if _OF_CLASSES.keys() & set(names) else []
+    for name in (name for name in predictions.headline if name in names):
+        if name in _OF_CLASSES:
+            found[name] = _mean([getattr(one, _OF_CLASSES[name]) for one in by_class])
+        elif name == "calibration_error":
+            bins = predictions.calibration_bins
+            found[name] = _calibration_error(predictions.confidence, predictions.correct, bins=bins)
+        else:
+            found[name] = float((predictions.correct if name == "accuracy" else predictions.losses).mean())
+    return found
 
 
 def _mean(values: list[float | None]) -> float | None:

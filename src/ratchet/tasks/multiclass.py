@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import ConfigError
-from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Target, Task
+from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,10 +65,9 @@ class MulticlassPredictions(Predictions):
         return losses
 
     def metrics(self, names: Collection[str] | None = None) -> dict[str, float | None]:
-        from ratchet.tasks.class_metrics import headline, per_class
+        from ratchet.tasks.class_metrics import headline
 
-        found = headline(self, per_class(self, classes=self.classes), calibration_bins=self.calibration_bins)
-        return {name: value for name, value in found.items() if names is None or name in names}
+        return headline(self, self.headline if names is None else names)
 
     def resampled(self, names: Collection[str]) -> Resampled:
         from ratchet.tasks.weighted import WeightedMetrics
@@ -123,7 +122,7 @@ class MulticlassPredictions(Predictions):
     def parts(self) -> list[dict[str, Any]]:
         from ratchet.tasks.class_metrics import per_class
 
-        return [asdict(one) for one in per_class(self, classes=self.classes)]
+        return [asdict(one) for one in per_class(self)]
 
     def plots(self) -> dict[str, Rows]:
         from ratchet.tasks.calibration import confusion_table, reliability_table
@@ -141,9 +140,6 @@ class Multiclass(Task):
     objectives = ("accuracy", "balanced_accuracy", "f1")
     training_metric = "accuracy"
     usual_loss = "torch.nn.CrossEntropyLoss"
-
-    def __init__(self, target: Target, *, calibration_bins: int = 15) -> None:
-        super().__init__(target, calibration_bins=calibration_bins)
 
     @property
     def n_outputs(self) -> int:
@@ -166,17 +162,20 @@ class Multiclass(Task):
         return functional.cross_entropy(outputs.float(), y)
 
     def measure(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """As the task does, by torchmetrics, on the device."""
+        """As any task does; the usual objectives by torchmetrics, on the device."""
         from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
-        options: dict[str, Any] = {"num_classes": self.n_outputs, "validate_args": False}
-        predicted = outputs.argmax(1)
-        return {
-            "loss": self.plain_loss(outputs, y),
-            "accuracy": multiclass_accuracy(predicted, y, average="micro", **options),
-            "balanced_accuracy": multiclass_accuracy(predicted, y, average="macro", **options),
-            "f1": multiclass_f1_score(predicted, y, average="macro", **options),
+        usual: dict[str, tuple[Any, str]] = {
+            "accuracy": (multiclass_accuracy, "micro"),
+            "balanced_accuracy": (multiclass_accuracy, "macro"),
+            "f1": (multiclass_f1_score, "macro"),
         }
+        if not usual.keys() >= set(self.objectives):
+            return super().measure(outputs, y)
+        options: dict[str, Any] = {"num_classes": self.n_outputs, "validate_args": False}
+        predicted, found = outputs.argmax(1), {"loss": self.plain_loss(outputs, y)}
+        asked = {name: of for name, of in usual.items() if name in self.objectives}
+        return found | {name: of(predicted, y, average=average, **options) for name, (of, average) in asked.items()}
 
     def activate(self, outputs: Tensor) -> Tensor:
         return outputs.double().log_softmax(dim=1)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import EvidenceError
-from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Target, Task
+from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Task
 from ratchet.tasks.multiclass import one_for_each
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ class MultilabelPredictions(Predictions):
 
     def resampled(self, names: Collection[str]) -> Resampled:
         def measure(weights: Floats) -> dict[str, Floats]:
-            each = [label.metrics(weights, [*_MACRO, *_PLAIN]) for label in self.by_label]
-            found = {name: _mean([values[name] for values in each]) for name in (*_MACRO, *_PLAIN)}
+            asked = [name for name in (*_MACRO, *_PLAIN) if name in names]
+            each = [label.metrics(weights, asked) for label in self.by_label] if asked else []
+            found = {name: _mean([values[name] for values in each]) for name in asked}
             right = (self.positive == self.predicted).all(axis=1)
             found["exact_match"] = (weights * right[:, None]).sum(axis=0) / weights.sum(axis=0)
             return {name: found[name] for name in self.headline if name in names}
@@ -77,11 +78,10 @@ class MultilabelPredictions(Predictions):
         if name == "exact_match":
             right: Floats = (self.positive == self.predicted).all(axis=1).astype(np.float64)
             return right
-        labels = self.by_label
-        if name in _MACRO:
-            labels = [label for label in labels if label.positive.any()]
         found = []
-        for label, title in zip(labels, self.labels, strict=False):
+        for label, title in zip(self.by_label, self.labels, strict=True):
+            if name in _MACRO and not label.positive.any():
+                continue
             try:
                 found.append(label.scores(name))
             except EvidenceError as error:
@@ -128,9 +128,6 @@ class Multilabel(Task):
     objectives = ("f1", "accuracy", "exact_match", "precision", "recall", "auroc", "average_precision", "brier")
     training_metric = "accuracy"
     usual_loss = "torch.nn.BCEWithLogitsLoss"
-
-    def __init__(self, target: Target, *, calibration_bins: int = 15) -> None:
-        super().__init__(target, calibration_bins=calibration_bins)
 
     @property
     def n_outputs(self) -> int:

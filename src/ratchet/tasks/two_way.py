@@ -50,8 +50,9 @@ class TwoWay:
         tn = n - tp - fp - fn
         found = {name: of(tp, fp, fn, tn) for name, of in _OF_COUNTS.items() if name in names}
         none = (tp + fn == 0) | (tn + fp == 0)
-        for name in {"balanced_accuracy", "recall", "f1", "matthews"} & found.keys():
-            found[name] = np.where((tp + fn == 0) if name in {"recall", "f1"} else none, np.nan, found[name])
+        for name in {"balanced_accuracy", "precision", "recall", "f1", "matthews"} & found.keys():
+            both = name in {"balanced_accuracy", "matthews"}  # it needs examples of either kind
+            found[name] = np.where(none if both else tp + fn == 0, np.nan, found[name])
         found |= {"log_loss": losses / n, "brier": squares / n}
         if "calibration_error" in names:
             found["calibration_error"] = self._calibration_error(weights) / n

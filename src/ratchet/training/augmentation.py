@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, pi
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own documentation writes it so
 
+from ratchet.config.hints import MistakeError
 from ratchet.config.schema import AugmentationConfig
-from ratchet.errors import ConfigError
 
 
 class Augmentation(nn.Module):
@@ -23,20 +22,12 @@ class Augmentation(nn.Module):
 
     `active` says whether it changes anything; where it does not, and in eval mode, inputs come back as they
     are. Draws come from torch's global generator of the batch's device.
-    Raises ConfigError for settings that do not suit the layout, and at the first batch for a shift or
-    a cutout of less than one position.
+    Settings that do not suit the data's layout are refused in config/conflicts.py. Raises MistakeError at the first
+    batch for a shift or a cutout of less than one position.
     """
 
-    def __init__(
-        self, config: AugmentationConfig, *, layout: Literal["sequence", "image", "table"], n_classes: int | None
-    ) -> None:
+    def __init__(self, config: AugmentationConfig, *, n_classes: int) -> None:
         super().__init__()
-        needs = {"sequence": ("rotate",), "table": ("shift", "flip", "rotate", "scale", "cutout")}.get(layout, ())
-        for key in needs:
-            if getattr(config, key):
-                raise ConfigError(
-                    f"augmentation.{key}={getattr(config, key):g} is not for {layout}s; type augmentation.{key}=0"
-                )
         self.config = config
         self.n_classes = n_classes
         self.active = any(config.model_dump().values())
@@ -47,7 +38,8 @@ class Augmentation(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Floats (batch, channels, *spatial) and targets (batch, ...), changed; shape and dtype of x stay.
 
-        The target is y itself, or under mixup a mixture: of classes (batch,) their shares, float (batch, n_classes).
+        The target is y itself, or under mixup a mixture: of whole numbers (batch,), which are classes, their shares,
+        float (batch, n_classes).
         """
         if not (self.active and self.training):
             return x, y
@@ -124,7 +116,7 @@ def cut_out(x: Tensor, *, share: float) -> Tensor:
     return x.masked_fill(inside, 0)
 
 
-def mix_up(x: Tensor, y: Tensor, *, alpha: float, n_classes: int | None) -> tuple[Tensor, Tensor]:
+def mix_up(x: Tensor, y: Tensor, *, alpha: float, n_classes: int) -> tuple[Tensor, Tensor]:
     """Every example and its target mixed with another's of the batch by a share from Beta(alpha, alpha).
 
     Zhang et al. 2017 (arXiv:1710.09412).
@@ -132,7 +124,7 @@ def mix_up(x: Tensor, y: Tensor, *, alpha: float, n_classes: int | None) -> tupl
     concentration = torch.full((len(x),), alpha, dtype=torch.float32, device=x.device)
     share = torch.distributions.Beta(concentration, concentration, validate_args=False).sample()
     other = torch.randperm(len(x), device=x.device)
-    targets = y if n_classes is None else F.one_hot(y, n_classes).to(torch.float32)
+    targets = y if y.is_floating_point() else F.one_hot(y, n_classes).to(torch.float32)
     target = torch.lerp(targets[other], targets, share[:, None])
     weight = share.to(x.dtype).view(-1, *[1] * (x.dim() - 1))
     return torch.lerp(x[other], x, weight), target
@@ -149,9 +141,11 @@ def _offsets(x: Tensor, share: float) -> Sequence[Tensor]:
 def _at_least_one(share: float, size: int, *, key: str) -> int:
     count = int(share * size + 1e-6)  # 0.1 * 30 must be 3
     if not count:
-        raise ConfigError(
-            f"augmentation.{key}={share:g} is less than one of {size} positions; "
-            f"type augmentation.{key}=0 or augmentation.{key}={ceil(1000 / size) / 1000:g}"
+        raise MistakeError(
+            f"augmentation.{key}={share:g} is less than one of {size} positions",
+            key=f"augmentation.{key}",
+            instead=[[f"augmentation.{key}=0"], [f"augmentation.{key}={ceil(1000 / size) / 1000:g}"]],
+            either=True,
         )
     return count
 

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,16 +18,24 @@ from ratchet.errors import ConfigError
 from ratchet.models.build import build_model
 from ratchet.tasks import Target
 from ratchet.terminal.command import one_line
-from ratchet.training.augmentation import Augmentation
+from ratchet.training.module import TaskModule
 from ratchet.training.optimizers import build_optimizer
 from ratchet.training.schedules import build_scheduler
-from ratchet.training.tasks import task_for
+from ratchet.training.tasks import loss_for, task_for
 
 PATIENCE = 30.0  # seconds after which no further config is tried
 
 
-def complaints(configs: Sequence[Config]) -> list[str | None]:
-    """What is wrong with the model, optimizer, schedule or augmentation of each config, in one line; None if nothing.
+class Asked(NamedTuple):
+    """A config, and of its data the shape of an example and the target."""
+
+    config: Config
+    shape: tuple[int, ...] | None  # None: of a table that is not prepared yet
+    target: Target
+
+
+def complaints(configs: Sequence[Asked]) -> list[str | None]:
+    """What is wrong with the model, optimizer, schedule, loss or augmentation of each, in one line; None if nothing.
 
     Each distinct part is built once. The list ends early where PATIENCE is over. Nothing is printed, and nothing
     of the process but torch's generator is changed.
@@ -42,12 +50,12 @@ def complaints(configs: Sequence[Config]) -> list[str | None]:
     return said
 
 
-def _complaint(part: Callable[[Config], Any], config: Config, known: dict[tuple[str, ...], str | None]) -> str | None:
-    sections = [config.data.model_dump_json(include={"shape", "classes", "layout", "target_kind"})]
-    sections += [getattr(config, name).model_dump_json() for name in _PARTS[part]]
-    key = (part.__name__, *sections, str(config.trainer.batch_size == 1))
+def _complaint(part: Callable[[Asked], Any], asked: Asked, known: dict[tuple[str, ...], str | None]) -> str | None:
+    config = asked.config
+    sections = [getattr(config, name).model_dump_json() for name in _PARTS[part]]
+    key = (part.__name__, str(asked[1:]), *sections, str(config.trainer.batch_size == 1))
     if key not in known:
-        known[key] = _error_of(lambda: part(config))
+        known[key] = _error_of(lambda: part(asked))
     return known[key]
 
 
@@ -61,20 +69,20 @@ def _error_of(build: Callable[[], Any]) -> str | None:
     return None
 
 
-def _model(config: Config) -> None:
+def _model(asked: Asked) -> None:
     """Build the network on the meta device, which takes no memory; what cannot be there is built on the processor."""
+    config, shape, target = asked
+    if shape is None:
+        return
     try:
         with torch.device("meta"):
-            _build_network(config)
+            _build_network(config, shape, target)
     except Exception:  # noqa: BLE001 - whether it is the model or the device shows on the processor
-        _build_network(config)
+        _build_network(config, shape, target)
 
 
-def _build_network(config: Config) -> None:
-    if config.data.shape is None:  # of a table that is not prepared yet
-        return
-    shape = tuple(config.data.shape)
-    network = build_model(config.model, input_shape=shape, n_outputs=task_for(config, _target(config)).n_outputs)
+def _build_network(config: Config, shape: tuple[int, ...], target: Target) -> None:
+    network = build_model(config.model, input_shape=shape, n_outputs=task_for(config, target).n_outputs)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise ConfigError("the model has no parameters to train; choose another, for example model=logistic")
     require_statistics(network, torch.zeros(min(2, config.trainer.batch_size), *shape))
@@ -99,29 +107,26 @@ def require_statistics(network: nn.Module, x: Tensor) -> None:
         ) from error
 
 
-def _optimizer(config: Config) -> None:
+def _optimizer(asked: Asked) -> None:
     """Build it, and the schedule of its rates, for a parameter on the processor: not all of torch's know meta."""
+    config = asked.config
     optimizer = build_optimizer(config.optimizer, [nn.Parameter(torch.zeros(1))])
     direction = config.objective.direction
     build_scheduler(config.scheduler, optimizer, total_steps=1000, direction=direction)
 
 
-def _augmentation(config: Config) -> None:
-    target = _target(config)
-    of_classes = target.kind == "class"
-    changes = Augmentation(
-        config.augmentation, layout=config.data.layout, n_classes=len(target.names) if of_classes else None
-    )
-    y = torch.zeros(2, dtype=torch.long) if of_classes else torch.zeros(2, len(target.names))
-    changes(torch.zeros(2, *(config.data.shape or [1])), y)
+def _learning(asked: Asked) -> None:
+    """Build the task, the loss and the augmentation, and put a batch that has every class or label through them."""
+    config, shape, target = asked
+    task, n = task_for(config, target), len(target.names)
+    y = {"class": torch.arange(n), "labels": torch.eye(n), "number": torch.tensor([target.mean, target.std])}
+    loss = loss_for(config, task, y[target.kind])
+    batch = torch.zeros(len(y[target.kind]), *(shape or [1]))
+    TaskModule(nn.Identity(), config, task=task, loss=loss).check_batch(batch, y[target.kind])
 
 
-def _target(config: Config) -> Target:
-    return Target(config.data.target_kind, tuple(config.data.classes) or (config.data.name,))
-
-
-_PARTS: dict[Callable[[Config], Any], tuple[str, ...]] = {
+_PARTS: dict[Callable[[Asked], Any], tuple[str, ...]] = {
     _model: ("model", "task"),
     _optimizer: ("optimizer", "scheduler", "objective"),
-    _augmentation: ("augmentation",),
+    _learning: ("task", "loss", "augmentation"),
 }

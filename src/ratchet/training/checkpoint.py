@@ -116,8 +116,7 @@ def require_same_data(contents: dict[str, Any], data_hash: str, path: Path) -> N
 
 def task_of(config: Config, described: dict[str, Any]) -> Task:
     """The task of a config, for the target that a checkpoint describes."""
-    target = described.get("target")  # older checkpoints are of classes
-    return task_for(config, Target.from_json(target) if target else Target("class", tuple(described["classes"])))
+    return task_for(config, Target.of(described))
 
 
 def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:

@@ -41,8 +41,7 @@ class TaskModule(pl.LightningModule):
         self.config = config
         self.task = task
         self.criterion = loss
-        n_classes = task.n_outputs if task.target.kind == "class" and task.n_outputs > 1 else None
-        self.augmentation = Augmentation(config.augmentation, layout=config.data.layout, n_classes=n_classes)
+        self.augmentation = Augmentation(config.augmentation, n_classes=len(task.target.names))
         self._weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
         self._plateau: Plateau | None = None
         self._plateau_state: dict[str, Any] | None = None
