@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ratchet.config.schema import EvaluationConfig
-from ratchet.evaluation.bootstrap import Bootstrap, bootstrap_metrics
+from ratchet.evaluation.baselines import Baseline
+from ratchet.evaluation.bootstrap import Bootstrap, bootstrap_gain, bootstrap_metrics
 from ratchet.evaluation.report import Evaluation
-from ratchet.evaluation.verdict import SplitScore, judge, optimistic
+from ratchet.evaluation.verdict import BaselineScore, SplitScore, judge, optimistic
 from ratchet.tasks import Predictions
 
 SplitName = Literal["train", "validation", "test"]
@@ -23,24 +24,40 @@ def assess(
     seed: int,
     trained_on_validation: bool = False,
     notes: Sequence[str] = (),
+    baselines: Sequence[tuple[Baseline, Predictions]] = (),
+    objective: str | None = None,
 ) -> Evaluation:
     """Measure predictions on train, validation and test. Intervals are drawn from `seed` alone.
 
-    notes: what else the reader should know; they come before those found here.
+    notes: what else the reader should know; they come before those found here. baselines: with their predictions of
+    test; what the model gains over them is in the metric `objective`, where test is measured by that.
     """
     bootstrap = Bootstrap(resamples=config.bootstrap, confidence=config.confidence, seed=seed)
     test = predictions["test"]
     scores = {name: score(name, predictions[name], bootstrap=bootstrap) for name in SPLITS}
     parts = test.parts()
+    metric = objective if objective in test.headline else test.shown[0]
+    beside = [_against(*each, test, metric=metric, bootstrap=bootstrap) for each in baselines]
     return Evaluation(
         metrics=test.metrics(),
         intervals=bootstrap_metrics(test, test.headline, bootstrap=bootstrap),
         confidence=config.confidence,
         classes=parts,
         splits=list(scores.values()),
-        verdict=judge(train=scores["train"], test=scores["test"]),
+        verdict=judge(train=scores["train"], test=scores["test"], baselines=beside),
+        baselines=beside,
         notes=[*notes, *_notes(parts, scores, bootstrap, trained_on_validation=trained_on_validation)],
     )
+
+
+def _against(
+    baseline: Baseline, said: Predictions, test: Predictions, *, metric: str, bootstrap: Bootstrap
+) -> BaselineScore:
+    gain, interval = bootstrap_gain(test, said, metric, bootstrap=bootstrap)
+    return BaselineScore(
+        baseline.name, baseline.note, score("test", said, bootstrap=bootstrap), metric, said.metrics([metric])[metric],
+        gain, interval,
+    )  # fmt: skip
 
 
 def score(name: SplitName, predictions: Predictions, *, bootstrap: Bootstrap) -> SplitScore:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.evidence.intervals import interval_at_an_end
-from ratchet.metrics import Range, range_of
+from ratchet.metrics import Range, find_metric, range_of
 from ratchet.tasks import Predictions
 
 Floats = NDArray[np.float64]
@@ -72,3 +72,21 @@ def bootstrap_metrics(
         name: bootstrap.widened(interval, n=predictions.effective_examples(name), within=range_of(name))
         for name, interval in drawn.items()
     }
+
+
+def bootstrap_gain(
+    model: Predictions, other: Predictions, name: str, *, bootstrap: Bootstrap
+) -> tuple[float, Interval | None]:
+    """By how much a model is better than another one on the same examples, and the interval of that.
+
+    Both are measured on each resample, so that what makes examples hard for both is no part of it. NaN: undefined.
+    """
+    sign = -1.0 if (metric := find_metric(name)) is not None and metric.direction == "minimize" else 1.0
+
+    def gain(weights: Floats) -> Floats:
+        one, two = (each.resampled([name])(weights)[name] for each in (model, other))
+        return np.asarray(sign * (one - two))
+
+    drawn = [gain(weights) for weights in bootstrap.weights(len(model))]
+    value = float(gain(np.ones((len(model), 1)))[0])
+    return value, bootstrap.interval(np.concatenate(drawn)) if drawn else None

@@ -15,6 +15,7 @@ from ratchet.data.prepared import PreparedData
 from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
 from ratchet.errors import DataError, RatchetError
 from ratchet.evaluation.assessment import SPLITS, assess
+from ratchet.evaluation.baselines import baselines_measured
 from ratchet.evaluation.mistakes import draw_mistakes
 from ratchet.evaluation.page import write_page
 from ratchet.evaluation.plots import write_learning_curves, write_table
@@ -57,6 +58,8 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
             seed=run_config.seed,
             trained_on_validation=run_config.trainer.train_on == "train+validation",
             notes=_notes(run, run_config, record),
+            baselines=baselines_measured(data, task, "test"),
+            objective=run_config.objective.metric.rpartition("/")[2],
         )
     with storage_errors(output, command="the same command again"), scratch_beside(output) as scratch:
         (scratch / METRICS).write_text(evaluation.as_json(), encoding="utf-8")

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ratchet.evaluation.bootstrap import Interval
-from ratchet.evaluation.verdict import SplitScore, Verdict
+from ratchet.evaluation.verdict import BaselineScore, SplitScore, Verdict
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Evaluation:
     splits: list[SplitScore]
     verdict: Verdict
     notes: list[str]
+    baselines: list[BaselineScore] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
     def as_json(self) -> str:
@@ -47,6 +48,7 @@ class Evaluation:
             "gap": [gap],
             "splits": [score.as_json() for score in self.splits],
             "classes": self.classes,
+            "baselines": [baseline.as_json() for baseline in self.baselines],
             "notes": self.notes,
         }
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -56,11 +58,13 @@ def render(evaluation: Evaluation) -> RenderableType:
     """Headline metrics with intervals, splits, verdict, notes and files: readable at 80 columns."""
     verdict = evaluation.verdict
     lines = [
+        *([Text.assemble(("baseline ", "dim"), verdict.beside)] if verdict.beside else []),
         Text.assemble(("verdict  ", "dim"), (verdict.fit, "bold"), f": {verdict.reason}"),
         *(Text.assemble(("note     ", "dim"), note) for note in evaluation.notes),
         *(Text.assemble(("wrote    ", "dim"), _shown(path), overflow="fold") for path in evaluation.files),
     ]
-    return Group(_headline(evaluation), _splits(evaluation), *lines)
+    beside = [_baselines(evaluation)] if evaluation.baselines else []
+    return Group(_headline(evaluation), _splits(evaluation), *beside, *lines)
 
 
 def _headline(evaluation: Evaluation) -> Table:
@@ -81,6 +85,19 @@ def _splits(evaluation: Evaluation) -> Table:
     for score in evaluation.splits:
         told = [f"{_number(score.metrics[name])} {_interval(score.intervals[name], brackets=True)}" for name in names]
         table.add_row(score.split, f"{score.examples:,}", *told)
+    return table
+
+
+def _baselines(evaluation: Evaluation) -> Table:
+    """Fitted on train, measured on test, and what the model gains over each on the same examples."""
+    metric = evaluation.baselines[0].metric.replace("_", " ")
+    table = Table("baseline on test", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in (metric, "the model's gain"):
+        table.add_column(heading, justify="right")
+    for each in evaluation.baselines:
+        name = f"{each.name}, {each.note}" if each.note else each.name
+        gain = f"{each.gain:+.4f} {_interval(each.interval, brackets=True)}"
+        table.add_row(name, _number(each.value), gain)
     return table
 
 

@@ -1,7 +1,8 @@
-"""Does the model learn too little, or too much by heart?"""
+"""Does the model learn too little, or too much by heart, and is it better than what needs no network?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,9 +10,6 @@ from ratchet.evaluation.bootstrap import Interval
 from ratchet.metrics import find_metric
 
 Fit = Literal["overfit", "underfit", "fits"]
-
-GAP = 0.02
-TRAINING_ERROR = 0.10
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,29 @@ class SplitScore:
 
 
 @dataclass(frozen=True)
+class BaselineScore:
+    """A baseline on test, and what the model gains over it on the same examples, higher is better."""
+
+    name: str
+    note: str
+    score: SplitScore
+    metric: str  # in which the gain is
+    value: float | None
+    gain: float
+    interval: Interval | None
+
+    @property
+    def surely(self) -> Interval:
+        """The gain's interval; the gain alone where there is none."""
+        return self.interval or (self.gain, self.gain)
+
+    def as_json(self) -> dict[str, Any]:
+        """Flat: the name, the metrics of the split and the one of the gain, the gain and its interval."""
+        told: dict[str, Any] = {"name": self.name, "note": self.note, "metric": self.metric, self.metric: self.value}
+        return {**told, **self.score.metrics, "gain_of_the_model": self.gain, "gain_interval": self.interval}
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The word, the reason, and what of the first metric is lost between train and test, with its interval."""
 
@@ -45,35 +66,51 @@ class Verdict:
     reason: str
     gap: float
     gap_interval: Interval
+    beside: str = ""  # a sentence about the baselines
 
 
-def judge(*, train: SplitScore, test: SplitScore) -> Verdict:
+def judge(*, train: SplitScore, test: SplitScore, baselines: Sequence[BaselineScore] = ()) -> Verdict:
     """Which part of the test error is too large: the training error, or what unseen data adds to it?
 
-    The metric is one whose best value is 1. overfit: on train it is surely more than 2 points above test. underfit: on
-    the very examples that it was trained on it is surely more than 10 points below 1. "Surely" means the lower end of
-    the interval. Where both hold, the larger part names the verdict; where neither does, the model fits.
+    The metric is one whose best value is 1. Nothing is large by itself; intervals decide. overfit: train is surely
+    above test. underfit: a baseline shows that more can be learnt, being on test surely above what the model is on the
+    very examples that it was trained on; or the model is not surely above the simplest one. Where both hold, the
+    larger part names the verdict; where neither does, the model fits: train and test are no more apart than by chance.
 
-    The two parts are those of Goodfellow, Bengio & Courville 2016, Deep Learning, section 5.2. The limits of
-    2 and 10 points are rules of thumb; a hard task may allow no model that escapes "underfit".
+    The two parts are those of Goodfellow, Bengio & Courville 2016, Deep Learning, section 5.2.
     """
     gap, interval = _difference(train, test)
-    (name, on_train, interval_on_train), (_, on_test, _) = train.first, test.first
-    metric = find_metric(name)
-    word, error, error_low = name.replace("_", " "), 1 - on_train, 1 - interval_on_train[1]
-
-    def text(value: float) -> str:
-        return f"{value:.1%}" if metric is not None and metric.unit == "points" else f"{value:.4g}"
-
-    overfit, underfit = interval[0] > GAP, error_low > TRAINING_ERROR
-    if overfit and (gap >= error or not underfit):
-        reason = f"{word} falls from {text(on_train)} on train to {text(on_test)} on test"
-        return Verdict("overfit", reason, gap, interval)
+    (name, on_train, _), (_, on_test, _) = train.first, test.first
+    word, told = name.replace("_", " "), _Told(name)
+    beside = _beside(baselines)
+    better = [each for each in baselines if _difference(train, each.score)[1][1] < 0]
+    underfit = bool(better) or (bool(baselines) and baselines[0].surely[0] <= 0)
+    if interval[0] > 0 and (gap >= 1 - on_train or not underfit):
+        low, high = (told.difference(end) for end in interval)
+        reason = f"{word} falls from {told(on_train)} on train to {told(on_test)} on test, by {low} to {high}"
+        return Verdict("overfit", reason, gap, interval, beside)
     if underfit:
-        reason = f"{word} is only {text(on_train)} on the examples it was trained on"
-        return Verdict("underfit", reason, gap, interval)
-    reason = f"{word} is {text(on_train)} on train and {text(on_test)} on test"
-    return Verdict("fits", reason, gap, interval)
+        reason = f"{word} is only {told(on_train)} on the examples it was trained on"
+        if better:
+            reason += f", and {better[0].name} has {told(better[0].score.first[1])} on test"
+        return Verdict("underfit", reason, gap, interval, beside)
+    reason = f"{word} is {told(on_train)} on train and {told(on_test)} on test, no more apart than by chance"
+    return Verdict("fits", reason, gap, interval, beside)
+
+
+def _beside(baselines: Sequence[BaselineScore]) -> str:
+    """Whether the model is surely better than each baseline; it names the one that is the least surely beaten."""
+    if not baselines:
+        return ""
+    nearest = min(baselines, key=lambda each: each.surely[0])
+    told, word = _Told(nearest.metric), nearest.metric.replace("_", " ")
+    gain, (low, high) = told.difference(nearest.gain, sign=True), nearest.surely
+    range_ = f" ({told.difference(low, sign=True)} to {told.difference(high, sign=True)})" if nearest.interval else ""
+    others = "every baseline" if len(baselines) > 1 else "the baseline"
+    if low > 0:
+        return f"the model is better than {others}; than {nearest.name}, the nearest, by {gain} of {word}{range_}"
+    surely = "worse than" if high < 0 else "not shown to be better than"
+    return f"the model is {surely} the baseline {nearest.name}: {gain} of {word}{range_}"
 
 
 def optimistic(*, validation: SplitScore, test: SplitScore) -> bool:
@@ -88,3 +125,20 @@ def _difference(first: SplitScore, second: SplitScore) -> tuple[float, Interval]
     down = ((one - low1) ** 2 + (high2 - other) ** 2) ** 0.5
     up = ((high1 - one) ** 2 + (other - low2) ** 2) ** 0.5
     return gap, (gap - down, gap + up)
+
+
+class _Told:
+    """Values of a metric and differences of them, as text."""
+
+    def __init__(self, name: str) -> None:
+        metric = find_metric(name)
+        self._points = metric is not None and metric.unit == "points"
+        self._unit = metric.unit if metric is not None else ""
+
+    def __call__(self, value: float) -> str:
+        return f"{value:.1%}" if self._points else f"{value:.4g}"
+
+    def difference(self, value: float, *, sign: bool = False) -> str:
+        """With the unit."""
+        plus = "+" if sign else ""
+        return f"{100 * value:{plus}.1f} points" if self._points else f"{value:{plus}.4g} {self._unit}".strip()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Resampled = Callable[[Floats], dict[str, Floats]]
 TargetKind = Literal["class", "labels", "number"]
+LEAST = 1e-15  # of a probability, where its logarithm is taken
 Rows = tuple[Sequence[str], Iterable[Sequence[object]]]  # a table: its header, its rows
 
 
@@ -168,6 +169,19 @@ class Task(ABC):
     def activate(self, outputs: Tensor) -> Tensor:
         """What `predictions` takes, in double precision, from a network's outputs."""
 
+    def outputs_saying(self, said: Floats) -> Floats | None:
+        """What `predictions` takes, of probabilities (n, names) or numbers (n, 1) that some other model says.
+
+        None where the task cannot tell: then there are no baselines beside its models.
+        """
+        return None
+
     @abstractmethod
     def predictions(self, outputs: Floats, y: np.ndarray) -> Predictions:
         """The report's view of activated outputs (n, n_outputs) and targets y, as they lie in the prepared data."""
+
+
+def logit(probability: Floats) -> Floats:
+    """The logit of each probability, finite at 0 and 1 too."""
+    kept = np.clip(probability, LEAST, 1 - LEAST)
+    return np.asarray(np.log(kept) - np.log1p(-kept))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import ConfigError
-from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Target, Task
+from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Target, Task, logit
 from ratchet.tasks.multiclass import one_for_each, short
 
 if TYPE_CHECKING:
@@ -155,15 +156,15 @@ class Binary(Task):
     def activate(self, outputs: Tensor) -> Tensor:
         return outputs.double()
 
+    def outputs_saying(self, said: Floats) -> Floats:
+        return logit(said[:, self.positive, None])
+
     def fitted(self, outputs: Floats, y: np.ndarray) -> Self:
         if isinstance(self.threshold, int | float):
             return self
         from ratchet.tasks.two_way import choose_threshold
 
-        fitted = type(self)(
-            self.target, calibration_bins=self.calibration_bins,
-            positive=self.target.names[self.positive], threshold=self.threshold,
-        )  # fmt: skip
+        fitted = copy(self)
         fitted.cut = choose_threshold(y == self.positive, outputs[:, 0], _worth(self.threshold))
         return fitted
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import ConfigError
-from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Task
+from ratchet.tasks.base import LEAST, Floats, Predictions, Resampled, Rows, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -179,6 +179,9 @@ class Multiclass(Task):
 
     def activate(self, outputs: Tensor) -> Tensor:
         return outputs.double().log_softmax(dim=1)
+
+    def outputs_saying(self, said: Floats) -> Floats:
+        return np.asarray(np.log(np.maximum(said, LEAST)))
 
     def predictions(self, outputs: Floats, y: NDArray[np.int64]) -> MulticlassPredictions:
         return MulticlassPredictions(np.array(y), outputs, self.target.names, self.calibration_bins)

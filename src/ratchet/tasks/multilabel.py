@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import EvidenceError
-from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Task
+from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Task, logit
 from ratchet.tasks.multiclass import one_for_each
 
 if TYPE_CHECKING:
@@ -151,6 +151,9 @@ class Multilabel(Task):
 
     def activate(self, outputs: Tensor) -> Tensor:
         return outputs.double()
+
+    def outputs_saying(self, said: Floats) -> Floats:
+        return logit(said)
 
     def predictions(self, outputs: Floats, y: np.ndarray) -> MultilabelPredictions:
         return MultilabelPredictions(np.asarray(y > 0.5), outputs, self.target.names, self.calibration_bins)

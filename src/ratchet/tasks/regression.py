@@ -111,5 +111,8 @@ class Regression(Task):
     def activate(self, outputs: Tensor) -> Tensor:
         return outputs.double() * self.target.std + self.target.mean
 
+    def outputs_saying(self, said: Floats) -> Floats:
+        return said
+
     def predictions(self, outputs: Floats, y: np.ndarray) -> RegressionPredictions:
         return RegressionPredictions(np.asarray(y, np.float64), outputs[:, 0], self.target)

@@ -1,0 +1,191 @@
+"""What needs no network: the majority or the mean, a linear model, and of tables gradient boosting.
+
+They are fitted on the train split alone, once for each prepared data set; what they say of a split is kept beside it.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ratchet.data.prepared import PreparedData, Split
+from ratchet.files import open_regular, write_atomically
+from ratchet.tasks.base import Floats, Predictions, Target, Task
+
+CELLS = 40_000_000  # training examples times features times outputs, at most: a few seconds
+BOOSTING_CELLS = 2_000_000  # examples times features
+_ROWS = 8192  # that a model is asked about at a time
+_MADE = 1  # counted up where the same data would give other numbers
+
+Fitted = Callable[[np.ndarray], Floats]  # examples (n, features) to probabilities (n, names) or numbers (n, 1)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A simple model, and what it says of some splits."""
+
+    name: str
+    note: str  # what was left out of its training; empty: nothing
+    said: Mapping[str, Floats]  # of a split: probabilities of classes or labels (n, names), numbers (n, 1)
+
+
+def baselines_measured(data: PreparedData, task: Task, split: str) -> list[tuple[Baseline, Predictions]]:
+    """Each baseline with its predictions of a split, as if it were a model of the task.
+
+    What the task decides by, such as a threshold, is chosen on validation. Empty for a task that cannot tell what
+    probabilities mean to it.
+    """
+    if type(task).outputs_saying is Task.outputs_saying:
+        return []
+    found = baselines_of(data, list(dict.fromkeys(["validation", split])))
+    return [(each, _predictions(each, data, task, split)) for each in found]
+
+
+def _predictions(of: Baseline, data: PreparedData, task: Task, split: str) -> Predictions:
+    validation, here = (task.outputs_saying(of.said[each]) for each in ("validation", split))
+    assert validation is not None
+    assert here is not None
+    fitted = task.fitted(validation, np.array(data.split("validation").y))
+    return fitted.predictions(here, np.array(data.split(split).y))
+
+
+def baselines_of(data: PreparedData, splits: Sequence[str]) -> list[Baseline]:
+    """The baselines of prepared data with what they say of these splits, `validation` among them.
+
+    What was fitted before is read. scikit-learn is imported where something is fitted.
+    """
+    kinds, n = _kinds(data), len(data.split("train").y)
+    known = {split: _read(_file(data, split), list(kinds), len(data.split(split).y)) for split in splits}
+    if any(found is None for found in known.values()):
+        fitted = _fitted(data, kinds)
+        for split in splits:
+            known[split] = said = {name: _of_all(model, data.split(split).x) for name, model in fitted.items()}
+            _write(data, split, said)
+    return [
+        Baseline(
+            name, f"fitted on {rows:,} of {n:,} examples" if rows < n else "",
+            {split: found[name] for split, found in known.items() if found is not None},
+        )
+        for name, rows in kinds.items()
+    ]  # fmt: skip
+
+
+def known_baselines(data: PreparedData) -> list[Baseline]:
+    """Those that were fitted before, with what they say of validation; none where nothing was."""
+    found = _read(_file(data, "validation"), list(_kinds(data)), len(data.split("validation").y)) or {}
+    return [Baseline(name, "", {"validation": said}) for name, said in found.items()]
+
+
+def _kinds(data: PreparedData) -> dict[str, int]:
+    """The names of the baselines, the simplest first, and how many training examples each is fitted on."""
+    n, features, target = len(data.split("train").y), int(np.prod(data.shape)), data.target
+    number = target.kind == "number"
+    linear = min(n, max(1, CELLS // (features * max(1, len(target.names)))))
+    kinds = {
+        "mean" if number else "label frequencies" if target.kind == "labels" else "majority class": n,
+        "ridge regression" if number else "logistic regression": linear,
+    }
+    if data.layout == "table":
+        kinds["gradient boosting"] = min(n, max(1, BOOSTING_CELLS // features))
+    return kinds
+
+
+def _fitted(data: PreparedData, kinds: Mapping[str, int]) -> dict[str, Fitted]:
+    from threadpoolctl import threadpool_limits
+
+    train = data.split("train")
+    models = {}
+    with threadpool_limits(1), warnings.catch_warnings():  # the last digits hang on the number of threads
+        warnings.simplefilter("ignore")  # not all converge; a label may be of one value
+        for name, rows in kinds.items():
+            chosen = np.sort(np.random.default_rng(0).permutation(len(train.y))[:rows])
+            x, y = _flat(train.x[chosen]), np.array(train.y[chosen])
+            models[name] = _fit(name, Split(x, y), data.target)  # type: ignore[arg-type]
+    return models
+
+
+def _fit(name: str, train: Split, target: Target) -> Fitted:
+    x, y = train
+    if name in {"mean", "label frequencies", "majority class"}:
+        if target.kind == "number":
+            constant = np.array([y.mean(dtype=np.float64)])
+        else:  # one more of each: nothing is impossible (Laplace)
+            each = np.bincount(y, minlength=len(target.names)) if target.kind == "class" else y.sum(axis=0)
+            others = len(target.names) if target.kind == "class" else 2
+            constant = (each + 1) / (len(y) + others)
+        return lambda examples: np.tile(constant, (len(examples), 1))
+    build = _builder(name, target)
+    if target.kind == "number":
+        model = build().fit(x, y)
+        return lambda examples: np.asarray(model.predict(examples), np.float64)[:, None]
+    if target.kind == "class":
+        return _classifier(build, x, y, len(target.names))
+    each = [_classifier(build, x, y[:, label].astype(np.int64), 2) for label in range(len(target.names))]
+    return lambda examples: np.stack([one(examples)[:, 1] for one in each], axis=1)
+
+
+def _builder(name: str, target: Target) -> Callable[[], Any]:
+    if name == "gradient boosting":
+        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+        trees = max(10, min(100, 1000 // max(1, len(target.names))))  # for each class or label
+        kind = HistGradientBoostingRegressor if target.kind == "number" else HistGradientBoostingClassifier
+        return lambda: kind(random_state=0, max_iter=trees)
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    return Ridge if target.kind == "number" else (lambda: LogisticRegression(max_iter=200))
+
+
+def _classifier(build: Callable[[], Any], x: np.ndarray, y: np.ndarray, classes: int) -> Fitted:
+    """Its probabilities (n, classes): a class without a training example has none."""
+    present = np.unique(y)
+    model = build().fit(x, y) if len(present) > 1 else None
+
+    def said(examples: np.ndarray) -> Floats:
+        found = np.zeros((len(examples), classes))
+        found[:, present] = 1.0 if model is None else model.predict_proba(examples)
+        return found
+
+    return said
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    return np.asarray(x, np.float64).reshape(len(x), -1)
+
+
+def _of_all(model: Fitted, x: np.ndarray) -> Floats:
+    return np.concatenate([model(_flat(x[start : start + _ROWS])) for start in range(0, len(x), _ROWS)])
+
+
+def _file(data: PreparedData, split: str) -> Path:
+    stamp = f"{data.data_hash[:16]}.{version('scikit-learn')}.{_MADE}"
+    return data.directory.parent / f".{data.directory.name}.baselines.{split}.{stamp}.npz"
+
+
+def _read(file: Path, names: Sequence[str], n: int) -> dict[str, Floats] | None:
+    """What was said of a split of n examples; None where nobody fitted them yet, or the file is damaged."""
+    try:
+        with open_regular(file, limit=sys.maxsize) as stream, np.load(stream, allow_pickle=False) as kept:
+            found = {name: np.asarray(kept[name], np.float64) for name in names}
+    except Exception:  # noqa: BLE001 - whatever a damaged archive makes of it: they are fitted again
+        return None
+    return found if all(len(said) == n and np.isfinite(said).all() for said in found.values()) else None
+
+
+def _write(data: PreparedData, split: str, said: Mapping[str, Floats]) -> None:
+    file, stream = _file(data, split), io.BytesIO()
+    arrays: dict[str, Any] = dict(said)
+    np.savez_compressed(stream, **arrays)
+    with suppress(OSError):  # nothing is lost but time
+        for old in file.parent.glob(f".{data.directory.name}.baselines.{split}.*.npz"):
+            old.unlink()
+        write_atomically(file, stream.getvalue())
