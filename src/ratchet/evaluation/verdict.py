@@ -86,8 +86,8 @@ def judge(*, train: SplitScore, test: SplitScore, baselines: Sequence[BaselineSc
     better = [each for each in baselines if _difference(train, each.score)[1][1] < 0]
     underfit = bool(better) or (bool(baselines) and baselines[0].surely[0] <= 0)
     if interval[0] > 0 and (gap >= 1 - on_train or not underfit):
-        low, high = (told.difference(end) for end in interval)
-        reason = f"{word} falls from {told(on_train)} on train to {told(on_test)} on test, by {low} to {high}"
+        by = f"by {told.bare(interval[0])} to {told.difference(interval[1])}"
+        reason = f"{word} falls from {told(on_train)} on train to {told(on_test)} on test, {by}"
         return Verdict("overfit", reason, gap, interval, beside)
     if underfit:
         reason = f"{word} is only {told(on_train)} on the examples it was trained on"
@@ -105,7 +105,7 @@ def _beside(baselines: Sequence[BaselineScore]) -> str:
     nearest = min(baselines, key=lambda each: each.surely[0])
     told, word = _Told(nearest.metric), nearest.metric.replace("_", " ")
     gain, (low, high) = told.difference(nearest.gain, sign=True), nearest.surely
-    range_ = f" ({told.difference(low, sign=True)} to {told.difference(high, sign=True)})" if nearest.interval else ""
+    range_ = f" ({told.bare(low, sign=True)} to {told.bare(high, sign=True)})" if nearest.interval else ""
     others = "every baseline" if len(baselines) > 1 else "the baseline"
     if low > 0:
         return f"the model is better than {others}; than {nearest.name}, the nearest, by {gain} of {word}{range_}"
@@ -138,7 +138,11 @@ class _Told:
     def __call__(self, value: float) -> str:
         return f"{value:.1%}" if self._points else f"{value:.4g}"
 
-    def difference(self, value: float, *, sign: bool = False) -> str:
-        """With the unit."""
+    def bare(self, value: float, *, sign: bool = False) -> str:
+        """A difference without its unit."""
         plus = "+" if sign else ""
-        return f"{100 * value:{plus}.1f} points" if self._points else f"{value:{plus}.4g} {self._unit}".strip()
+        return f"{100 * value:{plus}.1f}" if self._points else f"{value:{plus}.4g}"
+
+    def difference(self, value: float, *, sign: bool = False) -> str:
+        """A difference with its unit."""
+        return f"{self.bare(value, sign=sign)} {self._unit}".strip()
