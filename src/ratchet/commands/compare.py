@@ -85,6 +85,7 @@ def main(arguments: Sequence[str]) -> None:
     typed = Arguments.parse(arguments)
     project = Project.find()
 
+    from ratchet.comparison.baselines import with_baselines
     from ratchet.comparison.choice import keys_named, of_data, of_study, runs_named
     from ratchet.comparison.gather import gather
     from ratchet.comparison.measures import require_metric
@@ -110,7 +111,7 @@ def main(arguments: Sequence[str]) -> None:
             f"of the {len(runs)} runs each only tried something out ({runs[0].debugging}), and there is nothing to "
             "compare; type: the training again without debug="
         )
-    _tell(tables, typed, project)
+    _tell([with_baselines(table, project=project) for table in tables], typed, project)
 
 
 def _tell(tables: Sequence[Any], typed: Arguments, project: Project) -> None:

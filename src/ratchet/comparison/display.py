@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
 from ratchet.comparison.gather import FINISHED, Run
-from ratchet.comparison.tables import AHEAD, BEHIND, TIED, Row, Table
+from ratchet.comparison.tables import AHEAD, BEHIND, TIED, BaselineRow, Row, Table
 
 SHOWN = 20
 FAILED = 5
@@ -49,12 +49,23 @@ def _grid(table: Table, *, narrow: bool) -> Grid:
     for name in ("n", "worst", "time", "parameters"):
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("", overflow="fold", min_width=8)
+    sign = -1.0 if table.direction == "maximize" else 1.0
+    beside = sorted(table.baselines, key=lambda each: sign * each.value)
     for row in table.rows[:SHOWN]:
-        cells = list(_cells(row))
-        if narrow:
-            cells.pop(2)
-        grid.add_row(*cells, style=_STYLES.get(row.verdict, "" if row.group else "dim"))
+        while beside and (row.group is None or sign * beside[0].value < sign * row.group.mean):
+            _add(grid, _baseline_cells(beside.pop(0)), narrow=narrow, style="cyan")
+        _add(grid, _cells(row), narrow=narrow, style=_STYLES.get(row.verdict, "" if row.group else "dim"))
+    for each in beside:
+        _add(grid, _baseline_cells(each), narrow=narrow, style="cyan")
     return grid
+
+
+def _add(grid: Grid, cells: Iterable[str], *, narrow: bool, style: str) -> None:
+    grid.add_row(*(cell for place, cell in enumerate(cells) if place != 2 or not narrow), style=style)
+
+
+def _baseline_cells(each: BaselineRow) -> Iterator[str]:
+    yield from (each.name, number(each.value), *"–––––", f"baseline, {each.note}" if each.note else "baseline")
 
 
 def _cells(row: Row) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ ROW_COLUMNS = (
 def write_files(tables: Sequence[Table], folder: Path) -> list[Path]:
     """Write all three, whole or not at all. Returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [row_record(table, row) for table in tables for row in table.rows]
+    rows = [record for table in tables for record in records_of(table)]
     written = {
         "table.json": (json.dumps([_table_record(table) for table in tables], indent=2) + "\n").encode(),
         "table.csv": _csv(ROW_COLUMNS, rows),
@@ -33,6 +34,17 @@ def write_files(tables: Sequence[Table], folder: Path) -> list[Path]:
     for name, content in written.items():
         write_atomically(folder / name, content)
     return [folder / name for name in written]
+
+
+def records_of(table: Table) -> list[dict[str, Any]]:
+    """The rows under ROW_COLUMNS, and below them the baselines."""
+    empty = dict.fromkeys(ROW_COLUMNS) | dict.fromkeys(("n", "settings", *ROW_COLUMNS[-5:]), 0)
+    beside = [
+        {**empty, "data": table.dataset, "data_hash": table.data_hash, "metric": table.metric,
+         "direction": table.direction, "row": each.name, "mean": each.value, "verdict": "baseline"}
+        for each in table.baselines
+    ]  # fmt: skip
+    return [*(row_record(table, row) for row in table.rows), *beside]
 
 
 def row_record(table: Table, row: Row) -> dict[str, Any]:
@@ -58,7 +70,8 @@ def _table_record(table: Table) -> dict[str, Any]:
             "runs": [os.path.relpath(run.directory.path) for run in row.runs],
         })  # fmt: skip
     head = {"data": table.dataset, "data_hash": table.data_hash, "metric": table.metric, "direction": table.direction}
-    return {**head, "verdict": table.verdict, "notes": list(table.notes), "rows": rows}
+    baselines = [asdict(each) for each in table.baselines]
+    return {**head, "verdict": table.verdict, "notes": list(table.notes), "rows": rows, "baselines": baselines}
 
 
 def _runs(tables: Sequence[Table]) -> bytes:

@@ -632,7 +632,7 @@
     const statuses = [...new Set(table.runs.map((run) => run.status))].sort();
     $("filters").reset();
     options($("status"), [["", "any"], ...statuses.map((status) => [status, status])], "");
-    options($("row"), [["", "any"], ...table.rows.slice(0, 500).map((row, k) => [String(k), row.row])], "");
+    options($("row"), [["", "any"], ...table.rows.slice(0, 500).map((row, k) => [String(k), row.row]).filter(([k]) => table.rows[k].verdict !== "baseline")], "");
     options($("curve-metric"), Object.keys(table.curves.of).map((metric) => [metric, metric]), table.metric);
     $("slices").replaceChildren(...axes().slice(0, 6).map((key) => make("figure", {}, make("canvas", { role: "img", "data-key": key }), make("figcaption", { text: key }))));
     charts = [new Chart($("curves"), curves), new Chart($("cost"), cost), new Chart($("parallel"), parallel),

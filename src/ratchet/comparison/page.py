@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ratchet.comparison.curves import MANY, curves_of
-from ratchet.comparison.files import row_record, run_record
+from ratchet.comparison.files import records_of, row_record, run_record
 from ratchet.comparison.gather import Run
 from ratchet.comparison.importance import FEWEST, importances, varied
 from ratchet.comparison.settings import differing
@@ -63,6 +63,7 @@ def _table(table: Table, folder: Path) -> dict[str, Any]:
         row_record(table, row) | {"runs": [place[run] for run in row.runs], "statuses": row.statuses}
         for row in table.rows
     ]
+    rows += [each | {"runs": [], "statuses": {}} for each in records_of(table)[len(rows) :]]
     whole: dict[str, Any] = _plain({
         "data": table.dataset, "hash": table.data_hash, "metric": table.metric, "direction": table.direction,
         "verdict": table.verdict, "notes": table.notes, "rows": rows, "keys": choices, "changing": changing,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from secrets import token_hex
 from typing import Any
 
-from ratchet.comparison.files import ROW_COLUMNS, row_record
+from ratchet.comparison.files import ROW_COLUMNS, records_of
 from ratchet.comparison.tables import Table
 from ratchet.config.schema import LoggerConfig
 from ratchet.project import Project
@@ -43,7 +43,7 @@ def push(tables: Sequence[Table], project: Project) -> str:
             Identity(f"compare-{token_hex(4)}", "comparison", "compare"), settings=settings, config={}, project=project
         )
         try:
-            rows = [row_record(table, row) for table in tables for row in table.rows]
+            rows = [record for table in tables for record in records_of(table)]
             run.log_table("comparison", ROW_COLUMNS, [list(row.values()) for row in rows])
         finally:
             verdicts = {f"verdict/{table.dataset}": table.verdict for table in tables}

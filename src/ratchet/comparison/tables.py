@@ -53,6 +53,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class BaselineRow:
+    """A simple model beside the rows: no run, and nothing to promote."""
+
+    name: str
+    value: float
+    note: str
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows of runs that saw the same data, best first."""
 
@@ -64,6 +73,7 @@ class Table:
     values: Mapping[Run, float | None]
     verdict: str  # a sentence
     notes: tuple[str, ...]
+    baselines: tuple[BaselineRow, ...] = ()
 
     @property
     def runs(self) -> tuple[Run, ...]:

@@ -1,0 +1,83 @@
+"""What needs no network, beside the runs of a table: measured on validation, as the runs are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ratchet.comparison.gather import Run
+from ratchet.comparison.tables import BaselineRow, Table
+from ratchet.data.prepared import PreparedData
+from ratchet.errors import RatchetError
+from ratchet.evaluation.baselines import baselines_measured
+from ratchet.metrics import find_metric
+from ratchet.project import Project
+from ratchet.runs.record import whole_config
+from ratchet.tasks import Predictions, Task, build_task
+from ratchet.tasks.build import usual_task
+
+
+def with_baselines(table: Table, *, project: Project) -> Table:
+    """The table with the baselines of its data set, where its metric is measured on validation and its data are there.
+
+    They are fitted once for each data set. A note says where they are missing, and which rows they are above.
+    """
+    split, _, metric = table.metric.rpartition("/")
+    directory = project.prepared(table.dataset)
+    if split != "validation" or not (directory / "card.json").is_file():
+        return table
+    try:
+        data = PreparedData.open(directory, reader="train")
+        if data.data_hash != table.data_hash:
+            return _noted(table, f"No baselines: {table.dataset} is prepared in another way now.")
+        task = _task_of(table.runs, data)
+        found = [
+            BaselineRow(each.name, value, each.note)
+            for each, said in baselines_measured(data, task, split)
+            if (value := value_of(said, metric)) is not None
+        ]
+    except (RatchetError, OSError) as error:
+        return _noted(table, f"No baselines: {error}")
+    return _noted(replace(table, baselines=tuple(found)), *_said(table, found)) if found else table
+
+
+def value_of(said: Predictions, metric: str) -> float | None:
+    """A metric of predictions, without torch; None where they do not have it, or it is not defined on them."""
+    found = said.resampled([metric])(np.ones((len(said), 1))).get(metric)
+    if found is not None:
+        return None if np.isnan(found[0]) else float(found[0])
+    known = find_metric(metric)
+    try:
+        mean = float(said.scores(metric).mean())
+    except KeyError:
+        return None
+    return -mean if known is not None and known.direction == "minimize" else mean
+
+
+def _task_of(runs: Sequence[Run], data: PreparedData) -> Task:
+    """Of the newest run that has one on record."""
+    recorded = [run for run in runs if run.directory.config.is_file()]
+    newest = max(recorded, key=lambda run: run.record.started_at if run.record else "", default=None)
+    plain = whole_config(newest.directory) if newest is not None else {}
+    settings = dict(plain.get("task") or {})
+    path = settings.pop("_target_", None) or usual_task(data.target.kind)
+    bins = (plain.get("evaluation") or {}).get("calibration_bins", 15)
+    return build_task(path, data.target, settings=settings, calibration_bins=bins)
+
+
+def _said(table: Table, found: Sequence[BaselineRow]) -> list[str]:
+    """What they are, and which rows are not above the best of them."""
+    sign = 1.0 if table.direction == "maximize" else -1.0
+    best = max(found, key=lambda each: sign * each.value)
+    below = [row.name for row in table.rows if row.group is not None and sign * (row.group.mean - best.value) <= 0]
+    told = ["Baselines are no runs: fitted on train, measured on validation, they cannot be promoted."]
+    if below:
+        more = f" and {len(below) - 3} more" if len(below) > 3 else ""
+        told.append(f"Not above the best baseline, {best.name} ({best.value:.4f}): {', '.join(below[:3])}{more}.")
+    return told
+
+
+def _noted(table: Table, *notes: str) -> Table:
+    return replace(table, notes=(*table.notes, *notes))
