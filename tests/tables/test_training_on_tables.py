@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from ratchet.config.composition import load_config
 from ratchet.data.prepared import PreparedData
-from ratchet.errors import RatchetError
+from ratchet.errors import ConfigError, DataError, RatchetError
 from ratchet.project import Project
 
 QUICK = ["params=null", "model=logistic", "logger=csv", "trainer.max_epochs=2", "trainer.progress=none"]
@@ -47,6 +49,46 @@ def test_three_words_make_a_whole_config(project, orders):
     assert config(project, "data.target=churned", "data.name=mine").data.name == "mine"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["data.target=churned"],
+        ["data.target=churned", "data.name=mine", "data.types={age: category}", "data.ignore=[worth]"],
+        ["data.target=worth"],
+        ["data.target=age", "data.target_kind=class"],
+    ],
+)
+def test_a_hint_types_the_same_table_again(project, orders, words):
+    found = config(project, *words).data
+    assert load_config(project, [*QUICK, *shlex.split(found.typed)]).data == found
+    with pytest.raises(DataError) as refused:
+        PreparedData.open(project.prepared(found.name), reader="train", config=found)
+    assert str(refused.value).endswith(
+        f"type: python src/fetch.py {found.typed} && python src/prepare.py {found.typed}"
+    )
+    assert found.typed.startswith(f"data=table data.path=orders.csv data.target={words[0].partition('=')[2]}")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [({"name": None, "path": "a/my orders.csv.gz"}, "my_orders_mlp"), ({"name": "digits"}, "digits_mlp")],
+)
+def test_a_run_is_named_after_its_data_and_model(project, data, name):
+    ends = OmegaConf.load(project.conf / "config.yaml")._get_node("hydra")
+    written = OmegaConf.to_container(ends, resolve=False)["run"]["dir"]
+    whole = OmegaConf.create({"data": data, "model": {"name": "mlp"}, "dir": written[written.index("${name_of") :]})
+    assert whole.dir == name
+
+
+def test_a_model_of_places_refuses_rows_before_anything_is_prepared(project, orders):
+    from ratchet.commands.train import check_classes
+
+    for model in ("cnn", "gru", "resnet", "transformer"):
+        with pytest.raises(ConfigError, match=rf"model={model} is for sequences and images, .*; type: model=mlp$"):
+            check_classes(config(project, "data.target=churned", f"model={model}"))
+    check_classes(config(project, "data.target=churned", "model=mlp"))
+
+
 def test_a_recorded_config_is_whole_without_the_file(project, orders):
     from ratchet.config.validation import validate
 
@@ -67,9 +109,14 @@ def test_a_changed_file_is_another_data_set(project, orders):
     [
         (
             ["data.target=churn"],
-            r"orders\.csv has no column churn; allowed: age, city, worth, churned; type: data\.target=churned",
+            r"orders\.csv has no column churn; nearest: churned; allowed: age, city, worth, churned; "
+            r"type: data\.target=churned$",
         ),
-        (["data.target=churned", "data.path=other.csv"], r"other\.csv is missing"),
+        (["data.target=zzz"], r"has no column zzz; allowed: age, city, worth, churned; type: data\.target=<column>$"),
+        (["data.target=worth", "data.ignore=[cty,age]"], r"no column cty; .*; type: 'data\.ignore=\[city,age\]'$"),
+        (["data.target=worth", "data.types={agee: category}"], r"; type: 'data\.types=\{age:category\}'$"),
+        (["data.target=churned", "data.path=zzz.csv"], r"zzz\.csv is missing; .*; type: data\.path=<file>$"),
+        (["data.target=churned", "data.path=order.csv"], r"nearest: orders\.csv; .*; type: data\.path=orders\.csv$"),
         (["data.target=churned", "task=regression"], r"a regression task learns a target of the kind number"),
         (["data.target=worth", "task=binary"], r"a binary task learns a target of the kind class"),
         ([], r"data\.target is \?\?\?"),

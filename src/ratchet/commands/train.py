@@ -151,10 +151,12 @@ def check_classes(config: Config) -> None:
     """Raises ConfigError for a model or an optimizer that is not there, or does not take what the config gives it."""
     from torch import nn, zeros
 
-    from ratchet.models.build import checked_settings, model_class
+    from ratchet.models.build import checked_settings, model_class, refuse_rows
     from ratchet.training.optimizers import build_optimizer
 
-    checked_settings(model_class(config.model.target), config.model)
+    network = model_class(config.model.target)
+    refuse_rows(network, config.model, of_table=config.data.layout == "table")
+    checked_settings(network, config.model)
     build_optimizer(config.optimizer, [nn.Parameter(zeros(1))])
 
 

@@ -23,8 +23,10 @@ from pydantic import (
 )
 
 from ratchet.config.environment import Reference, with_references
-from ratchet.config.tables import completed, is_table
+from ratchet.config.hints import to_type
+from ratchet.config.tables import completed, is_table, table_name
 from ratchet.metrics import OBJECTIVES, find_metric
+from ratchet.tables.targets import MOST_CLASSES
 from ratchet.tasks.base import TargetKind
 from ratchet.tasks.build import task_class, usual_task
 
@@ -156,6 +158,21 @@ class DataConfig(Section):
     sources: Annotated[list[Source], Field(min_length=1)]  # tried in order
     reader: str  # dotted path of `reader(directory: Path) -> RawExamples`
     prepare: PrepareConfig
+
+    @property
+    def typed(self) -> str:
+        """What chooses these data on a command line: `data=<name>`, or the words that a table was described by."""
+        from ratchet.config.grammar import assignment
+
+        if self.table is None or not self.table.path:
+            return to_type(f"data={self.name}")
+        said = self.table.model_dump(exclude_defaults=True)
+        said["target"] = self.table.target if len(self.table.target) > 1 else self.table.target[0]
+        if self.name != table_name({"path": self.table.path}):
+            said["name"] = self.name
+        if self.target_kind == "number" or len(self.classes) > MOST_CLASSES:  # else it may be taken for another
+            said["target_kind"] = self.target_kind
+        return to_type("data=table", *(assignment(f"data.{key}", value) for key, value in said.items()))
 
     @field_validator("classes")
     @classmethod

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from omegaconf import OmegaConf
+
+from ratchet.config.grammar import assignment
+from ratchet.config.hints import MistakeError
 from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
 from ratchet.project import Project
-from ratchet.tables import TableSettings, TargetColumn, describe_target_column
+from ratchet.tables import NoColumnError, TableSettings, TargetColumn, describe_target_column
 
 SAID: Final = (
     "path",
@@ -45,15 +50,16 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
             f"data.path={data['path']} and data.target={target}: a table needs both; "
             "type: data=table data.path=<file> data.target=<column>"
         )
-    table = {name: data[name] for name in SAID if name in data}
+    table = {name: data[name] for name in SAID if data.get(name) is not None}
     table["target"] = [target] if isinstance(target, str) else list(target)
     file = project.root / Path(data["path"]).expanduser()
-    name = data.get("name") or re.sub(r"[^A-Za-z0-9_-]+", "_", file.name.partition(".")[0]).strip("_-") or "table"
+    if not file.exists():
+        _refuse_missing(data["path"], file)
     checksum, found = _described(file, table, data.get("target_kind"), project=project)
     rest = {key: value for key, value in data.items() if key not in {*SAID, "name", "target_kind"}}
     return {
         **rest,
-        "name": name,
+        "name": table_name(data),
         "table": table,
         "layout": "table",
         "shape": None,
@@ -63,6 +69,26 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
         "sources": [{"kind": "folder", "path": str(Path(data["path"]).parent)}],
         "reader": READER,
     }
+
+
+def table_name(data: Mapping[str, Any]) -> str:
+    """What the data are called: as somebody said, else as a table's file is."""
+    stem = Path(str(data.get("path", ""))).name.partition(".")[0]
+    return str(data.get("name") or re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-") or "table")
+
+
+OmegaConf.register_new_resolver("name_of_data", table_name, replace=True)  # of hydra.run.dir
+
+
+def _refuse_missing(said: str, file: Path) -> NoReturn:
+    here = [each.name for each in file.parent.iterdir() if each.is_file()] if file.parent.is_dir() else []
+    near = [str(Path(said).parent / name) for name in get_close_matches(file.name, here, n=1)]
+    told = f"nearest: {near[0]}; " if near else ""
+    raise MistakeError(
+        f"data.path={said}: {file} is missing; {told}allowed: a .csv, .csv.gz or .parquet",
+        instead=[[assignment("data.path", each)] for each in near],
+        otherwise="type: data.path=<file>",
+    )
 
 
 def settings_of(table: Mapping[str, Any]) -> TableSettings:
@@ -88,7 +114,11 @@ def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Proj
     with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads(note.read_text(encoding="utf-8"))
         return kept["checksum"], TargetColumn(kept["kind"], tuple(kept["classes"]))
-    found = describe_target_column(file, settings, asked=kind)
+    try:
+        found = describe_target_column(file, settings, asked=kind)
+    except NoColumnError as error:
+        instead = [_with_another(table, error.column, near) for near in error.nearest]
+        raise MistakeError(str(error), instead=instead, otherwise="type: data.target=<column>") from error
     with file.open("rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
     with suppress(OSError):  # nothing is lost but time
@@ -96,3 +126,15 @@ def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Proj
         content = {"checksum": checksum, "kind": found.kind, "classes": list(found.classes)}
         write_atomically(note, json.dumps(content).encode())
     return checksum, found
+
+
+def _with_another(table: Mapping[str, Any], column: str, name: str) -> list[str]:
+    """The setting that names a column, as an override that names another in its place."""
+
+    def renamed(columns: Iterable[str]) -> list[str]:
+        return [name if each == column else each for each in columns]
+
+    key = next(key for key in ("target", "ignore", "types") if column in (table.get(key) or ()))
+    given, columns = table[key], renamed(table[key])
+    value: Any = dict(zip(columns, given.values(), strict=True)) if key == "types" else columns
+    return [assignment(f"data.{key}", value if key != "target" or len(columns) > 1 else columns[0])]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.lib import format as npy
+
+from ratchet.files import open_regular
 
 
 class Digest(Protocol):
@@ -44,3 +47,11 @@ def write_array(
             data = np.ascontiguousarray(piece, dtype).data.cast("B")
             digest.update(data)
             file.write(data)
+
+
+def load_array(path: Path) -> np.memmap:
+    """The array of a .npy file, memory-mapped. Raises OSError, FileError or ValueError for anything else."""
+    with open_regular(path, limit=sys.maxsize) as stream:
+        npy.read_magic(stream)  # np.load() opens archives too
+    array: np.memmap = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array

@@ -61,7 +61,7 @@ def fetch(config: DataConfig, *, project: Project, at_most: int | None = None) -
     if all(complaint(directory / file.name, like=file) is None for file in config.files):
         return FetchReport(directory, kept=tuple(file.name for file in config.files), fetched=(), source=None)
     with (
-        storage_errors(directory, command=f"python src/fetch.py data={config.name}"),
+        storage_errors(directory, command=f"python src/fetch.py {config.typed}"),
         one_process_at_a_time(project.data_lock(config.name)),
         scratch_beside(directory, keep=_RESUMABLE) as scratch,
     ):
@@ -99,12 +99,12 @@ def _deliver(
     if too_large is not None and at_most is not None:
         raise DataError(
             f"{config.name} is not here, and its download has {too_large}: above {at_most / 1e6:g} MB none is begun "
-            f"that nobody asked for; type: python src/fetch.py data={config.name}, then the same command again"
+            f"that nobody asked for; type: python src/fetch.py {config.typed}, then the same command again"
         )
     raise DataError(
         f"could not fetch {', '.join(file.name for file in wanted)} of {config.name}: {'; '.join(reasons)}. "
         f"Mend data.sources or data.files in conf/data/{config.name}.yaml, or put the files into "
-        f"{project.raw(config.name)}, then type: python src/fetch.py data={config.name}"
+        f"{project.raw(config.name)}, then type: python src/fetch.py {config.typed}"
     )
 
 
@@ -129,7 +129,7 @@ def verify_raw(config: DataConfig, *, project: Project) -> Path:
     whatever it finds.
     """
     directory = project.raw(config.name)
-    again = f"type: python src/fetch.py data={config.name}"
+    again = f"type: python src/fetch.py {config.typed}"
     for file in config.files:
         wrong = complaint(directory / file.name, like=file)
         if wrong is not None:

@@ -27,7 +27,7 @@ def prepare_if_missing(config: DataConfig, *, project: Project) -> None:
     if not is_missing(config, project=project):
         return
     with (
-        storage_errors(project.prepared(config.name), command=f"python src/prepare.py data={config.name}"),
+        storage_errors(project.prepared(config.name), command=f"python src/prepare.py {config.typed}"),
         one_process_at_a_time(project.data_lock(config.name)),
     ):
         if is_missing(config, project=project):

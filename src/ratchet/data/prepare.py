@@ -41,7 +41,7 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
     target = project.prepared(config.name)
     raw_directory = verify_raw(config, project=project)
     with (
-        storage_errors(target, command=f"python src/prepare.py data={config.name}"),
+        storage_errors(target, command=f"python src/prepare.py {config.typed}"),
         one_process_at_a_time(project.data_lock(config.name)),
         scratch_beside(target) as scratch,
     ):

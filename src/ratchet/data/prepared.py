@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ratchet.config.schema import DataConfig
+from ratchet.data.array_files import load_array
 from ratchet.data.card import Card, plain
 from ratchet.errors import DataError, FileError, SplitGuardError
-from ratchet.files import open_regular, read_json, read_json_as, write_atomically
+from ratchet.files import read_json, read_json_as, write_atomically
 from ratchet.tasks.base import Target
 
 HASHED_EACH_TIME = (
@@ -48,6 +48,7 @@ class PreparedData:
     directory: Path
     reader: Reader
     card: dict[str, Any]
+    typed: str  # what chooses the data on a command line
 
     @classmethod
     def open(cls, directory: Path, *, reader: Reader, config: DataConfig | None = None) -> PreparedData:
@@ -59,14 +60,12 @@ class PreparedData:
         config: what the data must have been prepared from (its sources may differ: checksums fix the files).
         Raises DataError when the data is missing, damaged, or prepared from another config.
         """
-        name = config.name if config else directory.name
-        card = _read_card(directory, name=name)
+        typed = config.typed if config else f"data={directory.name}"
+        card = _read_card(directory, typed=typed)
         if config is not None:
             _check_config(card, config, directory)
-        data = cls(directory, reader, card)
-        for split in READABLE[reader]:
-            data._load(split)
-        data._verify()
+        data = cls(directory, reader, card, typed)
+        data._verify({split: data._load(split) for split in READABLE[reader]})
         return data
 
     @property
@@ -103,21 +102,20 @@ class PreparedData:
             raise SplitGuardError(f"{self.reader} may not read the split {name}: {by_whom}; it may read {allowed}")
         return self._load(name)
 
-    def _verify(self) -> None:
+    def _verify(self, splits: Mapping[str, Split]) -> None:
         """Raises DataError where an array that this reader may see is not the one that the card's hash is of."""
         hashes = self.card.get("hashes") or {}  # cards of older versions have none, and are taken at their word
-        for split in READABLE[self.reader]:
-            y = self._load(split).y
+        for split, (_, y) in splits.items():
             if self.target.kind == "class" and len(y) and not 0 <= y.min() <= y.max() < len(self.classes):
                 raise DataError(
                     f"{self.directory / split / 'y.npy'} holds labels from {y.min()} to {y.max()}, but its card names "
-                    f"{len(self.classes)} classes; {_type_again(self.card['name'])}"
+                    f"{len(self.classes)} classes; {_type_again(self.typed)}"
                 )
             files = [self.directory / split / name for name in ("x.npy", "y.npy")]
             if split in hashes and not self._is_as_verified(split, files) and _hash_of(files) != hashes[split]:
                 raise DataError(
                     f"{self.directory / split} holds other arrays than its card has the hash of: they were changed "
-                    f"since they were prepared; {_type_again(self.card['name'])}"
+                    f"since they were prepared; {_type_again(self.typed)}"
                 )
 
     def _is_as_verified(self, split: str, files: Sequence[Path]) -> bool:
@@ -141,8 +139,8 @@ class PreparedData:
         dtype = "int64" if target.kind == "class" else "float32"
         each = (len(target.names),) if target.kind == "labels" else ()
         return Split(
-            _map(folder / "x.npy", shape=(n, *self.shape), dtype="float32", dataset=self.card["name"]),
-            _map(folder / "y.npy", shape=(n, *each), dtype=dtype, dataset=self.card["name"]),
+            _map(folder / "x.npy", shape=(n, *self.shape), dtype="float32", typed=self.typed),
+            _map(folder / "y.npy", shape=(n, *each), dtype=dtype, typed=self.typed),
         )
 
 
@@ -153,7 +151,7 @@ def describe(directory: Path, config: DataConfig) -> tuple[tuple[int, ...] | Non
     that cannot be read.
     """
     if (directory / "card.json").is_file():
-        data = PreparedData(directory, "train", _read_card(directory, name=config.name))
+        data = PreparedData(directory, "train", _read_card(directory, typed=config.typed), config.typed)
         return data.shape, data.target
     shape = tuple(config.shape) if config.shape is not None else None
     return shape, Target(config.target_kind, tuple(config.classes) or (config.name,))
@@ -178,33 +176,31 @@ def _read_json(path: Path) -> Any:
         return None
 
 
-def _type_again(name: str) -> str:
-    return f"type: python src/fetch.py data={name} && python src/prepare.py data={name}"
+def _type_again(typed: str) -> str:
+    return f"type: python src/fetch.py {typed} && python src/prepare.py {typed}"
 
 
-def _read_card(directory: Path, *, name: str) -> dict[str, Any]:
+def _read_card(directory: Path, *, typed: str) -> dict[str, Any]:
     path = directory / "card.json"
     if not path.is_file():
-        raise DataError(f"there is no prepared data in {directory}; {_type_again(name)}")
+        raise DataError(f"there is no prepared data in {directory}; {_type_again(typed)}")
     try:
         return read_json_as(path, Card).model_dump()
     except (OSError, FileError) as error:
-        raise DataError(f"{error}; {_type_again(name)}") from error
+        raise DataError(f"{error}; {_type_again(typed)}") from error
 
 
-def _map(path: Path, *, shape: tuple[int, ...], dtype: str, dataset: str) -> np.memmap:
+def _map(path: Path, *, shape: tuple[int, ...], dtype: str, typed: str) -> np.memmap:
     """The array at `path`, memory-mapped. Raises DataError where it is not what the card says."""
     try:
-        with open_regular(path, limit=sys.maxsize) as stream:
-            npy.read_magic(stream)  # or ValueError: np.load() opens archives too
-        array: np.memmap = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = load_array(path)
     except Exception as error:
-        raise DataError(f"{path} is missing or damaged ({error}); {_type_again(dataset)}") from error
+        raise DataError(f"{path} is missing or damaged ({error}); {_type_again(typed)}") from error
     size = path.stat().st_size
     if array.shape != shape or array.dtype != dtype or size != array.offset + array.nbytes:
         raise DataError(
             f"{path} holds {array.dtype} {array.shape} in {size:,} bytes, but its card says {dtype} {shape}; "
-            f"{_type_again(dataset)}"
+            f"{_type_again(typed)}"
         )
     return array
 
@@ -221,7 +217,7 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
         more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
         raise DataError(
             f"{directory} was prepared from another configuration: {'; '.join(differing[:3])}{more}; "
-            f"type: python src/prepare.py data={config.name}, with the same data settings"
+            f"type: python src/prepare.py {config.typed}, with the same data settings"
         )
 
 

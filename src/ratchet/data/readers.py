@@ -47,7 +47,7 @@ def read(config: DataConfig, *, directory: Path) -> RawExamples:
     except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error, csv.Error) as error:
         raise DataError(
             f"{config.reader} cannot read {directory}: {type(error).__name__}: {error}; "
-            f"type: python src/fetch.py data={config.name}, or mend the reader"
+            f"type: python src/fetch.py {config.typed}, or mend the reader"
         ) from error
 
 

@@ -15,8 +15,8 @@ _STRATA, _LEAST = 10, 20  # bands of a number, where each has so many examples a
 def read_targets(y: np.ndarray, config: DataConfig) -> tuple[np.ndarray, np.ndarray, str]:
     """The targets as an array; which examples have one, (n,) bool; and what those have that have none, in words.
 
-    Classes are int64 (n,), labels float32 (n, labels) of 0 and 1, numbers float64 (n,) of values that float32 can
-    hold. Raises DataError where y is of another shape or type.
+    Classes are int64 (n,), labels float32 (n, labels) of 0 and 1, numbers float32 (n,). Raises DataError where y is of
+    another shape or type.
     """
     if config.target_kind == "class":
         indices = class_indices(y, config.classes)

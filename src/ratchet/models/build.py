@@ -35,6 +35,7 @@ def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_outputs:
     does not turn a batch of such examples into (batch, n_outputs) numbers, and OutOfMemoryError where it is too large.
     """
     network = model_class(config.target)
+    refuse_rows(network, config, of_table=len(input_shape) == 1)
     settings = checked_settings(network, config)
     try:
         width = "n_classes" if "n_classes" in inspect.signature(network).parameters else "n_outputs"
@@ -55,6 +56,16 @@ def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_outputs:
             f"conf/model/{config.name}.yaml or see where it fails with HYDRA_FULL_ERROR=1"
         ) from error
     return model
+
+
+def refuse_rows(network: type[nn.Module], config: ModelConfig, *, of_table: bool) -> None:
+    """Raises MistakeError for rows of a table and a class that says `needs_places`: there is nothing to slide along."""
+    if of_table and getattr(network, "needs_places", False):
+        raise MistakeError(
+            f"model={config.name} is for sequences and images, and a row of a table has no order; "
+            "allowed: model=mlp, model=logistic, or a model of your own",
+            instead=[["model=mlp"]],
+        )
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -40,6 +40,8 @@ class CNN(nn.Module):
     Raises ConfigError when the input is too small for the kernel or the poolings.
     """
 
+    needs_places = True
+
     def __init__(
         self,
         *,

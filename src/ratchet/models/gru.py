@@ -20,6 +20,8 @@ class GRU(nn.Module):
     from the state after the last step of each direction, or from the mean or the maximum over all steps.
     """
 
+    needs_places = True
+
     def __init__(
         self,
         *,

@@ -33,6 +33,8 @@ class ResNet(nn.Module):
     Raises ConfigError when the input is too small for the kernels or the halvings.
     """
 
+    needs_places = True
+
     def __init__(
         self,
         *,

@@ -24,6 +24,8 @@ class Transformer(nn.Module):
     Raises ConfigError when patches do not tile the input or heads do not divide the width.
     """
 
+    needs_places = True
+
     def __init__(
         self,
         *,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import io
-import sys
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ratchet.config.hints import to_type
+from ratchet.data.array_files import load_array
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError
-from ratchet.files import open_regular, write_atomically
+from ratchet.files import write_atomically
 from ratchet.project import Project
 from ratchet.runs import RunDirectory
 
@@ -43,9 +42,7 @@ def score_confirm(run: RunDirectory, *, project: Project) -> NDArray[np.float64]
 def read_scores(run: RunDirectory) -> NDArray[np.float64]:
     """The scores that a run has on record. Raises DataError where they cannot be read."""
     try:
-        with open_regular(run.path / FILE, limit=sys.maxsize) as stream:
-            npy.read_magic(stream)  # or ValueError: np.load() opens archives too
-        scores: NDArray[np.float64] = np.load(run.path / FILE, allow_pickle=False)
+        scores: NDArray[np.float64] = np.array(load_array(run.path / FILE))
         if scores.dtype != np.float64 or scores.ndim != 1 or not len(scores):
             raise ValueError(f"{scores.dtype} {scores.shape} where float64 (n,) is needed")
     except Exception as error:

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +41,18 @@ class TableSettings:
     missing: tuple[str, ...] = ()
 
 
+class NoColumnError(ConfigError):
+    """A column that is named and not there. nearest: the one that may be meant, or none."""
+
+    def __init__(self, said: str, column: str, nearest: Sequence[str]) -> None:
+        super().__init__(said)
+        self.column, self.nearest = column, nearest
+
+
 def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | None = None) -> pd.DataFrame:
     """The table at `path`, csv (also .gz) or parquet; `only`: the columns wanted.
 
-    Raises DataError for a file that is missing, empty, or no table, and ConfigError for a column that it lacks.
+    Raises DataError for a file that is missing, empty, or no table, and NoColumnError for a column that it lacks.
     """
     if not path.is_file():
         what = "is a directory" if path.is_dir() else "is missing"
@@ -149,7 +158,7 @@ def _header(text: str, separator: str) -> list[str]:
 
 
 def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *, separator: str = ",") -> None:
-    """Raises DataError for two columns of one name, ConfigError for a column that is named and not there."""
+    """Raises DataError for two columns of one name, NoColumnError for a column that is named and not there."""
     twice = [name for name, count in Counter(header).items() if count > 1]
     if twice:
         raise DataError(
@@ -157,8 +166,6 @@ def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *,
         )
     missing = [name for name in named if name not in header]
     if missing:
-        from difflib import get_close_matches
-
         near = get_close_matches(missing[0], header, n=1, cutoff=0.5)
         shown = ", ".join(header[:12]) + (f" and {len(header) - 12} more" if len(header) > 12 else "")
         cut = (
@@ -166,10 +173,8 @@ def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *,
             if len(header) > 1
             else f" (told apart by {SEPARATORS.get(separator, separator)}: data.separator=<another>?)"
         )
-        raise ConfigError(
-            f"{path} has no column {missing[0]}; allowed: {shown}{cut}; "
-            f"type: {f'data.target={near[0]}' if near else 'data.target=<column>'}"
-        )
+        said = f"{path} has no column {missing[0]}; {f'nearest: {near[0]}; ' if near else ''}allowed: {shown}{cut}"
+        raise NoColumnError(said, missing[0], near)
 
 
 def _first_line(error: Exception) -> str:

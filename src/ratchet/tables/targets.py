@@ -16,7 +16,7 @@ from ratchet.tasks.base import TargetKind
 if TYPE_CHECKING:
     import pandas as pd
 
-_CLASSES = 20  # whole numbers of more values than this are a number, not classes
+MOST_CLASSES = 20  # whole numbers of more values than this are a number, not classes
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def _kind(known: pd.Series) -> TargetKind:
 
     if types.is_bool_dtype(known) or not types.is_numeric_dtype(known):
         numbers = _numeric(known.astype("object"))
-        return "number" if numbers.notna().all() and known.nunique() > _CLASSES else "class"
+        return "number" if numbers.notna().all() and known.nunique() > MOST_CLASSES else "class"
     whole = bool((known % 1 == 0).all())
-    return "class" if known.nunique() == 2 or (whole and known.nunique() <= _CLASSES) else "number"
+    return "class" if known.nunique() == 2 or (whole and known.nunique() <= MOST_CLASSES) else "number"
 
 
 def target_values(frame: pd.DataFrame, settings: TableSettings, kind: TargetKind) -> np.ndarray:

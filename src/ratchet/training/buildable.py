@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ratchet.config.schema import Config
 from ratchet.errors import ConfigError
-from ratchet.models.build import build_model
+from ratchet.models.build import build_model, model_class, refuse_rows
 from ratchet.tasks import Target
 from ratchet.terminal.command import one_line
 from ratchet.training.module import TaskModule
@@ -72,6 +72,7 @@ def _error_of(build: Callable[[], Any]) -> str | None:
 def _model(asked: Asked) -> None:
     """Build the network on the meta device, which takes no memory; what cannot be there is built on the processor."""
     config, shape, target = asked
+    refuse_rows(model_class(config.model.target), config.model, of_table=config.data.layout == "table")
     if shape is None:
         return
     try:
