@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,10 +65,34 @@ OBJECTIVES = tuple(f"validation/{metric.name}" for metric in _METRICS if metric.
 COSTS = ("parameters", "latency", "seconds")  # of a model and of its training; no split is measured
 
 
+_OWN: dict[str, Metric] = {}  # those that the configs of this process declare
+
+
+def declare(metrics: Iterable[Metric]) -> None:
+    """Add a person's metrics to the table of this process; of two of one name the later one counts.
+
+    A name of the table stays what it is: whoever checks the config refuses it.
+    """
+    _OWN.update({metric.name: metric for metric in metrics if metric.name not in METRICS})
+
+
 def find_metric(name: str) -> Metric | None:
     """The metric of a name such as `accuracy` or `validation/accuracy`; None where the table has none."""
     split, _, bare = name.rpartition("/")
-    return METRICS.get(bare) if not split or split in SPLITS else None
+    return METRICS.get(bare, _OWN.get(bare)) if not split or split in SPLITS else None
+
+
+def metric_of(name: str) -> Metric:
+    """Likewise, of a name that a checked config has."""
+    found = find_metric(name)
+    assert found is not None, name
+    return found
+
+
+def is_objective(name: str) -> bool:
+    """Whether a name such as `validation/accuracy` is of a metric that training measures at each validation."""
+    found = find_metric(name)
+    return name.startswith("validation/") and found is not None and found.is_objective
 
 
 def range_of(name: str) -> Range:

@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> None:
     from ratchet.comparison.baselines import with_baselines
     from ratchet.comparison.choice import keys_named, of_data, of_study, runs_named
     from ratchet.comparison.gather import gather
-    from ratchet.comparison.measures import require_metric
+    from ratchet.comparison.measures import declare_metrics, require_metric
     from ratchet.comparison.tables import tables_of
 
     gathered = runs_named(project, typed.runs) if typed.runs else gather(project)
@@ -101,6 +101,7 @@ def main(arguments: Sequence[str]) -> None:
         runs = of_study(runs, typed.study)
     if typed.data is not None:
         runs = of_data(runs, typed.data)
+    declare_metrics(runs)
     if typed.metric is not None:
         require_metric(typed.metric, runs)
     keys = keys_named(runs, typed.group_by)

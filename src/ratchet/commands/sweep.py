@@ -87,7 +87,7 @@ class SweptTraining:
     def facts(self) -> TaskFacts:
         """What the search may know before it begins."""
         return TaskFacts(
-            metrics=lambda composed: searchable(with_what_follows(plain_config(composed))["task"]["_target_"]),
+            metrics=lambda composed: searchable(with_what_follows(plain_config(composed))),
             check=None if self.request is None else partial(_check, request=self.request),
             build=self._build,
             ready=self._make_ready,
@@ -136,9 +136,11 @@ def _complaints(asked: Sequence[tuple[Config, tuple[int, ...] | None, Target]]) 
     return complaints([Asked(*each) for each in asked])
 
 
-def searchable(task: str) -> dict[str, Direction]:
-    """What a study of a task, a dotted path, can have as its objective or bound, and which way is better."""
-    names = [*(f"validation/{name}" for name in (*task_class(task).objectives, "loss")), *COSTS]
+def searchable(plain: Mapping[str, Any]) -> dict[str, Direction]:
+    """What a study of a config can have as its objective or bound, and which way is better."""
+    task, objective = plain["task"], str((plain.get("objective") or {}).get("metric"))
+    measured = [*task_class(task["_target_"]).objectives, "loss", *(task.get("metrics") or {})]
+    names = [*dict.fromkeys([*(f"validation/{name}" for name in measured), objective]), *COSTS]
     return {name: found.direction for name in names if (found := find_metric(name)) is not None}
 
 
@@ -147,7 +149,7 @@ def measured(config: Config, record: RunRecord, *, project: Project) -> dict[str
     found = dict(record.best.metrics) if record.best is not None else {}
     seconds = record.timings.get("fit", math.nan)
     return {
-        **{name: value for name, value in found.items() if name in searchable(str(config.task.target))},
+        **{name: value for name, value in found.items() if name in searchable(config.plain())},
         "parameters": float(record.parameters),
         "seconds": seconds,
         "latency": latency(config, project=project),

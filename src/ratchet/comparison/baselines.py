@@ -62,9 +62,10 @@ def _task_of(runs: Sequence[Run], data: PreparedData) -> Task:
     newest = max(recorded, key=lambda run: run.record.started_at if run.record else "", default=None)
     plain = whole_config(newest.directory) if newest is not None else {}
     settings = dict(plain.get("task") or {})
+    metrics = settings.pop("metrics", None)
     path = settings.pop("_target_", None) or usual_task(data.target.kind)
     bins = (plain.get("evaluation") or {}).get("calibration_bins", 15)
-    return build_task(path, data.target, settings=settings, calibration_bins=bins)
+    return build_task(path, data.target, settings=settings, calibration_bins=bins, metrics=metrics)
 
 
 def _said(table: Table, found: Sequence[BaselineRow]) -> list[str]:

@@ -5,14 +5,29 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from ratchet.comparison.gather import Run
 from ratchet.config.names import nearest
 from ratchet.csv_files import read_csv
 from ratchet.errors import RatchetError
-from ratchet.metrics import OBJECTIVES, Direction, find_metric
+from ratchet.metrics import OBJECTIVES, Direction, declare, find_metric
 
 COSTS = ("seconds", "parameters")  # those that every run has on record
+
+
+def declare_metrics(runs: Sequence[Run]) -> None:
+    """Add the metrics that the configs of runs name to the table of metrics."""
+    for run in runs:
+        own: dict[str, dict[str, Any]] = {}
+        for key, value in run.config.items():
+            if key.startswith("task.metrics."):
+                name, _, leaf = key.removeprefix("task.metrics.").partition(".")
+                own.setdefault(name, {})[leaf] = list(value) if isinstance(value, tuple) else value
+        if own:
+            from ratchet.config.schema import own_metrics  # it brings pydantic
+
+            declare(own_metrics({"metrics": own}))
 
 
 def objective_of(runs: Sequence[Run]) -> str:

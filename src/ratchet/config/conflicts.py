@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ from ratchet.config.grammar import assignment
 from ratchet.config.hints import MistakeError
 from ratchet.config.names import suggestion
 from ratchet.config.tree import value_at
-from ratchet.metrics import find_metric
+from ratchet.metrics import METRICS, find_metric
 from ratchet.tasks.build import task_class, usual_task
 
 
@@ -18,7 +19,17 @@ def refuse_conflicts(config: schema.Config, usual: Callable[[], dict[str, Any]] 
     """Raises MistakeError for the first settings that exclude each other. `usual` has the values that conf/ gives."""
     _length(config)
     _data(config, usual)
-    for check in (_splits, _augmentation, _objective, _loss, _regularisation, _devices, _precision, _debugging):
+    for check in (
+        _metrics,
+        _splits,
+        _augmentation,
+        _objective,
+        _loss,
+        _regularisation,
+        _devices,
+        _precision,
+        _debugging,
+    ):
         check(config)
 
 
@@ -72,6 +83,20 @@ def _augmentation(config: schema.Config) -> None:
         )
 
 
+def _metrics(config: schema.Config) -> None:
+    for name, metric in config.task.metrics.items():
+        key, without = f"task.metrics.{name}", [[f"~task.metrics.{name}"]]
+        if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+            said = f"{key}: allowed: letters, digits and _, a letter first"
+            raise MistakeError(said, otherwise="type: the same with such a name")
+        if name in METRICS:
+            said = f"{key}: there is a metric {name} already; allowed: another name, such as my_{name}"
+            raise MistakeError(said, instead=without)
+        if metric.target.partition(".")[0] not in {"torchmetrics", "own"} or "." not in metric.target:
+            said = f"{key}._target_={metric.target}; allowed: a metric of torchmetrics, or one of your own in src/own"
+            raise MistakeError(said, instead=without)
+
+
 def _objective(config: schema.Config) -> None:
     metric = find_metric(config.objective.metric)
     task = task_class(config.task.target or usual_task(config.data.target_kind))
@@ -81,7 +106,7 @@ def _objective(config: schema.Config) -> None:
             f"{config.data.name} is of the kind {config.data.target_kind}",
             instead=[["task=auto"]],
         )
-    allowed = ["loss", *task.objectives]
+    allowed = ["loss", *task.objectives, *task.on_request, *config.task.metrics]
     if config.objective.metric.rpartition("/")[2] not in allowed:
         raise MistakeError(
             f"objective.metric={config.objective.metric} is not measured of a {task.__name__.lower()} task; "

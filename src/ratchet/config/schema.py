@@ -6,7 +6,10 @@ config fits into config.lock.yaml, run.json and a checkpoint alike.
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -17,15 +20,18 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
+    SerializerFunctionWrapHandler,
+    ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
 from ratchet.config.environment import Reference, with_references
 from ratchet.config.hints import to_type
 from ratchet.config.tables import completed, is_table, table_name
-from ratchet.metrics import OBJECTIVES, find_metric
+from ratchet.metrics import OBJECTIVES, Metric, Range, declare, find_metric, is_objective
 from ratchet.tables.targets import MOST_CLASSES
 from ratchet.tasks.base import TargetKind
 from ratchet.tasks.build import task_class, usual_task
@@ -281,11 +287,35 @@ class AugmentationConfig(Section):
     mixup: NonNegativeFloat = 0.0  # alpha of the Beta distribution of mixup
 
 
+class MetricConfig(Section):
+    """A metric of torchmetrics or of src/own by `_target_`, what the table of metrics says of it, and its arguments."""
+
+    model_config = ConfigDict(extra="allow")
+    target: str = Field(alias="_target_")
+    direction: Literal["maximize", "minimize"]
+    range: Annotated[list[float | None], Field(min_length=2, max_length=2)] = [None, None]  # null: without an end
+    unit: str = "points"  # points: the value is a share
+    scores: Literal["examples", "pseudo-values"] = "pseudo-values"  # examples: it gives a number for each
+
+    def named(self, name: str) -> Metric:
+        """As the table of metrics has it."""
+        low, high = self.range
+        ends: Range = (-math.inf if low is None else low, math.inf if high is None else high)
+        return Metric(name, self.direction, ends, self.unit, is_objective=True)
+
+
 class TaskConfig(Section):
-    """conf/task: what is learnt, a class by `_target_`, and the keyword arguments that it takes."""
+    """conf/task: what is learnt, a class by `_target_` with the keyword arguments it takes; metrics of one's own."""
 
     model_config = ConfigDict(extra="allow")
     target: str | None = Field(default=None, alias="_target_")  # null: the usual task of the data's kind of target
+    metrics: dict[str, MetricConfig] = {}
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A config without metrics of one's own is the one that it was before there were such metrics."""
+        found: dict[str, Any] = serialize(self)
+        return found if self.metrics else {key: value for key, value in found.items() if key != "metrics"}
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -354,7 +384,7 @@ class LoggerConfig(Section):
 
 
 def _one_of_the_objectives(name: str) -> str:
-    if name not in OBJECTIVES:
+    if not is_objective(name):
         raise ValueError(name)
     return name
 
@@ -395,11 +425,20 @@ def with_what_follows(given: Any) -> Any:
     kind = data.get("target_kind", "class")
     if not isinstance(task, dict) or kind not in get_args(TargetKind):
         return given
+    declare(own_metrics(task))
     path = task.get("_target_") or usual_task(kind)
     objective = given.get("objective")
     if isinstance(objective, dict) and objective.get("metric", "") is None and isinstance(path, str):
         objective = {**objective, "metric": f"validation/{task_class(path).objectives[0]}"}
     return {**given, "task": {**task, "_target_": path}, "objective": objective}
+
+
+def own_metrics(task: Mapping[str, Any]) -> Iterator[Metric]:
+    """The metrics that a plain `task` section names, those that are said well: the others are refused later."""
+    metrics = task.get("metrics")
+    for name, given in metrics.items() if isinstance(metrics, Mapping) else ():
+        with suppress(ValidationError):
+            yield MetricConfig.model_validate(given).named(str(name))
 
 
 class Config(Section):

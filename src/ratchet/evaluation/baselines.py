@@ -55,7 +55,7 @@ def _predictions(of: Baseline, data: PreparedData, task: Task, split: str) -> Pr
     assert validation is not None
     assert here is not None
     fitted = task.fitted(validation, np.array(data.split("validation").y))
-    return fitted.predictions(here, np.array(data.split(split).y))
+    return task.with_own(fitted.predictions(here, np.array(data.split(split).y)))
 
 
 def baselines_of(data: PreparedData, splits: Sequence[str]) -> list[Baseline]:

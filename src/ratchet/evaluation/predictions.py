@@ -31,7 +31,8 @@ def predict_splits(model: nn.Module, task: Task, splits: Mapping[Name, Split]) -
     outputs = {name: _outputs(model, task, split) for name, split in splits.items()}
     validation = cast("Name", "validation")
     fitted = task.fitted(outputs[validation], np.array(splits[validation].y))
-    return {name: fitted.predictions(outputs[name], np.array(split.y)) for name, split in splits.items()}
+    found = {name: fitted.predictions(outputs[name], np.array(split.y)) for name, split in splits.items()}
+    return {name: task.with_own(each) for name, each in found.items()}
 
 
 def _outputs(model: nn.Module, task: Task, split: Split) -> NDArray[np.float64]:

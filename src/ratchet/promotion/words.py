@@ -9,7 +9,7 @@ from ratchet.config.grammar import shown
 from ratchet.config.inert import is_inert
 from ratchet.config.schema import Config
 from ratchet.evidence.gate import LOOKS, Evidence
-from ratchet.metrics import METRICS
+from ratchet.metrics import metric_of
 from ratchet.promotion.differences import differences
 from ratchet.promotion.gate import Judgement, Terms
 
@@ -34,7 +34,7 @@ def _value(value: Any) -> str:
 def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequence[Mapping[str, Any]]) -> list[str]:
     """The verdict and what it rests on, its lower bound first."""
     e = judgement.evidence
-    one = METRICS[metric.rpartition("/")[2]]
+    one = metric_of(metric)
     effect = f" by more than {one.text(terms.min_effect)} {one.unit}" if terms.min_effect else ""
     lines = [f"verdict: {_headline(e, terms, effect)}"]
     low, high = one.range
@@ -59,7 +59,7 @@ def verdict_lines(judgement: Judgement, *, terms: Terms, metric: str, uses: Sequ
 
 def look_line(e: Evidence, *, more: int, metric: str) -> str:
     """What a look saw that decides nothing, and how many pairs are run before the next one."""
-    one = METRICS[metric.rpartition("/")[2]]
+    one = metric_of(metric)
     seen = f"{one.text(e.gain, sign=True)} ± {one.text(e.error)} {one.shown_as}, p = {e.p:.3g}"
     return f"after {e.pairs} pairs: {seen}: undecided, {more} more pairs"
 

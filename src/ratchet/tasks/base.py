@@ -16,6 +16,8 @@ from ratchet.errors import ConfigError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ratchet.tasks.own_metrics import OwnMetric
+
 Floats = NDArray[np.float64]
 Resampled = Callable[[Floats], dict[str, Floats]]
 TargetKind = Literal["class", "labels", "number"]
@@ -48,6 +50,23 @@ class Target:
         return cls(**{**content, "names": tuple(content["names"])})
 
 
+@dataclass(frozen=True)
+class Arrays:
+    """What is said of each example and what is true, as torchmetrics takes them.
+
+    said: probabilities (n, classes), of the positive class (n,) or of labels (n, labels); or numbers (n,). target: of
+    int64 for classes and labels. threshold: the probability from which on a yes or no is a yes.
+    """
+
+    said: Floats
+    target: np.ndarray
+    threshold: float | None = None
+
+    def at(self, places: NDArray[np.intp]) -> Arrays:
+        """Those of some examples."""
+        return Arrays(self.said[places], self.target[places], self.threshold)
+
+
 class Predictions(ABC):
     """What a model says of every example of a split, and how right it is.
 
@@ -55,8 +74,8 @@ class Predictions(ABC):
     by; the first of them decides the verdict, and its best value is 1.
     """
 
-    headline: ClassVar[tuple[str, ...]]
-    shown: ClassVar[tuple[str, ...]]
+    headline: tuple[str, ...]
+    shown: tuple[str, ...]
 
     @abstractmethod
     def __len__(self) -> int:
@@ -80,6 +99,10 @@ class Predictions(ABC):
 
         A metric of the whole set has jackknife pseudo-values. Raises EvidenceError where there are too few examples.
         """
+
+    def arrays(self) -> Arrays:
+        """What a metric of torchmetrics or of a person's own is measured on. Raises ConfigError where there is none."""
+        raise ConfigError(f"{type(self).__name__} has no arrays(), which metrics of task.metrics need; write it")
 
     @abstractmethod
     def mistakes(self, count: int) -> NDArray[np.intp]:
@@ -106,12 +129,16 @@ class Task(ABC):
     """What is learnt from a data set's target. A subclass is named by `task._target_`.
 
     kinds: the targets that it can learn. objectives: what a validation measures besides the loss, the usual
-    objective first. training_metric: the one of them that training batches are measured by.
+    objective first. on_request: what it measures too where that is the objective. training_metric: the one of
+    `objectives` that training batches are measured by.
     """
 
     kinds: ClassVar[tuple[TargetKind, ...]]
     objectives: ClassVar[tuple[str, ...]]
+    on_request: ClassVar[tuple[str, ...]] = ()
     training_metric: ClassVar[str]
+    own: tuple[OwnMetric, ...] = ()  # a person's metrics, of task.metrics
+    requested: tuple[str, ...] = ()  # of on_request
     usual_loss: ClassVar[str]  # dotted path of the loss that is minimised unless conf/loss names another
 
     def __init__(self, target: Target, *, calibration_bins: int = 15) -> None:
@@ -154,12 +181,25 @@ class Task(ABC):
 
     def measure(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
         """`loss` and each of `objectives` on outputs (n, n_outputs) and targets y, as they lie in the prepared data."""
+        return {"loss": self.plain_loss(outputs, y), **self._measured(outputs, y, self.objectives)}
+
+    def validate(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """What a validation logs: `measure`, a person's own metrics, and what is requested."""
+        asked = [*self.requested, *(metric.name for metric in self.own)]
+        return {**self.measure(outputs, y), **(self._measured(outputs, y, asked) if asked else {})}
+
+    def _measured(self, outputs: Tensor, y: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         import torch
 
         activated, targets = self.activate(outputs).cpu().numpy(), y.cpu().numpy()
-        found = self.fitted(activated, targets).predictions(activated, targets).metrics(self.objectives)
-        values = {name: math.nan if value is None else value for name, value in found.items()}
-        return {"loss": self.plain_loss(outputs, y), **{name: torch.tensor(value) for name, value in values.items()}}
+        found = self.with_own(self.fitted(activated, targets).predictions(activated, targets)).metrics(names)
+        return {name: torch.tensor(math.nan if value is None else value) for name, value in found.items()}
+
+    def with_own(self, found: Predictions) -> Predictions:
+        """Predictions that are measured by a person's own metrics too."""
+        from ratchet.tasks.own_metrics import WithOwnMetrics
+
+        return WithOwnMetrics(found, self.own) if self.own else found
 
     def fitted(self, outputs: Floats, y: np.ndarray) -> Self:
         """The task with what it decides by, such as a threshold, chosen on these outputs: those of validation."""

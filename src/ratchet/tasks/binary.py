@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import ConfigError
-from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Target, Task, logit
+from ratchet.tasks.base import Arrays, Floats, Predictions, Resampled, Rows, Target, Task, logit
 from ratchet.tasks.multiclass import one_for_each, short
 
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class BinaryPredictions(Predictions):
 
     def scores(self, name: str) -> Floats:
         return self.two_way.scores(name)
+
+    def arrays(self) -> Arrays:
+        threshold = 1 / (1 + math.exp(min(-self.threshold, 700.0)))
+        return Arrays(self.two_way.probability, self.positive.astype(np.int64), threshold)
 
     def mistakes(self, count: int) -> NDArray[np.intp]:
         """Wrong decisions, the farthest from the threshold first; equals in the order of the split."""

@@ -44,8 +44,15 @@ def task_class(path: str) -> type[Task]:
     return found
 
 
-def build_task(path: str, target: Target, *, settings: Mapping[str, Any], calibration_bins: int = 15) -> Task:
-    """The task at a dotted path for a target. Raises ConfigError for settings that it does not have, and bad values."""
+def build_task(
+    path: str, target: Target, *, settings: Mapping[str, Any], calibration_bins: int = 15,
+    metrics: Mapping[str, Mapping[str, Any]] | None = None, objective: str | None = None,
+) -> Task:  # fmt: skip
+    """The task at a dotted path for a target.
+
+    metrics: a person's own, by their names: `_target_` and arguments. objective: what a validation measures too where
+    the task measures it on request. Raises ConfigError for settings that it does not have, and bad values.
+    """
     kind = task_class(path)
     known = [name for name in inspect.signature(kind).parameters if name not in {"target", "calibration_bins"}]
     unknown = [name for name in settings if name not in known]
@@ -54,4 +61,11 @@ def build_task(path: str, target: Target, *, settings: Mapping[str, Any], calibr
             f"task.{unknown[0]}: {path} has no such setting; allowed: {', '.join(known) or 'none'}; "
             "type: the same without it"
         )
-    return kind(target, calibration_bins=calibration_bins, **settings)
+    task = kind(target, calibration_bins=calibration_bins, **settings)
+    task.requested = (objective,) if objective in task.on_request else ()
+    if metrics:
+        from ratchet.tasks.own_metrics import OwnMetric
+
+        two_way = target.kind == "class" and task.n_outputs == 1
+        task.own = tuple(OwnMetric(name, given, target, two_way=two_way) for name, given in metrics.items())
+    return task

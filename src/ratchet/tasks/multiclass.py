@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import ConfigError
-from ratchet.tasks.base import LEAST, Floats, Predictions, Resampled, Rows, Task
+from ratchet.tasks.base import LEAST, Arrays, Floats, Predictions, Resampled, Rows, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,6 +102,9 @@ class MulticlassPredictions(Predictions):
         if name in {"loss", "log_loss"}:
             return -self.losses
         raise KeyError(name)
+
+    def arrays(self) -> Arrays:
+        return Arrays(self.probabilities, self.labels)
 
     def mistakes(self, count: int) -> NDArray[np.intp]:
         """Wrong predictions, the surest first; equals in the order of the split."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import EvidenceError
-from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Task, logit
+from ratchet.tasks.base import Arrays, Floats, Predictions, Resampled, Rows, Task, logit
 from ratchet.tasks.multiclass import one_for_each
 
 if TYPE_CHECKING:
@@ -88,6 +88,10 @@ class MultilabelPredictions(Predictions):
                 raise EvidenceError(f"label {title}: {error}") from error
         mean: Floats = np.mean(found, axis=0)
         return mean
+
+    def arrays(self) -> Arrays:
+        said = np.stack([label.probability for label in self.by_label], axis=1)
+        return Arrays(said, self.positive.astype(np.int64))
 
     def mistakes(self, count: int) -> NDArray[np.intp]:
         """Examples with a wrong label, those of the largest loss first."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ratchet.tasks.base import Floats, Predictions, Resampled, Rows, Target, Task
+from ratchet.tasks.base import Arrays, Floats, Predictions, Resampled, Rows, Target, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,6 +69,9 @@ class RegressionPredictions(Predictions):
         if name == "r2":
             return r2(self.actual, self.error)
         raise KeyError(name)
+
+    def arrays(self) -> Arrays:
+        return Arrays(self.predicted, self.actual)
 
     def mistakes(self, count: int) -> NDArray[np.intp]:
         """The largest errors, either way; equals in the order of the split."""

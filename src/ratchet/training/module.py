@@ -122,7 +122,7 @@ class TaskModule(pl.LightningModule):
         self._require_finite()
         outputs, y = (torch.cat(parts) for parts in zip(*self._validated, strict=True))
         self._validated.clear()
-        metrics: dict[str, Any] = {f"validation/{k}": value for k, value in self.task.measure(outputs, y).items()}
+        metrics: dict[str, Any] = {f"validation/{k}": value for k, value in self.task.validate(outputs, y).items()}
         if self.trainer.world_size > 1:  # running statistics differ between ranks; what is decided on them must not
             metrics = self.trainer.strategy.broadcast({name: float(value) for name, value in metrics.items()})
         self.log_dict(metrics)

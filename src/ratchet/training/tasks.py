@@ -12,7 +12,11 @@ def task_for(config: Config, target: Target) -> Task:
     """The task that conf/task asks for, on a target. Raises ConfigError where they do not fit together."""
     assert config.task.target is not None, "a checked config names its task"
     bins = config.evaluation.calibration_bins
-    return build_task(config.task.target, target, settings=config.task.arguments, calibration_bins=bins)
+    return build_task(
+        config.task.target, target, settings=config.task.arguments, calibration_bins=bins,
+        metrics={name: metric.model_dump(by_alias=True) for name, metric in config.task.metrics.items()},
+        objective=config.objective.metric.rpartition("/")[2],
+    )  # fmt: skip
 
 
 def loss_for(config: Config, task: Task, y: Tensor) -> nn.Module:

@@ -1,0 +1,196 @@
+"""Metrics by dotted path: any of torchmetrics, and a person's own, beside those that a task has."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+import warnings
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ratchet.errors import ConfigError
+from ratchet.tasks.base import Arrays, Floats, Predictions, Resampled, Rows, Target
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SAYS = ("_target_", "direction", "range", "unit", "scores")  # what is said of a metric; all else are its arguments
+
+
+class OwnMetric:
+    """A metric that conf/task names: a class or a function of what is predicted and what is true.
+
+    It is given tensors as torchmetrics wants them: probabilities (n, classes), of a yes or no (n,), of labels
+    (n, labels), or numbers (n,); and the true classes, 0 or 1, or numbers. It returns a number, or with
+    `scores: examples` one for each example, whose mean is the metric.
+    """
+
+    def __init__(self, name: str, given: Mapping[str, Any], target: Target, *, two_way: bool) -> None:
+        """`two_way`: of a class target one probability is predicted. Raises ConfigError for what cannot be built."""
+        self.name, self.path = name, str(given["_target_"])
+        self.minimized, self.of_examples = given.get("direction") == "minimize", given.get("scores") == "examples"
+        made = _imported(name, self.path)
+        arguments = {key: value for key, value in given.items() if key not in SAYS}
+        known = inspect.signature(made).parameters
+        kind = {"class": "binary" if two_way else "multiclass", "labels": "multilabel"}.get(target.kind)
+        count = {"multiclass": "num_classes", "multilabel": "num_labels"}.get(str(kind))
+        follows: dict[Any, Any] = {"task": kind, count: len(target.names)} if kind else {}
+        arguments = {key: value for key, value in follows.items() if key in known} | arguments
+        unknown = [key for key in arguments if key not in known]
+        if unknown and not any(each.kind is each.VAR_KEYWORD for each in known.values()):
+            raise ConfigError(
+                f"task.metrics.{name}.{unknown[0]}: {self.path} takes no {unknown[0]}; "
+                f"allowed: {', '.join(known) or 'nothing'}; type: {_without(name)}"
+            )
+        self._thresholds = "threshold" not in arguments
+        self._metric = self._made(made, arguments) if isinstance(made, type) else None
+        self._function: Callable[..., Any] = lambda *both: made(*both, **arguments)
+        higher = getattr(self._metric, "higher_is_better", None)
+        if higher is not None and higher == self.minimized:
+            right = "maximize" if higher else "minimize"
+            raise ConfigError(
+                f"task.metrics.{name}.direction={'minimize' if self.minimized else 'maximize'}, but {self.path} is "
+                f"better the {'higher' if higher else 'lower'} it is; allowed: {right}; type: "
+                f"task.metrics.{name}.direction={right}"
+            )
+
+    def __call__(self, arrays: Arrays) -> float:
+        """The metric."""
+        return float(self.each(arrays).mean()) if self.of_examples else self._value(arrays)
+
+    def each(self, arrays: Arrays) -> Floats:
+        """The metric of each example (n,), where it is a mean of them."""
+        found = np.asarray(self._measured(arrays).detach().double())
+        if found.shape != (len(arrays.target),):
+            self._refuse(f"it gives {found.shape} for {len(arrays.target)} examples, one number for each is needed")
+        return found
+
+    def _value(self, arrays: Arrays) -> float:
+        found = self._measured(arrays)
+        if found.numel() != 1:
+            self._refuse(f"it gives {found.numel()} numbers, one is needed, or scores: examples")
+        return float(found)
+
+    def _measured(self, arrays: Arrays) -> Tensor:
+        import torch
+
+        both = torch.from_numpy(np.array(arrays.said)), torch.from_numpy(np.array(arrays.target))
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                if not hasattr(self._metric, "update"):
+                    return torch.as_tensor((self._metric or self._function)(*both))
+                metric: Any = self._metric
+                if arrays.threshold is not None and self._thresholds and hasattr(metric, "threshold"):
+                    metric.threshold = math.nextafter(arrays.threshold, 0)  # which says yes above it, not from it on
+                metric.update(*both)
+                try:
+                    return torch.as_tensor(metric.compute())
+                finally:
+                    metric.reset()
+        except Exception as error:  # noqa: BLE001 - the code may be anybody's
+            self._refuse(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+    def _made(self, made: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        try:
+            return made(**arguments)
+        except Exception as error:  # noqa: BLE001 - the code may be anybody's
+            self._refuse(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise ConfigError(
+            f"task.metrics.{self.name}: {self.path} cannot be measured of this task: {reason}; "
+            f"type: {_without(self.name)}"
+        )
+
+
+class WithOwnMetrics(Predictions):
+    """Predictions that are measured by a person's metrics too."""
+
+    def __init__(self, of: Predictions, own: Collection[OwnMetric]) -> None:
+        self.of, self.own = of, {each.name: each for each in own}
+        self.headline, self.shown = (*of.headline, *self.own), of.shown
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def arrays(self) -> Arrays:
+        return self.of.arrays()
+
+    def metrics(self, names: Collection[str] | None = None) -> dict[str, float | None]:
+        asked = self.headline if names is None else names
+        found: dict[str, float | None] = dict(self.of.metrics([name for name in asked if name not in self.own]))
+        for name in (name for name in self.own if name in asked):
+            value = self.own[name](self.arrays())
+            found[name] = value if math.isfinite(value) else None
+        return found
+
+    def resampled(self, names: Collection[str]) -> Resampled:
+        theirs = self.of.resampled([name for name in names if name not in self.own])
+        asked = [name for name in self.own if name in names]
+
+        def measure(weights: Floats) -> dict[str, Floats]:
+            return {**theirs(weights), **{name: self._resampled(self.own[name], weights) for name in asked}}
+
+        return measure
+
+    def _resampled(self, metric: OwnMetric, weights: Floats) -> Floats:
+        if metric.of_examples:
+            return np.asarray(metric.each(self.arrays()) @ weights / weights.sum(axis=0))
+        drawn = (np.repeat(np.arange(len(self)), column.astype(np.int64)) for column in weights.T)
+        return np.array([metric(self.arrays().at(places)) for places in drawn])
+
+    def effective_examples(self, name: str) -> float:
+        return float(len(self)) if name in self.own else self.of.effective_examples(name)
+
+    def scores(self, name: str) -> Floats:
+        from ratchet.evidence.jackknife import jackknife
+
+        if name not in self.own:
+            return self.of.scores(name)
+        metric, arrays = self.own[name], self.arrays()
+        sign = -1.0 if metric.minimized else 1.0
+        if metric.of_examples:
+            return sign * metric.each(arrays)
+        return sign * jackknife(lambda places: metric(arrays.at(places)), len(self))
+
+    def mistakes(self, count: int) -> NDArray[np.intp]:
+        return self.of.mistakes(count)
+
+    def caption(self, index: int) -> str:
+        return self.of.caption(index)
+
+    def table(self) -> Rows:
+        return self.of.table()
+
+    def parts(self) -> list[dict[str, Any]]:
+        return self.of.parts()
+
+    def plots(self) -> dict[str, Rows]:
+        return self.of.plots()
+
+
+def _imported(name: str, path: str) -> Any:
+    module_name, _, attribute = path.rpartition(".")
+    allowed = "allowed: a metric of torchmetrics, one of your own in src/own"
+    if module_name.partition(".")[0] not in {"torchmetrics", "own"}:
+        raise ConfigError(f"task.metrics.{name}._target_={path} is not called; {allowed}; type: {_without(name)}")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"task.metrics.{name}._target_={path} cannot be imported ({reason}); {allowed}; type: {_without(name)}"
+        ) from error
+    if not callable(found):
+        raise ConfigError(
+            f"task.metrics.{name}._target_={path} is no class or function; {allowed}; type: {_without(name)}"
+        )
+    return found
+
+
+def _without(name: str) -> str:
+    return f"~task.metrics.{name}"
