@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ratchet.errors import RatchetError
+
+_OF_THE_PIPELINE = "table"  # the choice `data: table` of params.yaml, whose folder dvc.yaml knows as data/raw/table
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,24 @@ class Project:
 
     def raw(self, dataset: str) -> Path:
         """Raw files of a data set, as they were fetched."""
-        return self.root / "data" / "raw" / dataset
+        return self.root / "data" / "raw" / self._folder(dataset)
 
     def prepared(self, dataset: str) -> Path:
         """Clean arrays of a data set, split and normalised."""
-        return self.root / "data" / "prepared" / dataset
+        return self.root / "data" / "prepared" / self._folder(dataset)
+
+    def _folder(self, dataset: str) -> str:
+        return f"{_OF_THE_PIPELINE}/{dataset}" if dataset == self._table else dataset
+
+    @cached_property
+    def _table(self) -> str | None:
+        """The name of the pipeline's table, as config.lock.yaml has it; None where params.yaml chooses other data."""
+        import yaml
+
+        with suppress(OSError, ValueError, AttributeError, KeyError, TypeError, yaml.YAMLError):
+            if yaml.safe_load(self.params.read_text(encoding="utf-8")).get("data") == _OF_THE_PIPELINE:
+                return str(yaml.safe_load(self.lock.read_text(encoding="utf-8"))["data"]["name"])
+        return None
 
     def data_lock(self, dataset: str) -> Path:
         """What a process locks while it fetches or prepares a data set; beside the folders that DVC tracks."""

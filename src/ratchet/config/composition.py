@@ -13,7 +13,10 @@ from ratchet.config.yaml_files import yaml_text
 from ratchet.files import write_atomically
 from ratchet.project import Project
 
-LOCK_HEADER = "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
+LOCK_HEADER = (
+    "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
+    "# table_file: what compose also depends on, the file of data=table\n"
+)
 
 
 def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
@@ -30,7 +33,8 @@ def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
 def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     """Stage compose: write config.lock.yaml, the same bytes on every machine."""
     config = load_config(project, overrides)
-    text = LOCK_HEADER + yaml_text(config.plain(), width=110)
+    file = config.data.table.path if config.data.table is not None else "conf/config.yaml"
+    text = LOCK_HEADER + yaml_text({"table_file": file, **config.plain()}, width=110)
     write_atomically(project.lock, text.encode())
     return config
 
