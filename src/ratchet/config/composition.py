@@ -33,7 +33,7 @@ def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
 def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     """Stage compose: write config.lock.yaml, the same bytes on every machine."""
     config = load_config(project, overrides)
-    file = config.data.table.path if config.data.table is not None else "conf/config.yaml"
+    file = (config.data.table and config.data.table.path) or "conf/config.yaml"
     text = LOCK_HEADER + yaml_text({"table_file": file, **config.plain()}, width=110)
     write_atomically(project.lock, text.encode())
     return config

@@ -107,6 +107,14 @@ class DebianSource(Section):
     path: str  # folder of the files once installed, absolute
 
 
+class WheelSource(Section):
+    """Files inside a wheel, which pip downloads and nobody installs."""
+
+    kind: Literal["wheel"]
+    requirement: str  # of one version, such as ISLP==0.6.0
+    path: str  # folder of the files inside the wheel
+
+
 class UrlSource(Section):
     """Files under one of several base addresses, tried in order."""
 
@@ -116,14 +124,15 @@ class UrlSource(Section):
 
 
 Source = Annotated[
-    GeneratedSource | PackageSource | FolderSource | DebianSource | UrlSource, Field(discriminator="kind")
+    GeneratedSource | PackageSource | FolderSource | DebianSource | WheelSource | UrlSource,
+    Field(discriminator="kind"),
 ]
 
 
 class TableConfig(Section):
     """A table's file, and how it is read. Null: it is found out."""
 
-    path: str  # of the file, relative to the project's root
+    path: str | None = None  # of the file, relative to the project's root; null: of files
     target: Annotated[list[str], Field(min_length=1)]  # the column to predict; several are labels, of 0 and 1
     ignore: list[str] = []  # columns that are left out
     types: dict[str, Literal["number", "category", "date"]] = {}
@@ -131,6 +140,7 @@ class TableConfig(Section):
     decimal: str = "."
     thousands: str | None = None
     missing: list[str] = []  # texts that mean a gap, beside the usual ones
+    object: str | None = None  # a data frame's name, in an R package's Rdata.rdb
 
 
 class PrepareConfig(Section):

@@ -29,6 +29,7 @@ SAID: Final = (
     "decimal",
     "thousands",
     "missing",
+    "object",
 )  # in conf/data/table.yaml
 READER: Final = "ratchet.data.table_file.read"  # for the record; a table is read by its settings
 
@@ -101,6 +102,7 @@ def settings_of(table: Mapping[str, Any]) -> TableSettings:
         decimal=table.get("decimal") or ".",
         thousands=table.get("thousands"),
         missing=tuple(str(text) for text in table.get("missing") or ()),
+        object=table.get("object"),
     )
 
 

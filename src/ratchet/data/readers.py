@@ -35,9 +35,9 @@ def read(config: DataConfig, *, directory: Path) -> RawExamples:
 
     Raises ConfigError where there is no such reader, DataError where it cannot read what is there.
     """
-    if config.table is not None:
-        return table_file.read(directory, config)
     try:
+        if config.table is not None:
+            return table_file.read(directory, config)
         reader: Reader = import_function(config.reader, setting="data.reader")
         return _checked(reader(directory), config)
     except ImportError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratchet.errors import ConfigError, DataError
+from ratchet.tables.r_package import read_r_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,8 @@ class TableSettings:
 
     target: the column to predict, or several columns of 0 and 1. ignore: columns that are left out. types: the kind
     of a column where it is not to be found out: number, category, date. missing: texts that mean a gap, beside the
-    usual ones (empty, NA, NaN, null). thousands: what groups the digits of a number.
+    usual ones (empty, NA, NaN, null). thousands: what groups the digits of a number. object: the name of a data frame,
+    where the file is an R package's Rdata.rdb.
     """
 
     target: tuple[str, ...]
@@ -39,6 +41,7 @@ class TableSettings:
     decimal: str = "."
     thousands: str | None = None
     missing: tuple[str, ...] = ()
+    object: str | None = None
 
 
 class NoColumnError(ConfigError):
@@ -50,7 +53,7 @@ class NoColumnError(ConfigError):
 
 
 def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | None = None) -> pd.DataFrame:
-    """The table at `path`, csv (also .gz) or parquet; `only`: the columns wanted.
+    """The table at `path`, csv (also .gz), parquet or an R package's data; `only`: the columns wanted.
 
     Raises DataError for a file that is missing, empty, or no table, and NoColumnError for a column that it lacks.
     """
@@ -61,6 +64,10 @@ def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | Non
     try:
         if path.suffix in {".parquet", ".pq"}:
             return _read_parquet(path, named, only)
+        if path.suffix == ".rdb":
+            frame = read_r_frame(path, settings.object)
+            _require_columns(path, list(frame.columns), named)
+            return frame if only is None else frame[list(only)]
         return _read_csv(path, settings, named, only)
     except (OSError, ValueError, EOFError) as error:  # those of pandas and pyarrow are ValueErrors
         raise DataError(f"{path} cannot be read as a table: {_first_line(error)}") from error

@@ -9,6 +9,7 @@ from ratchet.data.sources.folder import Folder
 from ratchet.data.sources.generated import Generated
 from ratchet.data.sources.package import Package
 from ratchet.data.sources.urls import Urls
+from ratchet.data.sources.wheel import Wheel
 from ratchet.project import Project
 
 __all__ = ["Source", "SourceUnavailableError", "open_source"]
@@ -25,5 +26,7 @@ def open_source(config: schema.Source, *, project: Project) -> Source:
             return Folder(config, project=project)
         case schema.DebianSource():
             return Debian(config)
+        case schema.WheelSource():
+            return Wheel(config)
         case schema.UrlSource():
             return Urls(config)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from ratchet.config.schema import RawFile
 from ratchet.files import not_a_file
+
+_TIMEOUT = 600.0  # seconds for the whole of one command
 
 
 class SourceUnavailableError(Exception):
@@ -58,3 +62,26 @@ def copy_files(files: Sequence[RawFile], *, origin: Path, into: Path) -> None:
         target = into / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(origin / file.name, target)
+
+
+def run_tool(*words: str, folder: Path) -> str:
+    """Run a command in `folder`; what it said. SourceUnavailableError with its last words when it fails."""
+    shown = " ".join(words)
+    try:
+        done = subprocess.run(
+            words,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceUnavailableError(f"{shown} took longer than {_TIMEOUT:.0f} s") from error
+    if done.returncode != 0:
+        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise SourceUnavailableError(f"{shown}: {said[-1] if said else f'exit status {done.returncode}'}")
+    return done.stdout

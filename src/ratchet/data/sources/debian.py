@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ratchet.config.schema import DebianSource, RawFile
-from ratchet.data.sources.base import SourceUnavailableError, copy_files
-
-_TIMEOUT = 600.0  # seconds for the whole of one command
+from ratchet.data.sources.base import SourceUnavailableError, copy_files, run_tool
 
 
 class Debian:
@@ -38,7 +34,7 @@ class Debian:
             return 0
         self._require_tools()
         with TemporaryDirectory(prefix="debian-") as folder:
-            told = _command("apt-get", "--quiet", "--print-uris", "download", self._package, folder=Path(folder))
+            told = run_tool("apt-get", "--quiet", "--print-uris", "download", self._package, folder=Path(folder))
         sizes = [words[2] for words in map(str.split, told.splitlines()) if len(words) == 4 and words[2].isdecimal()]
         return sum(map(int, sizes)) if sizes else None
 
@@ -52,32 +48,9 @@ class Debian:
             raise SourceUnavailableError(f"{self._package} is not installed and there is no {absent[0]} here")
 
     def _unpack(self, folder: Path) -> Path:
-        _command("apt-get", "--quiet", "download", self._package, folder=folder)
+        run_tool("apt-get", "--quiet", "download", self._package, folder=folder)
         archives = list(folder.glob("*.deb"))
         if len(archives) != 1:
             raise SourceUnavailableError(f"apt-get download {self._package} brought {len(archives)} archives")
-        _command("dpkg-deb", "--extract", archives[0].name, "unpacked", folder=folder)
+        run_tool("dpkg-deb", "--extract", archives[0].name, "unpacked", folder=folder)
         return folder / "unpacked"
-
-
-def _command(*words: str, folder: Path) -> str:
-    """Run a command in `folder`; what it said. SourceUnavailableError with its last words when it fails."""
-    shown = " ".join(words)
-    try:
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SourceUnavailableError(f"{shown} took longer than {_TIMEOUT:.0f} s") from error
-    if done.returncode != 0:
-        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        raise SourceUnavailableError(f"{shown}: {said[-1] if said else f'exit status {done.returncode}'}")
-    return done.stdout
