@@ -22,6 +22,12 @@ from ratchet.tasks.multiclass import MulticlassPredictions
 
 REPOSITORY = Path(__file__).parents[1]
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests share the cores, and a number hangs on the threads
+for _number in (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+):  # as in a terminal, also under nohup or in the background
+    signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 PARAMS = "data: digits\nmodel: cnn\nlogger: csv\nseed: 0\noverrides: {}\n"
 
 

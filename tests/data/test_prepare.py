@@ -20,9 +20,9 @@ from ratchet.config.schema import DataConfig, PrepareConfig
 from ratchet.data import array_files, picture
 from ratchet.data import prepare as prepare_module
 from ratchet.data.card import in_words
+from ratchet.data.examples import SPLITS
 from ratchet.data.fetch import fetch
 from ratchet.data.prepare import prepare
-from ratchet.data.splitting import SPLITS
 from ratchet.errors import ConfigError, DataError
 from ratchet.project import Project
 
@@ -114,7 +114,7 @@ def test_twice_gives_the_same_bytes_in_another_process_and_folder(fetched: Proje
     )
     first, second = hashes(fetched.prepared("digits")), hashes(tmp_path / "data" / "prepared" / "digits")
     assert first == second
-    assert set(first) == {"card.json", "card.png"} | {f"{s}/{a}.npy" for s in SPLITS for a in "xy"}
+    assert set(first) == {"card.json", "card.png"} | {f"{s}/{a}.npy" for s in SPLITS for a in ("x", "y", "ids")}
 
 
 def test_a_spoilt_data_set_is_cleaned_and_the_card_says_so(dataset: Dataset) -> None:

@@ -10,7 +10,8 @@ import pytest
 from data.conftest import shipped_config
 from ratchet.data.cleaning import CleanExamples
 from ratchet.data.duplicates import digest_rows
-from ratchet.data.splitting import SPLITS, SplitName, split
+from ratchet.data.examples import SPLITS, SplitName
+from ratchet.data.splitting import split
 from ratchet.errors import DataError
 
 

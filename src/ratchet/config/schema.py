@@ -141,6 +141,10 @@ class TableConfig(Section):
     thousands: str | None = None
     missing: list[str] = []  # texts that mean a gap, beside the usual ones
     object: str | None = None  # a data frame's name, in an R package's Rdata.rdb
+    id: str | None = None  # a column that names a row
+    group: str | None = None  # a column: rows of one group are in one split
+    time: str | None = None  # a column: the latest rows are the test split, those before them confirm, and so on
+    split: str | None = None  # a column that says a row's split
 
 
 class PrepareConfig(Section):

@@ -30,6 +30,10 @@ SAID: Final = (
     "thousands",
     "missing",
     "object",
+    "id",
+    "group",
+    "time",
+    "split",
 )  # in conf/data/table.yaml
 READER: Final = "ratchet.data.table_file.read"  # for the record; a table is read by its settings
 
@@ -102,7 +106,7 @@ def settings_of(table: Mapping[str, Any]) -> TableSettings:
         decimal=table.get("decimal") or ".",
         thousands=table.get("thousands"),
         missing=tuple(str(text) for text in table.get("missing") or ()),
-        object=table.get("object"),
+        **{name: table.get(name) for name in ("object", "id", "group", "time", "split")},
     )
 
 

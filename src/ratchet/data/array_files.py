@@ -33,7 +33,7 @@ class Digests:
 
 
 def write_array(
-    path: Path, *, pieces: Iterable[np.ndarray], shape: tuple[int, ...], dtype: str, digest: Digest
+    path: Path, *, pieces: Iterable[np.ndarray], shape: tuple[int, ...], dtype: str, digest: Digest | None = None
 ) -> None:
     """Write `pieces`, which follow each other along the first axis, as one .npy file of `shape` and `dtype`.
 
@@ -44,8 +44,9 @@ def write_array(
         header = {"descr": npy.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(file, header)
         for piece in pieces:
-            data = np.ascontiguousarray(piece, dtype).data.cast("B")
-            digest.update(data)
+            data = np.ascontiguousarray(piece, dtype).reshape(-1).view(np.uint8).data
+            if digest is not None:
+                digest.update(data)
             file.write(data)
 
 

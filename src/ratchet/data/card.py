@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 from ratchet import __version__
 from ratchet.config.schema import DataConfig
 from ratchet.data.cleaning import Finding
+from ratchet.data.examples import SplitName
 from ratchet.data.normalisation import Normalisation
-from ratchet.data.splitting import SplitName
 from ratchet.tasks.base import Target, TargetKind
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ratchet.config.schema import DataConfig
 from ratchet.data.duplicates import both, digest_rows, find_duplicates
-from ratchet.data.examples import RawExamples
+from ratchet.data.examples import Origin, RawExamples
 from ratchet.data.requirements import has_shape, is_finite, stack
 from ratchet.data.targets import read_targets
 from ratchet.errors import DataError
@@ -37,6 +37,7 @@ class CleanExamples:
     published_test: np.ndarray | None  # (n,) bool
     digests: np.ndarray  # (n,) a fingerprint of every x: equal where and only where x is equal
     findings: tuple[Finding, ...]
+    origin: Origin = field(default_factory=Origin)
 
 
 def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
@@ -71,7 +72,8 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
         raise DataError(_nothing_left(sieve.findings, config))
     left = sieve.left
     published = None if published is None else test[left]
-    return CleanExamples(_only(x, kept), y[left], published, digests[kept], tuple(sieve.findings))
+    origin = raw.origin.of(left)
+    return CleanExamples(_only(x, kept), y[left], published, digests[kept], tuple(sieve.findings), origin)
 
 
 @dataclass

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Literal, Self, get_args
 
 import numpy as np
 
 from ratchet.errors import DataError
 from ratchet.tables.columns import Coded
+
+SplitName = Literal["train", "validation", "confirm", "test"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of where examples come from, each (n,) or None; no model sees any of it.
+
+    ids: text or numbers that name an example; None: its position in the raw files.
+    groups: text; examples of one group, such as those of one person, all go to one split.
+    times: numbers, NaN where unknown; the latest examples are the test split, those before it confirm, and so on.
+    splits: text, the split that an example is meant for: train, validation, confirm or test.
+    """
+
+    ids: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    times: np.ndarray | None = None
+    splits: np.ndarray | None = None
+
+    def of(self, positions: np.ndarray) -> Self:
+        """That of the examples at `positions`, in their order; their ids are those positions if there were none."""
+        kept = {each.name: getattr(self, each.name) for each in fields(self)}
+        kept = {name: None if values is None else values[positions] for name, values in kept.items()}
+        return type(self)(**{**kept, "ids": positions if self.ids is None else kept["ids"]})
 
 
 @dataclass(frozen=True)
@@ -22,7 +48,7 @@ class RawExamples:
     place: where an example stands in the raw files, in words for a person, with what of it is no number; None where
     its position says enough.
 
-    Raises DataError where the three do not have the same length.
+    Raises DataError where they do not have the same length.
     """
 
     x: np.ndarray | Sequence[np.ndarray]
@@ -30,11 +56,14 @@ class RawExamples:
     published_test: np.ndarray | None = None
     place: Callable[[int], str] | None = None
     table: Coded | None = None  # what x holds, where it is a table's codes
+    origin: Origin = field(default_factory=Origin)
 
     def __post_init__(self) -> None:
         counts = {"x": len(self.x), "y": len(self.y)}
         if self.published_test is not None:
             counts["published_test"] = len(self.published_test)
+        known = {each.name: getattr(self.origin, each.name) for each in fields(self.origin)}
+        counts |= {f"origin.{name}": len(values) for name, values in known.items() if values is not None}
         if len(set(counts.values())) > 1:
             got = ", ".join(f"{count} in {name}" for name, count in counts.items())
             raise DataError(f"the raw data is incomplete: {got}; every example needs one of each")

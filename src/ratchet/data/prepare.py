@@ -13,13 +13,14 @@ import numpy as np
 from ratchet.config.schema import DataConfig
 from ratchet.data.array_files import Digests, write_array
 from ratchet.data.card import ValueSummary, make_card
-from ratchet.data.cleaning import clean
+from ratchet.data.cleaning import CleanExamples, clean
 from ratchet.data.constants import without_constants
+from ratchet.data.examples import SPLITS, SplitName
 from ratchet.data.fetch import verify_raw
 from ratchet.data.normalisation import Normalisation, fit
 from ratchet.data.picture import EXAMPLES_SHOWN, draw_card
 from ratchet.data.readers import read
-from ratchet.data.splitting import SPLITS, SplitName, split
+from ratchet.data.splitting import split
 from ratchet.data.staging import one_process_at_a_time, replace_directory, scratch_beside, storage_errors
 from ratchet.data.targets import describe_target
 from ratchet.project import Project
@@ -32,8 +33,9 @@ _ROWS = 4096  # written at a time: a float32 copy of everything is never held
 def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
     """Write data/prepared/<name>/ and return the data card.
 
-    The directory holds {train,validation,confirm,test}/{x,y}.npy (x float32 (n, *shape); y int64 (n,) for classes,
-    float32 (n, labels) of 0 and 1 for labels, float32 (n,) for numbers), card.json and card.png. The same raw files
+    The directory holds {train,validation,confirm,test}/{x,y,ids}.npy (x float32 (n, *shape); y int64 (n,) for classes,
+    float32 (n, labels) of 0 and 1 for labels, float32 (n,) for numbers; ids (n,) of the raw rows or files: texts, or
+    their positions), card.json and card.png. The same raw files
     and config give the same bytes. What was there stays until all is written, and is then replaced by a rename;
     another process that prepares or fetches the same waits. Raises DataError for raw data that is missing, damaged or
     unfit, and for a disk that is full or not writable.
@@ -69,7 +71,7 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
     before = ValueSummary()
     for rows in _pieces(splits["train"]):
         before.add(x[rows])
-    after, data_hash, hashes = _write_splits(directory, x, examples.y, splits, normalisation)
+    after, data_hash, hashes = _write_splits(directory, x, examples, splits, normalisation)
     card = make_card(
         config,
         n_raw=n_raw,
@@ -114,12 +116,14 @@ def _draw(
 def _write_splits(
     directory: Path,
     x: np.ndarray,
-    y: np.ndarray,
+    examples: CleanExamples,
     splits: Mapping[SplitName, np.ndarray],
     normalisation: Normalisation,
 ) -> tuple[dict[SplitName, ValueSummary], str, dict[str, str]]:
     """Write every split's arrays. Returns summaries of their values, the sha256 over all arrays, and each split's."""
     whole, hashes = hashlib.sha256(), {}
+    y, ids = examples.y, examples.origin.ids
+    assert ids is not None, "cleaning gives every example one"
     after = {name: ValueSummary() for name in SPLITS}
     for name in SPLITS:
         positions, folder, own = splits[name], directory / name, hashlib.sha256()
@@ -131,6 +135,7 @@ def _write_splits(
         dtype = "<i8" if y.dtype.kind == "i" else "<f4"
         write_array(folder / "y.npy", pieces=[y[positions]], shape=(len(positions), *y.shape[1:]), dtype=dtype,
                     digest=digest)  # fmt: skip
+        write_array(folder / "ids.npy", pieces=[ids[positions]], shape=(len(positions),), dtype=ids.dtype.str)
         hashes[str(name)] = own.hexdigest()
     return after, whole.hexdigest(), hashes
 

@@ -102,6 +102,19 @@ class PreparedData:
             raise SplitGuardError(f"{self.reader} may not read the split {name}: {by_whom}; it may read {allowed}")
         return self._load(name)
 
+    def ids(self, name: str) -> np.ndarray:
+        """(n,) what names each example of a split in the raw data: text, or a position. Raises as split() does."""
+        n, path = len(self.split(name).y), self.directory / name / "ids.npy"
+        if not path.is_file():
+            return np.arange(n)  # older versions kept none
+        try:
+            ids: np.ndarray = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path} is damaged ({error}); {_type_again(self.typed)}") from error
+        if ids.shape != (n,):
+            raise DataError(f"{path} holds {ids.shape} ids of {n} examples; {_type_again(self.typed)}")
+        return ids
+
     def _verify(self, splits: Mapping[str, Split]) -> None:
         """Raises DataError where an array that this reader may see is not the one that the card's hash is of."""
         hashes = self.card.get("hashes") or {}  # cards of older versions have none, and are taken at their word

@@ -2,53 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal, get_args
 
 import numpy as np
 
 from ratchet.config.schema import DataConfig
 from ratchet.data.cleaning import CleanExamples
+from ratchet.data.examples import SPLITS, SplitName
 from ratchet.data.targets import strata
 from ratchet.errors import DataError
-
-SplitName = Literal["train", "validation", "confirm", "test"]
-SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 
 def split(clean: CleanExamples, *, config: DataConfig) -> dict[SplitName, np.ndarray]:
     """The positions of each split's examples, ascending. Every example is in exactly one split.
 
-    Stratified: a class has in each split its share of the examples, to within one, and at least one example.
-    Which examples go where hangs on their values and the seed alone: not on the order of the raw data, nor on
-    a library's random generator. Raises DataError where the sizes asked for cannot be had.
+    Stratified: a class has in each split its share of the examples, to within one, and at least one example. Where
+    examples have groups, a group is in one split; where they have times, the splits follow each other in time. Which
+    examples go where hangs on their values, groups or times and the seed alone: not on the order of the raw data, nor
+    on a library's random generator. Raises DataError where the sizes asked for cannot be had.
     """
     settings = config.prepare
-    rest = np.arange(len(clean.y))
+    splits, rest = _given(clean, config)
     of, names = strata(clean.y, config=config)
     groups = _Strata(of, names)
-    splits: dict[SplitName, np.ndarray] = {}
-    if settings.test == "published":
-        if clean.published_test is None or not clean.published_test.any():
-            raise DataError(
-                f"data.prepare.test=published, but {config.reader} found no published test split; "
-                "a share or a count does; type: data.prepare.test=0.2"
-            )
-        splits["test"], rest = rest[clean.published_test], rest[~clean.published_test]
-    _check_strata(groups.counts(rest), names, config, n_splits=3 if "test" in splits else 4)
-    if settings.test != "published":
-        splits["test"], rest = _carve(rest, clean, groups, config, name="test", size=_size(settings.test, len(rest)))
+    left = [name for name in ("test", "confirm", "validation") if name not in splits]
+    if clean.origin.times is None and clean.origin.groups is None and left:
+        _check_strata(groups.counts(rest), names, config, n_splits=len(left) + 1)
+
+    def carve(rest: np.ndarray, name: SplitName, size: int) -> tuple[np.ndarray, np.ndarray]:
+        if clean.origin.times is not None:
+            return _latest(rest, clean.origin.times[rest], config, name=name, size=size)
+        if clean.origin.groups is not None:
+            return _whole_groups(rest, clean.origin.groups[rest], config, name=name, size=size)
+        return _carve(rest, clean, groups, config, name=name, size=size)
+
+    if "test" in left:
+        assert settings.test != "published"
+        splits["test"], rest = carve(rest, "test", _size(settings.test, len(rest)))
     # Confirm before validation: another size of validation leaves the examples of confirm as they were.
-    sizes = {
-        "confirm": _size(settings.confirm, len(rest)),
-        "validation": _size(settings.validation, len(rest)),
-    }
-    splits["confirm"], rest = _carve(rest, clean, groups, config, name="confirm", size=sizes["confirm"])
-    splits["validation"], rest = _carve(rest, clean, groups, config, name="validation", size=sizes["validation"])
+    sizes = {"confirm": _size(settings.confirm, len(rest)), "validation": _size(settings.validation, len(rest))}
+    for name in ("confirm", "validation"):
+        if name in left:
+            splits[name], rest = carve(rest, name, sizes[name])
     splits["train"] = rest
+    _check_classes(splits, clean, config)
     return {name: splits[name] for name in SPLITS}
+
+
+def _given(clean: CleanExamples, config: DataConfig) -> tuple[dict[SplitName, np.ndarray], np.ndarray]:
+    """The splits that the data set's makers, or a column, say already; and the positions of all other examples."""
+    everything = np.arange(len(clean.y))
+    meant = clean.origin.splits
+    if meant is not None:
+        found: dict[SplitName, np.ndarray] = {
+            name: everything[meant == name] for name in SPLITS if name != "train" and (meant == name).any()
+        }
+        return found, everything[meant == "train"]
+    if config.prepare.test != "published":
+        return {}, everything
+    if clean.published_test is None or not clean.published_test.any():
+        raise DataError(
+            f"data.prepare.test=published, but {config.reader} found no published test split; "
+            "a share or a count does; type: data.prepare.test=0.2"
+        )
+    return {"test": everything[clean.published_test]}, everything[~clean.published_test]
+
+
+def _whole_groups(
+    rest: np.ndarray, groups: np.ndarray, config: DataConfig, *, name: SplitName, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As _carve: groups by lot, until the split has about `size` examples."""
+    names, of, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    later = {"test": 3, "confirm": 2, "validation": 1, "train": 0}[name]
+    if len(names) <= later:
+        raise DataError(
+            f"{config.name} has {len(names)} groups left to split, and {later + 1} splits need one each; "
+            "group by another column, or type: the same without data.group"
+        )
+    key = f"{config.prepare.seed}/{name}".encode()
+    lots = [blake2b(str(group).encode(), key=key, digest_size=8).digest() for group in names]
+    order = np.array(sorted(range(len(names)), key=lots.__getitem__))
+    so_far = counts[order].cumsum()[: len(names) - later]
+    taken = np.isin(of, order[: int(np.abs(so_far - size).argmin()) + 1])
+    return rest[taken], rest[~taken]
+
+
+def _latest(
+    rest: np.ndarray, times: np.ndarray, config: DataConfig, *, name: SplitName, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As _carve: the latest examples. Those of one time stay together."""
+    if not 0 < size < len(rest):
+        raise DataError(
+            f"data.prepare.{name}={getattr(config.prepare, name)} asks for {size:,} of the {len(rest):,} examples left "
+            f"to split; type: data.prepare.{name}=0.2"
+        )
+    taken = times >= np.sort(times)[-size]
+    if taken.all():
+        raise DataError(
+            f"the {len(rest):,} examples of {config.name} left to split into {name} and earlier ones are all of one "
+            "time; type: the same without data.time"
+        )
+    return rest[taken], rest[~taken]
+
+
+def _check_classes(splits: Mapping[SplitName, np.ndarray], clean: CleanExamples, config: DataConfig) -> None:
+    """Raises DataError for an empty split, and for a class that a split lacks."""
+    for name, positions in splits.items():
+        if not len(positions):
+            raise DataError(f"no example of {config.name} is meant for {name}, which each data set needs; mark some")
+        if config.target_kind == "class":
+            counts = np.bincount(clean.y[positions], minlength=len(config.classes))
+            if not counts.all():
+                raise DataError(
+                    f"class {config.classes[int(counts.argmin())]} of {config.name} is absent from the split {name} "
+                    f"({len(positions):,} examples); type: data.prepare.seed={config.prepare.seed + 1}, where lots are "
+                    "drawn, else split by something else"
+                )
 
 
 @dataclass(frozen=True)

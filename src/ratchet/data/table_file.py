@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ratchet.config.schema import DataConfig
 from ratchet.config.tables import READER, settings_of
 from ratchet.data.dotted import import_function
-from ratchet.data.examples import RawExamples
+from ratchet.data.examples import SPLITS, Origin, RawExamples
 from ratchet.errors import DataError
-from ratchet.tables import code_table, read_frame, target_values
+from ratchet.tables import TableSettings, code_table, read_frame, target_values
+from ratchet.tables.columns import text_column, time_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +26,29 @@ def read(directory: Path, config: DataConfig) -> RawExamples:
     path = directory / config.files[0].name
     frame = read_frame(path, settings) if config.reader == READER else _frame_of(config, directory)
     coded = code_table(frame, path, settings)
-    return RawExamples(coded.values, target_values(frame, settings, config.target_kind), table=coded)
+    target = target_values(frame, settings, config.target_kind)
+    return RawExamples(coded.values, target, table=coded, origin=_origin(frame, path, settings))
+
+
+def _origin(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Origin:
+    """Raises DataError for a row that lacks what the splits are made by."""
+    ways = [f"data.{name}" for name in ("group", "time", "split") if getattr(settings, name)]
+    if len(ways) > 1:
+        raise DataError(f"{' and '.join(ways)} are two ways to split; allowed: one of them; type: {ways[0]}=null")
+    known: dict[str, Any] = {"ids": np.arange(1, len(frame) + 1)}
+    for name, column in (("ids", settings.id), ("groups", settings.group), ("splits", settings.split)):
+        if column is not None:
+            known[name] = text_column(frame[column], f"{path}: column {column}", gaps=name == "ids")
+    if settings.time is not None:
+        known["times"] = time_column(frame[settings.time], f"{path}: column {settings.time}")
+    if "splits" in known:
+        wrong = np.flatnonzero(~np.isin(known["splits"], SPLITS))
+        if len(wrong):
+            raise DataError(
+                f"{path}: column {settings.split}, row {wrong[0] + 1}: {str(known['splits'][wrong[0]])!r} is no split "
+                f"({len(wrong):,} such); allowed: {', '.join(SPLITS)}"
+            )
+    return Origin(**known)
 
 
 def _frame_of(config: DataConfig, directory: Path) -> pd.DataFrame:

@@ -63,7 +63,7 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
         )
     with storage_errors(output, command="the same command again"), scratch_beside(output) as scratch:
         (scratch / METRICS).write_text(evaluation.as_json(), encoding="utf-8")
-        write_predictions(predictions["test"], scratch / "predictions.csv")
+        write_predictions(predictions["test"], data.ids("test"), scratch / "predictions.csv")
         _plot(predictions["test"], task, scratch / "plots", run=run, project=project, data=data, config=config)
         files = sorted(path.relative_to(scratch) for path in scratch.rglob("*") if path.is_file())
         replace_directory(scratch, output)
@@ -84,7 +84,8 @@ def _plot(
     write_learning_curves(run.metrics, plots, of=task.training_metric)
     for name, (header, rows) in test.plots().items():
         write_table(plots / f"{name}.csv", header=header, rows=rows)
-    draw_mistakes(test, data.split("test").x, plots / "mistakes.png", count=config.mistakes)
+    x, ids = data.split("test").x, data.ids("test")
+    draw_mistakes(test, x, ids, plots / "mistakes.png", count=config.mistakes)
     if (project.root / ".dvc").is_dir():  # the page is for `dvc plots show`
         write_page(plots / "page.html", cache=project.root / ".dvc" / "tmp")
 

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 4
+_LONGEST = 24  # characters of an example's id
 PANEL, MARGIN = 2.4, 0.4  # inches: one panel with its title; the headline
 
 
-def draw_mistakes(predictions: Predictions, x: NDArray[np.float32], path: Path, *, count: int) -> None:
-    """Write a PNG with one panel for each mistake: a picture, or lines, with what it is and was taken for.
+def draw_mistakes(
+    predictions: Predictions, x: NDArray[np.float32], ids: NDArray[Any], path: Path, *, count: int
+) -> None:
+    """Write a PNG with one panel for each mistake: a picture, or lines, with what it is and was taken for, and its id.
 
     The file holds no date and no version: the same mistakes give the same bytes.
     """
@@ -43,6 +46,10 @@ def draw_mistakes(predictions: Predictions, x: NDArray[np.float32], path: Path, 
             panel.set(xticks=[], yticks=[])
             draw_example(panel, np.array(x[index]))
             panel.set_title(predictions.caption(int(index)), fontsize=9, parse_math=False)  # a class may be called $5
+            name = str(ids[index])
+            named = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+            panel.text(0.99, 0.01, named, transform=panel.transAxes, fontsize=7, ha="right", va="bottom",
+                       color="#555555", parse_math=False)  # fmt: skip
 
 
 def draw_example(panel: Axes, example: NDArray[np.float32]) -> None:

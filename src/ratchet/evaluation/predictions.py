@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -56,8 +56,11 @@ def _outputs(model: nn.Module, task: Task, split: Split) -> NDArray[np.float64]:
     return outputs
 
 
-def write_predictions(predictions: Predictions, path: Path) -> None:
-    """Write a CSV file: index in the split, then the columns of the task: the label, what was said, probabilities."""
+def write_predictions(predictions: Predictions, ids: NDArray[Any], path: Path) -> None:
+    """Write a CSV file: index in the split, id, then the columns of the task: the label, what was said, probabilities.
+
+    ids: what names each example in the raw data.
+    """
     header, rows = predictions.table()
-    numbered = ([index, *row] for index, row in enumerate(rows))
-    path.write_text(csv_text(["index", *header], numbered), encoding="utf-8", newline="")
+    numbered = ([index, name, *row] for index, (name, row) in enumerate(zip(ids.tolist(), rows, strict=True)))
+    path.write_text(csv_text(["index", "id", *header], numbered), encoding="utf-8", newline="")

@@ -48,7 +48,7 @@ def code_table(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Code
     """Every column but the target and those left out. Raises DataError that names column, row and cell."""
     columns, values, notes = [], [], []
     for name in frame.columns:
-        if name in settings.target or name in settings.ignore:
+        if name in settings.target or name in settings.aside:
             continue
         where = f"{path}: column {name}"
         column, coded, note = _code(frame[name], str(name), where, settings.types.get(str(name)))
@@ -70,7 +70,8 @@ def code_column(series: pd.Series, column: Column, where: str) -> np.ndarray:
         codes = pd.Categorical(_texts(series), categories=list(column.levels)).codes
         known: np.ndarray = np.where(codes < 0, np.nan, codes).astype(np.float32)
         return known
-    return _as_dates(series, where) if column.kind == "date" else _as_numbers(series, where)
+    values = _as_dates(series, where) if column.kind == "date" else _as_numbers(series, where)
+    return values.astype(np.float32)
 
 
 def _code(series: pd.Series, name: str, where: str, asked: str | None) -> tuple[Column | None, np.ndarray, str]:
@@ -141,8 +142,8 @@ def _as_numbers(series: pd.Series, where: str) -> np.ndarray:
                 f"gap type: 'data.missing=[\"{series.iloc[row]}\"]', else data.types.{series.name}=category"
             )
     with np.errstate(over="ignore"):
-        numbers: np.ndarray = values.to_numpy(dtype=np.float64, na_value=np.nan).astype(np.float32)
-    infinite = np.flatnonzero(np.isinf(numbers))
+        numbers: np.ndarray = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        infinite = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
     if len(infinite):
         raise DataError(
             f"{where}, row {infinite[0] + 1}: {series.iloc[infinite[0]]} is infinite or too large for float32 "
@@ -170,7 +171,7 @@ def _as_dates(series: pd.Series, where: str) -> np.ndarray:
                 f"type: data.types.{series.name}=category"
             )
     since: pd.Series = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
-    days: np.ndarray = since.to_numpy(dtype=np.float64, na_value=np.nan).astype(np.float32)
+    days: np.ndarray = since.to_numpy(dtype=np.float64, na_value=np.nan)
     return days
 
 
@@ -189,3 +190,29 @@ def _numeric(texts: Any) -> Any:
     import pandas as pd
 
     return pd.to_numeric(texts, errors="coerce")
+
+
+def text_column(series: pd.Series, where: str, *, gaps: bool) -> np.ndarray:
+    """The texts (rows,) of a column that names something. Raises DataError for a gap, unless gaps are allowed."""
+    texts = _texts(series)
+    _refuse_gaps(texts, where, allowed=gaps)
+    return np.array(texts.fillna("").tolist(), np.str_)
+
+
+def time_column(series: pd.Series, where: str) -> np.ndarray:
+    """When each row was, float64 (rows,): numbers as they are, dates as days since 1970. Raises DataError for gaps."""
+    _refuse_gaps(series, where, allowed=False)
+    kind, why = _kind_of(series, where)
+    if kind not in ("number", "date"):
+        raise DataError(
+            f"{where} holds no times ({why or 'texts'}); allowed: dates or numbers; type: data.time=<another>"
+        )
+    return _as_dates(series, where) if kind == "date" else _as_numbers(series, where)
+
+
+def _refuse_gaps(series: pd.Series, where: str, *, allowed: bool) -> None:
+    missing = np.flatnonzero(series.isna().to_numpy())
+    if len(missing) and not allowed:
+        raise DataError(
+            f"{where}, row {missing[0] + 1} is empty ({len(missing):,} such), and the splits are made by it; fill it in"
+        )

@@ -31,7 +31,8 @@ class TableSettings:
     target: the column to predict, or several columns of 0 and 1. ignore: columns that are left out. types: the kind
     of a column where it is not to be found out: number, category, date. missing: texts that mean a gap, beside the
     usual ones (empty, NA, NaN, null). thousands: what groups the digits of a number. object: the name of a data frame,
-    where the file is an R package's Rdata.rdb.
+    where the file is an R package's Rdata.rdb. id, group, time, split: columns that name a row, that rows of one split
+    share, by which the splits follow each other, and that says the split.
     """
 
     target: tuple[str, ...]
@@ -42,6 +43,15 @@ class TableSettings:
     thousands: str | None = None
     missing: tuple[str, ...] = ()
     object: str | None = None
+    id: str | None = None
+    group: str | None = None
+    time: str | None = None
+    split: str | None = None
+
+    @property
+    def aside(self) -> tuple[str, ...]:
+        """Columns that nothing is learnt from, and which are no target. A time is learnt from, unless ignored."""
+        return (*self.ignore, *filter(None, (self.id, self.group, self.split)))
 
 
 class NoColumnError(ConfigError):
@@ -60,7 +70,7 @@ def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | Non
     if not path.is_file():
         what = "is a directory" if path.is_dir() else "is missing"
         raise DataError(f"{path} {what}; data.path names one file, .csv, .csv.gz or .parquet; type: data.path=<file>")
-    named = [*settings.target, *settings.ignore, *settings.types]
+    named = [*settings.target, *settings.aside, *settings.types, *filter(None, [settings.time])]
     try:
         if path.suffix in {".parquet", ".pq"}:
             return _read_parquet(path, named, only)
