@@ -63,7 +63,8 @@ def _validated(request: Request, sweeps: Iterable[SweepSettings]) -> Request:
         return request
     chosen = {group: _chosen(group, request, sweeps) for group in ("data", "model")}
     for path in sorted((request.directory / "tuned").glob("*.yaml")):
-        pair = (f"{data}_{model}" == path.stem for data in chosen["data"] for model in chosen["model"])
+        names = {data_name(choice, request.overrides) for choice in chosen["data"]}
+        pair = (f"{data}_{model}" == path.stem for data in names for model in chosen["model"])
         if any(pair) and "train_on: train+validation" in read_text(path):
             notice = f"{_TRAIN_ON}=train: conf/tuned/{path.name} trains on validation too, and a search decides on that"
             added = (*request.typed, f"{_TRAIN_ON}=train")

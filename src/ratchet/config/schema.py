@@ -186,13 +186,20 @@ class DataConfig(Section):
 
         if self.table is None or not self.table.path:
             return to_type(f"data={self.name}")
+        said = self.said_of_the_table()
+        return to_type("data=table", *(assignment(f"data.{key}", value) for key, value in said.items()))
+
+    def said_of_the_table(self) -> dict[str, Any]:
+        """What a person said of a table of their own, by keys of conf/data/table.yaml; nothing for other data."""
+        if self.table is None or not self.table.path:
+            return {}
         said = self.table.model_dump(exclude_defaults=True)
         said["target"] = self.table.target if len(self.table.target) > 1 else self.table.target[0]
         if self.name != table_name({"path": self.table.path}):
             said["name"] = self.name
         if self.target_kind == "number" or len(self.classes) > MOST_CLASSES:  # else it may be taken for another
             said["target_kind"] = self.target_kind
-        return to_type("data=table", *(assignment(f"data.{key}", value) for key, value in said.items()))
+        return said
 
     @field_validator("classes")
     @classmethod

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from ratchet.config.grammar import assignment
+from ratchet.config.grammar import assignment, parse_override
 from ratchet.config.hints import MistakeError
 from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
@@ -82,6 +83,19 @@ def table_name(data: Mapping[str, Any]) -> str:
     return str(data.get("name") or re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-") or "table")
 
 
+def data_name(choice: str, overrides: Sequence[str]) -> str:
+    """What conf/tuned/ calls the data of a choice: by its option, or by the table that the overrides describe."""
+    if choice != "table":
+        return choice
+    said: dict[str, Any] = {}
+    for text in overrides:
+        with suppress(HydraException):
+            override = parse_override(text)
+            if not override.is_sweep_override():
+                said[override.key_or_group] = override.value()
+    return table_name({"path": said.get("data.path", ""), "name": said.get("data.name")})
+
+
 OmegaConf.register_new_resolver("name_of_data", table_name, replace=True)  # of hydra.run.dir
 
 
@@ -140,7 +154,11 @@ def _with_another(table: Mapping[str, Any], column: str, name: str) -> list[str]
     def renamed(columns: Iterable[str]) -> list[str]:
         return [name if each == column else each for each in columns]
 
-    key = next(key for key in ("target", "ignore", "types") if column in (table.get(key) or ()))
-    given, columns = table[key], renamed(table[key])
+    columns_of = {key: table.get(key) or () for key in ("target", "ignore", "types", "id", "group", "time", "split")}
+    key = next(key for key, named in columns_of.items() if column in ([named] if isinstance(named, str) else named))
+    given = columns_of[key]
+    if isinstance(given, str):
+        return [assignment(f"data.{key}", name)]
+    columns = renamed(given)
     value: Any = dict(zip(columns, given.values(), strict=True)) if key == "types" else columns
     return [assignment(f"data.{key}", value if key != "target" or len(columns) > 1 else columns[0])]

@@ -14,10 +14,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from ratchet.config.tables import data_name
 from ratchet.config.tree import children, paths
 
 _FOLDER = "tuned/"
 _OWNERS = {"data", "model"}  # whose choice selects a tuned file: its values are for that very choice
+
+_composing: list[str] = []  # the overrides of the config being composed: a resolver is told nothing of them
+OmegaConf.register_new_resolver("tuned_name", lambda choice: data_name(choice, _composing), replace=True)
 
 
 class TunedLoader(ConfigLoaderImpl):
@@ -36,6 +40,7 @@ class TunedLoader(ConfigLoaderImpl):
         self, config_name: str | None, overrides: list[str]
     ) -> tuple[list[Override], CachingConfigRepository]:
         parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        _composing[:] = overrides
         self.named = frozenset(each.key_or_group for each in parsed if repo.group_exists(each.key_or_group))
         return parsed, repo
 

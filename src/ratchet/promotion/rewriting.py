@@ -89,8 +89,9 @@ def _require_same(written: Config, target: Config) -> None:
 def _overrides(target: Config, chosen: Mapping[str, str], *, conf: Path) -> list[str]:
     usual = default_choices(conf)
     picked = [f"{group}={option}" for group, option in chosen.items() if option != usual.get(group)]
+    said = [f"data.{key}={to_override_value(value)}" for key, value in target.data.said_of_the_table().items()]
     return [
-        "params=null", f"data={_option_of('data', target, conf)}", f"model={_option_of('model', target, conf)}",
+        "params=null", f"data={_option_of('data', target, conf)}", *said, f"model={_option_of('model', target, conf)}",
         *picked, f"seed={target.seed}",
     ]  # fmt: skip
 
@@ -105,6 +106,8 @@ def _option_of(group: str, target: Config, conf: Path) -> str:
     The default one is preferred, then the one of the same name.
     """
     section = target.plain()[group]
+    if group == "data" and target.data.said_of_the_table():
+        return "table"
     usual = default_choices(conf).get(group)
     ranked = []
     for option in options(conf, group):
@@ -192,9 +195,13 @@ def _edited(
             del params[group]  # who names the default wants it plain, without tuned values
     for key in [key for key in params if key in _ABOVE]:
         del params[key]
-    _drop_others(params, target, project.conf)
-    for key, value in inline.items():
-        _set_inline(params, key, value)
+    said = target.data.said_of_the_table()
+    plain = target.plain()
+    plain["data"] |= said
+    _drop_others(params, plain, project.conf)
+    for key, value in {**{f"data.{key}": value for key, value in said.items()}, **inline}.items():
+        if key not in params:
+            _set_inline(params, key, value)
     stream = io.StringIO()
     editor.dump(params, stream)
     return stream.getvalue()
@@ -206,9 +213,8 @@ def _set(params: CommentedMap, key: str, value: Any) -> None:
         params[key] = _quoted(value)
 
 
-def _drop_others(params: CommentedMap, target: Config, conf: Path) -> None:
+def _drop_others(params: CommentedMap, plain: Mapping[str, Any], conf: Path) -> None:
     """Values that say something else than the challenger's config go: they would win over conf/tuned/."""
-    plain = target.plain()
     for key in [key for key in params if key not in ("overrides", "seed") and not is_group(conf, str(key))]:
         if not _says_the_same(str(key), params[key], plain):
             del params[key]
