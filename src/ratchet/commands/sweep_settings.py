@@ -23,6 +23,7 @@ from ratchet.config.hints import MistakeError, to_type
 from ratchet.config.mistakes import Surroundings, mistake_in
 from ratchet.config.names import nearest, suggestion
 from ratchet.config.request import Request, plain_config
+from ratchet.config.tables import data_name
 from ratchet.errors import ConfigError
 from ratchet.files import read_text
 from ratchet.project import Project
