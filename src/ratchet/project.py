@@ -46,6 +46,11 @@ class Project:
         """conf/ and params.yaml, composed and resolved."""
         return self.root / "config.lock.yaml"
 
+    @property
+    def watched(self) -> Path:
+        """What dvc.yaml reads of the last composition: the file of data=table, on which the next one depends."""
+        return self.root / ".dvc" / "watched.yaml"
+
     def raw(self, dataset: str) -> Path:
         """Raw files of a data set, as they were fetched."""
         return self.root / "data" / "raw" / self._folder(dataset)

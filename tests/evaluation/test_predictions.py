@@ -79,12 +79,13 @@ def test_a_model_whose_output_is_not_finite_is_refused(bad):
 def test_the_file_reads_back(tmp_path, of_probabilities):
     predictions = of_probabilities([0, 1], [[0.25, 0.75], [0.125, 0.875]], ["cat, small", "Hund"])
     path = tmp_path / "predictions.csv"
-    write_predictions(predictions, path)
+    write_predictions(predictions, np.array(["o17", "o18"]), path)
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows == [
         {
             "index": "0",
+            "id": "o17",
             "label": "cat, small",
             "predicted": "Hund",
             "probability_cat, small": "0.250000",
@@ -92,6 +93,7 @@ def test_the_file_reads_back(tmp_path, of_probabilities):
         },
         {
             "index": "1",
+            "id": "o18",
             "label": "Hund",
             "predicted": "Hund",
             "probability_cat, small": "0.125000",

@@ -135,13 +135,17 @@ def test_a_mistake_is_one_line_before_anything_is_prepared(project, orders, word
 @pytest.mark.parametrize(
     ("words", "metric", "columns"),
     [
-        (["data.target=churned"], "accuracy", ["index", "label", "predicted", "probability_no", "probability_yes"]),
+        (
+            ["data.target=churned"],
+            "accuracy",
+            ["index", "id", "label", "predicted", "probability_no", "probability_yes"],
+        ),
         (
             ["data.target=churned", "task=binary"],
             "average_precision",
-            ["index", "label", "predicted", "probability_yes"],
+            ["index", "id", "label", "predicted", "probability_yes"],
         ),
-        (["data.target=worth", "data.ignore=[churned]"], "r2", ["index", "label", "predicted"]),
+        (["data.target=worth", "data.ignore=[churned]"], "r2", ["index", "id", "label", "predicted"]),
     ],
 )
 def test_a_table_is_prepared_trained_and_evaluated(project, orders, words, metric, columns):

@@ -13,10 +13,8 @@ from ratchet.config.yaml_files import yaml_text
 from ratchet.files import write_atomically
 from ratchet.project import Project
 
-LOCK_HEADER = (
-    "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
-    "# table_file: what compose also depends on, the file of data=table\n"
-)
+LOCK_HEADER = "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
+WATCHED_HEADER = "# Written by `dvc repro`: what the stage compose depends on beside conf/, which is the file of data=table.\n"
 
 
 def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
@@ -31,11 +29,13 @@ def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
 
 
 def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
-    """Stage compose: write config.lock.yaml, the same bytes on every machine."""
+    """Stage compose: write config.lock.yaml, the same bytes on every machine, and for DVC what file it hangs on."""
     config = load_config(project, overrides)
-    file = (config.data.table and config.data.table.path) or "conf/config.yaml"
-    text = LOCK_HEADER + yaml_text({"table_file": file, **config.plain()}, width=110)
+    text = LOCK_HEADER + yaml_text(config.plain(), width=110)
     write_atomically(project.lock, text.encode())
+    file = (config.data.table and config.data.table.path) or "conf/config.yaml"
+    if project.watched.parent.is_dir():
+        write_atomically(project.watched, (WATCHED_HEADER + yaml_text({"table_file": file})).encode())
     return config
 
 

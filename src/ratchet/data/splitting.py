@@ -59,6 +59,8 @@ def _given(clean: CleanExamples, config: DataConfig) -> tuple[dict[SplitName, np
         found: dict[SplitName, np.ndarray] = {
             name: everything[meant == name] for name in SPLITS if name != "train" and (meant == name).any()
         }
+        if not (meant == "train").any():
+            raise DataError(f"no example of {config.name} is meant for train, which each data set needs; mark some")
         return found, everything[meant == "train"]
     if config.prepare.test != "published":
         return {}, everything
@@ -108,10 +110,8 @@ def _latest(
 
 
 def _check_classes(splits: Mapping[SplitName, np.ndarray], clean: CleanExamples, config: DataConfig) -> None:
-    """Raises DataError for an empty split, and for a class that a split lacks."""
+    """Raises DataError for a class that a split lacks."""
     for name, positions in splits.items():
-        if not len(positions):
-            raise DataError(f"no example of {config.name} is meant for {name}, which each data set needs; mark some")
         if config.target_kind == "class":
             counts = np.bincount(clean.y[positions], minlength=len(config.classes))
             if not counts.all():

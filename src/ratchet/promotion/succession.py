@@ -91,7 +91,7 @@ class Succession:
         number.
         """
         ours = ["params.yaml", f"conf/tuned/{writing.tuned_name}"]
-        changed = [*ours, "dvc.lock", "config.lock.yaml"]
+        changed = [*ours, "dvc.lock", "config.lock.yaml", ".dvc/watched.yaml"]
         _journal(self.places).take([*changed, *pipeline.BESIDE])
         try:
             writing.put(self.project)

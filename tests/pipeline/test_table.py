@@ -1,0 +1,34 @@
+"""A person's own table as the pipeline's: three words in params.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.conftest import make_checkout
+
+pytestmark = pytest.mark.slow
+
+TABLE = """\
+data: table
+data.path: orders.csv
+data.target: churned
+model: logistic
+"""
+
+
+def test_an_edited_table_is_noticed_and_has_a_folder_of_its_name(tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path / "project")
+    rows = [f"{k % 17},{'north' if k % 3 else 'south'},{'yes' if k % 17 > 8 else 'no'}" for k in range(120)]
+    orders = checkout.root / "orders.csv"
+    orders.write_text("\n".join(["age,region,churned", *rows]) + "\n", encoding="utf-8")
+    (checkout.root / "params.yaml").write_text(TABLE, encoding="utf-8")
+    assert "orders: train " in checkout.type("dvc", "repro", "prepare")
+    assert (checkout.root / "data/prepared/table/orders/card.json").is_file()
+    checkout.type("dvc", "repro", "prepare")  # compose has run once more: now it knows that it hangs on the file
+    assert "up to date" in checkout.type("dvc", "status", "prepare")
+    orders.write_text("\n".join(["age,region,churned", *rows[1:]]) + "\n", encoding="utf-8")
+    assert "orders.csv" in checkout.type("dvc", "status", "compose")
+    assert "orders: train " in checkout.type("dvc", "repro", "prepare")
+    assert "up to date" in checkout.type("dvc", "status", "prepare")
