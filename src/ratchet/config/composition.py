@@ -14,7 +14,7 @@ from ratchet.files import write_atomically
 from ratchet.project import Project
 
 LOCK_HEADER = "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
-WATCHED_HEADER = "# Written by `dvc repro`: what the stage compose depends on beside conf/, which is the file of data=table.\n"
+WATCHED_HEADER = "# Written by `dvc repro`: what compose depends on beside conf/, which is the file of data=table.\n"
 
 
 def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:

@@ -154,7 +154,9 @@ def _with_another(table: Mapping[str, Any], column: str, name: str) -> list[str]
     def renamed(columns: Iterable[str]) -> list[str]:
         return [name if each == column else each for each in columns]
 
-    columns_of = {key: table.get(key) or () for key in ("target", "ignore", "types", "id", "group", "time", "split")}
+    columns_of: dict[str, Any] = {
+        key: table.get(key) or () for key in ("target", "ignore", "types", "id", "group", "time", "split")
+    }
     key = next(key for key, named in columns_of.items() if column in ([named] if isinstance(named, str) else named))
     given = columns_of[key]
     if isinstance(given, str):

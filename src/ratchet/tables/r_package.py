@@ -44,7 +44,7 @@ def read_r_frame(path: Path, name: str | None) -> pd.DataFrame:
     frame = _object(_unpacked(packed))
     if not hasattr(frame, "columns"):
         raise DataError(f"{path}: {name} is no data frame; type: data.object=<another>")
-    return frame.reset_index(drop=True)  # type: ignore[no-any-return]
+    return frame.reset_index(drop=True)
 
 
 def _beside(path: Path) -> Path:
