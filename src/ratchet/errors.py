@@ -36,19 +36,13 @@ class EvidenceError(RatchetError):
 class TrainingError(RatchetError):
     """Training cannot go on: the loss is no longer finite, or memory or disk ran out."""
 
-    kind: str = "exception"  # what a search calls such a failure
-
 
 class NonFiniteLossError(TrainingError):
     """The loss or the objective is NaN or infinite."""
 
-    kind = "non-finite loss"
-
 
 class OutOfMemoryError(TrainingError):
     """The machine's memory, or the device's, is too small."""
-
-    kind = "out of memory"
 
 
 class TrialTimeout(KeyboardInterrupt):
@@ -75,6 +69,11 @@ class Interrupted(KeyboardInterrupt):
     def status(self) -> int:
         """The exit status, as shells report a signal."""
         return 128 + self.number
+
+
+def first_line(error: object) -> str:
+    """The first line of what an exception says that has something in it, else the name of its class."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 _MEMORY = ("allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED", "size calculation overflowed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,5 +89,5 @@ class Project:
 
     @property
     def runs(self) -> Path:
-        """Every other run."""
-        return self.root / "runs"
+        """Every other run: in the folder that $RATCHET_RUNS names, where it is set."""
+        return Path(os.environ.get("RATCHET_RUNS") or self.root / "runs")

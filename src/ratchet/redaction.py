@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ratchet.errors import RatchetError
+
 _SHORTEST = 6  # characters of a value that is looked for inside of texts: a shorter one is part of ordinary words
 # a reference, such as ${oc.env:PGPASSWORD}, is no password
 _IN_URL = re.compile(r"(://[^\s:/@'\"]*):(?!\$\{[^}\s]*\}@)[^\s'\"]*@")
@@ -27,3 +29,9 @@ def redacted(text: str) -> str:
     for value, reference in sorted(_known.items(), key=lambda pair: -len(pair[0])):
         text = text.replace(value, reference)
     return without_password(text)
+
+
+def said_of(error: BaseException) -> str:
+    """What an exception says, in one redacted line; its class stands before it where it is no mistake of a person's."""
+    said, name = " ".join(redacted(str(error)).split()), type(error).__name__
+    return said if said and isinstance(error, RatchetError) else f"{name}: {said or name}"

@@ -137,7 +137,7 @@ def test_runs_go_where_the_environment_says(project, train, tmp_path, monkeypatc
     monkeypatch.setenv("RATCHET_RUNS", str(tmp_path / "scratch"))
     assert train(*SHORT)[0] == 0
     assert list((tmp_path / "scratch").rglob("run.json"))
-    assert not project.runs.exists()
+    assert not (project.root / "runs").exists()
 
 
 def test_a_file_in_the_way_of_the_runs_is_named(project, train):

@@ -14,6 +14,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from ratchet.config.composition import load_config
+from ratchet.config.validation import validate
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import ConfigError, DataError, RatchetError
 from ratchet.project import Project
@@ -90,8 +91,6 @@ def test_a_model_of_places_refuses_rows_before_anything_is_prepared(project, ord
 
 
 def test_a_recorded_config_is_whole_without_the_file(project, orders):
-    from ratchet.config.validation import validate
-
     plain = config(project, "data.target=churned").plain()
     orders.unlink()
     assert validate(yaml.safe_load(yaml.safe_dump(plain))).plain() == plain
@@ -184,3 +183,22 @@ def test_splits_of_a_number_have_the_same_spread(project, orders):
     means = [float(np.mean(evaluate.split(name).y)) for name in ("train", "validation", "test")]
     assert np.ptp(means) < 0.15 * evaluate.target.std
     assert evaluate.target.mean == pytest.approx(means[0], rel=1e-5)
+
+
+def test_a_table_that_the_environment_names_is_kept_by_reference(project, orders, monkeypatch):
+    """And so is everything else of the config, whatever the table's completion moves."""
+    monkeypatch.setenv("SHOPS", str(project.root))
+    monkeypatch.setenv("SOMEBODY", "somebody")
+    words = [
+        "logger=wandb",
+        "data.path='${oc.env:SHOPS}/orders.csv'",
+        "data.target=churned",
+        "logger.project='${oc.env:SOMEBODY}'",
+    ]
+    found = config(project, *words)
+    plain = found.plain()
+    assert (found.data.name, found.logger.project) == ("orders", "somebody")
+    assert plain["data"]["table"]["path"] == "${oc.env:SHOPS}/orders.csv"
+    assert plain["data"]["sources"][0]["path"] == "${oc.env:SHOPS}"
+    assert plain["logger"]["project"] == "${oc.env:SOMEBODY}"
+    assert validate(plain).data == found.data

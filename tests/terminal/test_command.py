@@ -44,7 +44,7 @@ def raising(error: BaseException):
             "error: there is a file where a directory is needed: /a/b",
         ),
         (MemoryError("Unable to allocate 9 TiB"), 1, "error: out of memory (Unable to allocate 9 TiB); "),
-        (MemoryError(), 1, "error: out of memory (nothing more can be had); "),
+        (MemoryError(), 1, "error: out of memory (MemoryError); "),
         (RecursionError("too deep"), 1, "error: a file or a value is nested too deeply to be read; "),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],

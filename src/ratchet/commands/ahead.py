@@ -10,7 +10,8 @@ from types import FrameType
 
 from ratchet.errors import Interrupted
 from ratchet.search.server import SERVER
-from ratchet.search.signals import handled_by, to_end
+from ratchet.search.signals import handled_by
+from ratchet.terminal.command import to_end
 
 _TRAINING = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
 _WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what wandb.init imports
@@ -69,4 +70,4 @@ def _has_trials_here(arguments: Sequence[str]) -> bool:
     placed = [text for text in arguments if text.startswith("hydra/launcher=") and text != "hydra/launcher=basic"]
     plans = [text for text in arguments if text.lower() in {"sweep.dry_run=true", "+sweep.dry_run=true"}]
     prints = [text for text in arguments if text.partition("=")[0] in _WITHOUT_TRIALS]
-    return bool(_MULTIRUN & set(arguments)) and not (placed or plans or prints)
+    return not (placed or plans or prints)

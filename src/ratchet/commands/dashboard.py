@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
     """Serve until Ctrl-C. Raises RatchetError where there is nothing to serve, or no way to."""
     port = _port(arguments)
     project = Project.find()
-    sweeps = Path(os.environ.get("RATCHET_RUNS", project.runs)) / "sweeps"
+    sweeps = project.runs / "sweeps"
     application = _application(sweeps)
     with _listening(application, port) as server:
         print(f"dashboard: http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)", flush=True)

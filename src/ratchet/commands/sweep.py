@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import shlex
 import statistics
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -21,11 +22,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ratchet.commands.ahead import preload
+from ratchet.config.environment import with_references
+from ratchet.config.hints import MistakeError
 from ratchet.config.inert import without_inert
 from ratchet.config.request import Request, plain_config
-from ratchet.config.schema import Config, ObjectiveConfig, with_what_follows
+from ratchet.config.schema import Config, ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
-from ratchet.config.validation import validate
+from ratchet.config.validation import validate, whole
 from ratchet.config.yaml_files import read_yaml
 from ratchet.data.on_demand import is_missing, prepare_if_missing
 from ratchet.data.prepared import PreparedData, describe
@@ -71,7 +74,7 @@ class SweptTraining:
         """Train one config into the trial's directory. Returns what is searchable of it; raises what train() raises."""
         from ratchet.training.train import train
 
-        config = validate(plain_config(composed))
+        config = _config(composed)
         refuse_reserved(config.seed)  # one from between the ends of a space
         run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
         trial = current_trial()
@@ -87,13 +90,13 @@ class SweptTraining:
     def facts(self) -> TaskFacts:
         """What the search may know before it begins."""
         return TaskFacts(
-            metrics=lambda composed: searchable(with_what_follows(plain_config(composed))),
+            metrics=lambda composed: searchable(_whole(composed)),
             check=None if self.request is None else partial(_check, request=self.request),
             build=self._build,
             ready=self._make_ready,
             identity=_identity,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
-            objective=lambda composed: Objective(**with_what_follows(plain_config(composed))["objective"]),
+            objective=lambda composed: Objective(**_whole(composed)["objective"]),
             typed=frozenset(text.partition("=")[0] for text in self.typed),
             asked=frozenset(text.partition("=")[0].lstrip("+") for text in self.asked),
             preload=self.preload,
@@ -101,7 +104,7 @@ class SweptTraining:
             follow_up=_follow_up,
             threads=lambda composed: int(composed.trainer.threads),
             trainings=_length,
-            measured=lambda composed: measured_before(self.project.runs, composed),
+            measured=lambda composed: measured_before(self.project.runs, _whole(composed)),
             lost=note_the_end,
             ended=self.ending.tell,
         )
@@ -112,7 +115,7 @@ class SweptTraining:
 
         described: dict[str, tuple[tuple[int, ...] | None, Target]] = {}
         asked = []
-        for config in (validate(plain_config(each)) for each in composed):
+        for config in map(_config, composed):
             key = config.data.model_dump_json()
             if key not in described:
                 described[key] = describe(self.project.prepared(config.data.name), config.data)
@@ -121,7 +124,7 @@ class SweptTraining:
 
     def _make_ready(self, composed: Sequence[DictConfig], dry_run: bool) -> None:
         """Every data set of the trials is there, and what they will open. Raises DataError."""
-        configs = {each.model_dump_json(): each for each in (validate(plain_config(c)).data for c in composed)}
+        configs = {each.model_dump_json(): each for each in (_config(each).data for each in composed)}
         for data in configs.values():
             if dry_run and is_missing(data, project=self.project):
                 print(f"note: {data.name} is not prepared: it would be fetched and prepared first", file=sys.stderr)
@@ -227,25 +230,25 @@ def _as_sweeper(node: dict[str, Any], *, otherwise: dict[str, Any]) -> Iterator[
         store.store(group="hydra/sweeper", name="ratchet", node=otherwise, provider="ratchet")
 
 
-def measured_before(runs: Path, composed: DictConfig) -> tuple[float, str] | None:
+def measured_before(runs: Path, wanted: Mapping[str, Any]) -> tuple[float, str] | None:
     """The median seconds of the newest trainings of this model on this data for as long, and whose they are."""
     records = [*runs.glob("*/*/run.json"), *runs.glob("sweeps/*/*/run.json"), *runs.glob("sweeps/*/*/*/run.json")]
     newest = sorted(records, key=lambda path: path.stat().st_mtime, reverse=True)[:_LOOKED_AT]
-    found = (_seconds_of_such(RunDirectory(path.parent), composed) for path in newest)
+    found = (_seconds_of_such(RunDirectory(path.parent), wanted) for path in newest)
     seconds = list(itertools.islice((each for each in found if each is not None), _MEDIAN_OF))
     if not seconds:
         return None
     count = f"{len(seconds)} earlier runs" if len(seconds) > 1 else "one earlier run"
-    return statistics.median(seconds), f"the median of {count} of {composed.model.name} on {composed.data.name}"
+    return statistics.median(seconds), f"the median of {count} of {wanted['model']['name']} on {wanted['data']['name']}"
 
 
-def _seconds_of_such(run: RunDirectory, composed: DictConfig) -> float | None:
+def _seconds_of_such(run: RunDirectory, wanted: Mapping[str, Any]) -> float | None:
     try:
         record, config = RunRecord.read(run), read_yaml(run.config)
-        if record.status != "completed" or record.data.get("name") != composed.data.name:
+        if record.status != "completed" or record.data.get("name") != wanted["data"]["name"]:
             return None
-        such = config["model"]["name"] == composed.model.name
-        as_long = all(config["trainer"].get(key) == composed.trainer[key] for key in ("max_epochs", "max_steps"))
+        such = config["model"]["name"] == wanted["model"]["name"]
+        as_long = all(config["trainer"].get(key) == wanted["trainer"][key] for key in ("max_epochs", "max_steps"))
     except (RatchetError, OSError, KeyError, TypeError, AttributeError):
         return None  # not a run of today's Ratchet
     return record.timings.get("fit") if such and as_long else None
@@ -262,18 +265,20 @@ def _follow_up(study: str, trial: int | None, run: str) -> list[str]:
 
 
 def _length(composed: DictConfig) -> str:
-    trainer = composed.trainer
-    told = [f"{trainer.max_epochs} epochs"] if trainer.max_epochs is not None else []
-    told += [f"{trainer.max_steps} steps"] if trainer.max_steps is not None else []
-    return f"at most {' or '.join(told)} of {composed.data.name}"
+    whole = _whole(composed)
+    told = [f"{count} {unit}" for unit in ("epochs", "steps") if (count := whole["trainer"][f"max_{unit}"]) is not None]
+    return f"at most {' or '.join(told)} of {whole['data']['name']}"
 
 
 def _check(composed: DictConfig, overrides: Sequence[str], *, request: Request) -> None:
     """Raises ConfigError for a trial that cannot train; `overrides` are all that its config was composed of."""
-    params = tuple(text for text in overrides if text in request.params and text not in request.typed)
-    typed = tuple(text for text in overrides if text not in params)
-    own = replace(request, params=params, typed=typed, multirun=False, line=None)
-    config = own.checked(plain_config(composed))
+    try:
+        config = _config(composed)
+    except MistakeError:
+        params = tuple(text for text in overrides if text in request.params and text not in request.typed)
+        typed = tuple(text for text in overrides if text not in params)
+        own = replace(request, params=params, typed=typed, multirun=False, line=None)
+        config = own.checked(plain_config(composed))  # it says what to type
     refuse_reserved(config.seed)
     if config.trainer.train_on != "train":
         raise ConfigError(
@@ -282,9 +287,24 @@ def _check(composed: DictConfig, overrides: Sequence[str], *, request: Request) 
         )
 
 
+def _whole(composed: DictConfig) -> dict[str, Any]:
+    """All that a composed config says, and what follows from its data; not checked."""
+    actual, references = whole(plain_config(composed))
+    completed: dict[str, Any] = with_references(actual, references)
+    return completed
+
+
+@lru_cache(1024)
+def _checked(plain: str) -> Config:
+    return validate(json.loads(plain))
+
+
+def _config(composed: DictConfig) -> Config:
+    """A composed config, checked: once, whoever asks. Raises MistakeError."""
+    return _checked(json.dumps(plain_config(composed)))
+
+
 def _identity(composed: DictConfig) -> dict[str, Any]:
-    kept = without_inert(plain_config(composed))
-    kept = with_what_follows(kept)
+    kept = without_inert(_whole(composed))
     kept["objective"] = ObjectiveConfig.model_validate(kept["objective"]).model_dump()
-    kept.pop("hydra", None)
-    return dict(kept)
+    return kept

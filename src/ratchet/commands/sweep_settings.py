@@ -51,8 +51,7 @@ def sweep_settings(project: Project, request: Request) -> tuple[dict[str, SweepS
     else:
         names = ["search" if any(map(_is_searched, [*request.params, *rest])) else "grid"]
     settings = {name: read_settings(name, _composed(directory, name, inner)) for name in names}
-    found = Request(request.directory, request.params, rest, request.multirun, request.notices)
-    return settings, _validated(found, settings.values())
+    return settings, _validated(replace(request, typed=rest), settings.values())
 
 
 def _validated(request: Request, sweeps: Iterable[SweepSettings]) -> Request:

@@ -140,10 +140,8 @@ def _resuming(run: RunDirectory, line: CommandLine, *, project: Project) -> Requ
 
 def _left_out(run: RunDirectory) -> list[str]:
     """What the pipeline's config.yaml leaves out, as overrides. Raises CheckpointError for one that is damaged."""
-
-    plain = read_yaml(run.config)
-    missing = [key for key in INERT if isinstance(plain, dict) and not exists(plain, key)]
-    whole = read_config(run).plain() if missing else {}
+    whole, plain = read_config(run).plain(), read_yaml(run.config)
+    missing = [key for key in INERT if not exists(plain, key)]
     return [f"+{key}={to_override_value(value_at(whole, key))}" for key in missing]
 
 

@@ -18,6 +18,7 @@ import yaml
 
 from ratchet.config.tree import leaves
 from ratchet.config.yaml_files import parse_yaml
+from ratchet.errors import first_line
 from ratchet.files import read_text
 
 _NUMBER = re.compile(r"([A-Za-z_]\w*): (-?(?:0|[1-9]\d*))(\.\d+(?:e[-+]\d+)?)?")
@@ -69,7 +70,7 @@ def _parsed(piece: str) -> Any:
     try:
         return parse_yaml(piece)
     except yaml.YAMLError as error:
-        raise ValueError(f"no YAML: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"no YAML: {first_line(error)}") from error
 
 
 def _flat(plain: Any) -> dict[str, Any]:

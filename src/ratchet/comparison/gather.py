@@ -12,7 +12,7 @@ from typing import Any
 
 from ratchet.comparison.config_files import read_flat
 from ratchet.config.tree import leaves
-from ratchet.errors import FileError, RatchetError
+from ratchet.errors import FileError, RatchetError, first_line
 from ratchet.files import DOCUMENT, open_regular
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
@@ -84,7 +84,7 @@ class Gathered:
 def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
     """Every run under the folders: by default the project's runs and the champion. Oldest first."""
     if folders is None:
-        folders = [Path(os.environ.get("RATCHET_RUNS", project.runs)), project.champion_run]
+        folders = [project.runs, project.champion_run]
     named = dict.fromkeys(folder.resolve() for folder in folders)
     places = dict.fromkeys(place for folder in named for place in run_directories(folder))
     runs: dict[Path, Run] = {}
@@ -95,7 +95,7 @@ def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
             runs[place] = _read(RunDirectory(place), studies)
         except (ValueError, TypeError, OSError, RatchetError) as error:
             where = "" if isinstance(error, RatchetError) else f"{os.path.relpath(place)}: "
-            unread.append(f"{where}{str(error).splitlines()[0]}")
+            unread.append(f"{where}{first_line(error)}")
     for found in studies.without_run(runs):
         place = found.directory.path
         if any(folder in named for folder in (place, *place.parents)):  # the study's others are not meant

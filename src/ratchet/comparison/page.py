@@ -17,6 +17,7 @@ from ratchet.comparison.gather import Run
 from ratchet.comparison.importance import FEWEST, importances, varied
 from ratchet.comparison.settings import differing
 from ratchet.comparison.tables import Row, Table
+from ratchet.config.environment import text_or_none
 from ratchet.config.inert import is_inert
 from ratchet.files import write_atomically
 
@@ -102,11 +103,11 @@ def _facts(run: Run) -> dict[str, Any]:
 def wandb_address(run: Run) -> str | None:
     """Where a run's page is, if it was online under a known entity."""
     known = run.record is not None and run.record.wandb_id and run.config.get("logger.mode") == "online"
-    entity, project = run.config.get("logger.entity"), run.config.get("logger.project")
+    entity, project = (text_or_none(run.config.get(f"logger.{name}")) for name in ("entity", "project"))
     if not (known and run.record and entity and project):
         return None
     host = os.environ.get("WANDB_BASE_URL", "https://wandb.ai").replace("https://api.wandb.ai", "https://wandb.ai")
-    return f"{host.rstrip('/')}/{quote(str(entity))}/{quote(str(project))}/runs/{quote(str(run.record.wandb_id))}"
+    return f"{host.rstrip('/')}/{quote(entity)}/{quote(project)}/runs/{quote(str(run.record.wandb_id))}"
 
 
 def _curves(runs: Sequence[Run], metrics: Sequence[str]) -> dict[str, Any]:

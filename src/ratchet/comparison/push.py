@@ -9,8 +9,9 @@ from typing import Any
 
 from ratchet.comparison.files import ROW_COLUMNS, records_of
 from ratchet.comparison.tables import Table
-from ratchet.config.schema import LoggerConfig
+from ratchet.config.environment import text_or_none
 from ratchet.project import Project
+from ratchet.redaction import said_of
 
 
 def wanted(tables: Sequence[Table], asked: bool | None) -> bool:
@@ -32,12 +33,14 @@ def push(tables: Sequence[Table], project: Project) -> str:
     """
     config = _newest(tables)
     try:
+        from ratchet.config.schema import LoggerConfig
         from ratchet.tracking.identity import Identity
         from ratchet.tracking.wandb_run import WandbRun
 
         settings = LoggerConfig(
             name="wandb", mode="online" if config.get("logger.mode") == "online" else "offline",
-            project=config.get("logger.project") or "ratchet", entity=config.get("logger.entity"),
+            project=text_or_none(config.get("logger.project")) or "ratchet",
+            entity=text_or_none(config.get("logger.entity")),
         )  # fmt: skip
         run = WandbRun.open(
             Identity(f"compare-{token_hex(4)}", "comparison", "compare"), settings=settings, config={}, project=project
@@ -49,7 +52,6 @@ def push(tables: Sequence[Table], project: Project) -> str:
             verdicts = {f"verdict/{table.dataset}": table.verdict for table in tables}
             run.finish(summary=verdicts, tags=(), exit_code=0)
     except Exception as error:  # noqa: BLE001 - whatever the service does
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"warning: W&B did not take the table ({reason}); the files have it all", file=sys.stderr)
+        print(f"warning: W&B did not take the table ({said_of(error)}); the files have it all", file=sys.stderr)
         return ""
     return f"W&B: run {run.version}, {run.mode}" + ("" if run.mode == "online" else "; wandb sync sends it")

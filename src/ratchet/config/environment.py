@@ -67,6 +67,14 @@ def text_of_environment(text: str) -> str:
     return value
 
 
+def text_or_none(value: Any) -> str | None:
+    """A text of a record with what it refers to; None where there is none, or its variable is not set here."""
+    try:
+        return text_of_environment(str(value)) if value else None
+    except OmegaConfBaseException:
+        return None
+
+
 def with_references(plain: Any, references: tuple[Reference, ...]) -> Any:
     """A plain config in which each text that still is what its reference stands for is that reference again."""
     for path, written, value in references:

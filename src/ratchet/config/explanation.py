@@ -12,7 +12,7 @@ from ratchet.config.groups import groups, options
 from ratchet.config.hints import MistakeError
 from ratchet.config.names import nearest, suggestion, to_install
 from ratchet.config.yaml_files import yaml_position
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, first_line
 
 LAUNCHERS = {  # option of hydra/launcher: the extra of pyproject.toml that brings it
     "joblib": "joblib",
@@ -33,11 +33,11 @@ def explain(error: BaseException, *, directory: Path) -> ConfigError | None:
         return ConfigError(f"{shown}{yaml_position(error)}; allowed: YAML; mend that line and type the same again")
     if isinstance(error, InterpolationResolutionError):
         key = getattr(error, "full_key", None) or ""
-        said = f"{key or 'a value'}: {_first_line(error)}; allowed: ${{path.of.another.key}}"
+        said = f"{key or 'a value'}: {first_line(error)}; allowed: ${{path.of.another.key}}"
         return MistakeError(said, key=key)
     if isinstance(error, HydraException | OmegaConfBaseException):
         cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-        return MistakeError(_first_line(cause).rstrip("."))
+        return MistakeError(first_line(cause).rstrip("."))
     return None
 
 
@@ -64,8 +64,3 @@ def _missing_config(error: MissingConfigException, directory: Path) -> ConfigErr
     return ConfigError(
         f"there is no config {missing!r} in {directory.name}/; {suggestion(missing, ['config', *groups(directory)])}"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -13,7 +13,7 @@ from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import default_choices, is_group, options
 from ratchet.config.names import suggestion
 from ratchet.config.yaml_files import yaml_position
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, first_line
 from ratchet.files import not_a_file
 from ratchet.project import Project
 
@@ -32,7 +32,7 @@ def read_params(project: Project) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ConfigError(f"params.yaml{yaml_position(error)}; {_LINES}") from error
     except (OmegaConfBaseException, UnicodeDecodeError, RecursionError) as error:
-        raise ConfigError(f"params.yaml cannot be read: {str(error).splitlines()[0]}; {_LINES}") from error
+        raise ConfigError(f"params.yaml cannot be read: {first_line(error)}; {_LINES}") from error
     except OSError as error:
         if error.filename is not None:
             raise

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from ratchet.config.grammar import assignment, parse_override
+from ratchet.config.environment import Reference
 from ratchet.config.hints import MistakeError
 from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
@@ -77,6 +76,21 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
     }
 
 
+def where_completed(reference: Reference) -> Iterator[Reference]:
+    """The places of a reference to the environment once the section data is completed."""
+    match reference.path:
+        case ("data", str(key), *rest) if key in SAID:
+            _, written, value = reference
+        case _:
+            yield reference
+            return
+    alone = [0] if key == "target" and not rest else []
+    yield Reference(("data", "table", key, *rest, *alone), written, value)
+    folder, _, last = written.rpartition("/")
+    if key == "path" and folder and "}" not in last:
+        yield Reference(("data", "sources", 0, "path"), folder, str(Path(value).parent))
+
+
 def table_name(data: Mapping[str, Any]) -> str:
     """What the data are called: as somebody said, else as a table's file is."""
     stem = Path(str(data.get("path", ""))).name.partition(".")[0]
@@ -87,6 +101,10 @@ def data_name(choice: str, overrides: Sequence[str]) -> str:
     """What conf/tuned/ calls the data of a choice: by its option, or by the table that the overrides describe."""
     if choice != "table":
         return choice
+    from hydra.errors import HydraException
+
+    from ratchet.config.grammar import parse_override
+
     said: dict[str, Any] = {}
     for text in overrides:
         with suppress(HydraException):
@@ -100,6 +118,8 @@ OmegaConf.register_new_resolver("name_of_data", table_name, replace=True)  # of 
 
 
 def _refuse_missing(said: str, file: Path) -> NoReturn:
+    from ratchet.config.grammar import assignment  # it imports Hydra, and looking at runs does not
+
     here = [each.name for each in file.parent.iterdir() if each.is_file()] if file.parent.is_dir() else []
     near = [str(Path(said).parent / name) for name in get_close_matches(file.name, here, n=1)]
     told = f"nearest: {near[0]}; " if near else ""
@@ -150,6 +170,7 @@ def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Proj
 
 def _with_another(table: Mapping[str, Any], column: str, name: str) -> list[str]:
     """The setting that names a column, as an override that names another in its place."""
+    from ratchet.config.grammar import assignment
 
     def renamed(columns: Iterable[str]) -> list[str]:
         return [name if each == column else each for each in columns]

@@ -11,11 +11,12 @@ from pydantic_core import ErrorDetails
 
 from ratchet.config import schema
 from ratchet.config.conflicts import refuse_conflicts
-from ratchet.config.environment import from_environment
+from ratchet.config.environment import Reference, from_environment
 from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import MistakeError
 from ratchet.config.names import nearest, suggestion
 from ratchet.config.rules import example_at, keys_at, rule_at
+from ratchet.config.tables import is_table, where_completed
 from ratchet.config.tree import exists, paths, value_at
 
 _Path = Sequence[str | int]
@@ -30,7 +31,7 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> schem
         where = key.split(".")
         said = f"{key} is ???, it has no value yet; allowed: {rule_at(where, plain)}"
         raise MistakeError(said, key=key, instead=values_for(where, plain, usual()))
-    actual, references = from_environment(plain)
+    actual, references = whole(plain)
     try:
         config = schema.Config.model_validate(actual)
         config._references = references
@@ -38,6 +39,17 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> schem
         raise _mistake(error, plain, usual()) from error
     refuse_conflicts(config, usual)
     return config
+
+
+def whole(plain: Any) -> tuple[Any, tuple[Reference, ...]]:
+    """A composed config with all that follows from its data, a table's file among them; and where it has references.
+
+    Raises ConfigError and DataError for a table that cannot be read.
+    """
+    actual, references = from_environment(plain)
+    if isinstance(actual, dict) and isinstance(data := actual.get("data"), dict) and is_table(data):
+        references = tuple(moved for reference in references for moved in where_completed(reference))
+    return schema.with_what_follows(actual), references
 
 
 def values_for(path: _Path, plain: Any, usual: dict[str, Any]) -> list[list[str]]:

@@ -149,8 +149,8 @@ def in_words(card: Mapping[str, Any]) -> str:
 
 
 def plain(config: DataConfig) -> dict[str, Any]:
-    """What of the config the prepared data hangs on, as JSON has it: not the sources, as checksums fix the files."""
-    return config.model_dump(mode="json", by_alias=True, exclude={"sources"})
+    """What of the config the prepared data hangs on, as JSON has it: not where files lie, as checksums fix them."""
+    return config.model_dump(mode="json", by_alias=True, exclude={"sources": True, "table": {"path"}})
 
 
 def _counts(y: np.ndarray, target: Target) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import MistakeError
 from ratchet.config.rules import example_of, rule_of
 from ratchet.config.schema import ModelConfig
-from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, ran_out
+from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, first_line, ran_out
 
 FROM_DATA = ("input_shape", "n_outputs", "n_classes")  # what a network is told by the data; the last two are one
 _TARGET, _EXAMPLE = "model._target_", [["model._target_=ratchet.models.CNN"]]
@@ -45,10 +45,8 @@ def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_outputs:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError, MemoryError) as error:
         if ran_out(error) == "memory":
-            line = next(iter(str(error).splitlines()), type(error).__name__)[:120]
-            raise OutOfMemoryError(
-                f"out of memory while model {config.name} ({config.target}) is built ({line}); {TO_SHRINK}"
-            ) from error
+            said = f"out of memory while model {config.name} ({config.target}) is built ({first_line(error)[:120]})"
+            raise OutOfMemoryError(f"{said}; {TO_SHRINK}") from error
         reason = " ".join(str(error).split())
         raise ConfigError(
             f"model {config.name} ({config.target}) cannot take {'x'.join(map(str, input_shape))} examples "

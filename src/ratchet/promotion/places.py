@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ class Places:
     @property
     def runs(self) -> Path:
         """All runs but the champion's."""
-        return Path(os.environ.get("RATCHET_RUNS", self.project.runs)).absolute()
+        return self.project.runs.absolute()
 
     @property
     def sweeps(self) -> Path:

@@ -6,17 +6,19 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ratchet.config.hints import MistakeError
 from ratchet.config.inert import with_inert_of
-from ratchet.config.schema import Config
 from ratchet.config.yaml_files import read_yaml
-from ratchet.errors import CheckpointError, ConfigError, FileError, RatchetError
+from ratchet.errors import CheckpointError, ConfigError, FileError, RatchetError, first_line
 from ratchet.files import read_json_as, write_atomically
 from ratchet.runs.directory import RunDirectory
+
+if TYPE_CHECKING:
+    from ratchet.config.schema import Config
 
 _ONE_BATCH = ("trainer.one_batch", "trainer.overfit_one_batch")
 _DEBUG = re.compile(r"debug=(?!null$)[^,]+")  # of a grid over it the config says which trial had it
@@ -206,8 +208,6 @@ def read_config(run: RunDirectory) -> Config:
     try:
         return validate(whole_config(run))
     except (ConfigError, FileError, OSError) as error:
-        what = (error.said if isinstance(error, MistakeError) else str(error)).splitlines()
-        raise CheckpointError(
-            f"{run.config} is damaged or of another version ({what[0] if what else type(error).__name__}); "
-            "type: python src/train.py, to train anew"
-        ) from error
+        what = error.said if isinstance(error, MistakeError) else first_line(error)
+        said = f"{run.config} is damaged or of another version ({what})"
+        raise CheckpointError(f"{said}; type: python src/train.py, to train anew") from error

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ratchet.errors import ConfigError, RatchetError, TrialTimeout, ran_out
-from ratchet.redaction import redacted
+from ratchet.errors import ConfigError, NonFiniteLossError, TrialTimeout, first_line, ran_out
+from ratchet.redaction import redacted, said_of
 
 FailureClass = Literal[
     "compose error",
@@ -40,17 +40,14 @@ class Outcome:
     def of_error(cls, error: BaseException, *, returned: bytes | None = None) -> Outcome:
         """What an exception of the task means."""
         text = redacted("".join(traceback.format_exception(error)))
-        line = " ".join(redacted(str(error)).split()) or type(error).__name__
-        named = line if isinstance(error, RatchetError) else f"{type(error).__name__}: {line}"
-        return cls("failed", failure=_class_of(error), error=named, traceback=text, returned=returned)
+        return cls("failed", failure=_class_of(error), error=said_of(error), traceback=text, returned=returned)
 
     @classmethod
     def of_composing(cls, error: Exception) -> Outcome:
         """What an exception means that was raised before there was a config to train."""
         failure = _class_of(error)
-        lines = [line for line in str(error).splitlines() if line.strip()]
         named: FailureClass = "compose error" if failure in {"config error", "exception"} else failure
-        return cls("failed", failure=named, error=lines[0] if lines else type(error).__name__)
+        return cls("failed", failure=named, error=first_line(error))
 
     @classmethod
     def of_value(cls, value: Any, names: Sequence[str], *, returned: bytes | None = None) -> Outcome:
@@ -80,9 +77,8 @@ class Outcome:
 
 
 def _class_of(error: BaseException) -> FailureClass:
-    kind = getattr(error, "kind", None)
-    if kind in {"non-finite loss", "out of memory"}:
-        return "non-finite loss" if kind == "non-finite loss" else "out of memory"
+    if isinstance(error, NonFiniteLossError):
+        return "non-finite loss"
     if isinstance(error, ConfigError):
         return "config error"  # it composes, and the model or the optimizer cannot be built of it
     if isinstance(error, KeyboardInterrupt):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, first_line
 from ratchet.search.composer import Composer, task_config
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full
 from ratchet.search.slots import Slot, cores, make_slots
@@ -32,8 +32,8 @@ def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
         except (HydraException, OmegaConfBaseException) as error:
             if not own:
                 raise
-            line = next(filter(None, str(error).splitlines()), type(error).__name__).rstrip(".")
-            raise ConfigError(f"with {' '.join(own)}: {line}; mend that, or leave it out") from error
+            said = f"with {' '.join(own)}: {first_line(error).rstrip('.')}"
+            raise ConfigError(f"{said}; mend that, or leave it out") from error
 
 
 def make_ready(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts, dry_run: bool) -> None:
@@ -135,7 +135,7 @@ def _said(
                 facts.check(config, told)
             composed[number] = config
         except (ConfigError, HydraException, OmegaConfBaseException) as error:
-            said[number] = next(filter(None, str(error).splitlines()), type(error).__name__)
+            said[number] = first_line(error)
     said |= dict(zip(composed, facts.build(list(composed.values())), strict=False))
     return [said[number] for number in itertools.takewhile(said.__contains__, range(len(asked)))]
 

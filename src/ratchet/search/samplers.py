@@ -19,7 +19,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, Q
 
 from ratchet.config.hints import to_type
 from ratchet.config.names import to_install
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, first_line
 from ratchet.search.settings import SweepSettings
 from ratchet.search.space import SearchSpace
 
@@ -152,5 +152,5 @@ def _build(wanted: Mapping[str, Any], what: str) -> Any:
             return instantiate(dict(wanted))
     except (HydraException, ImportError, ValueError, TypeError) as error:
         cause = error.__cause__ or error
-        line = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-        raise ConfigError(f"sweep.{what} ({wanted.get('_target_')}): {line}; mend sweep.{what}.<argument>") from error
+        said = f"sweep.{what} ({wanted.get('_target_')}): {first_line(cause)}"
+        raise ConfigError(f"{said}; mend sweep.{what}.<argument>") from error

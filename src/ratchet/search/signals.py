@@ -11,14 +11,6 @@ from types import FrameType
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 
-def to_end() -> list[signal.Signals]:
-    """The signals, beside Ctrl-C, that ask a process to end: not SIGHUP where it is ignored, as nohup has it."""
-    asked = [signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        asked.append(signal.SIGHUP)
-    return asked
-
-
 @contextmanager
 def handled_by(handler: Handler, *signals: signal.Signals) -> Iterator[None]:
     """Meanwhile these signals go to `handler`; outside of the main thread they are somebody else's."""

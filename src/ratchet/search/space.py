@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from ratchet.config.grammar import parse_override, to_override_value, values_of, written_values
 from ratchet.config.hints import to_type
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, first_line
 
 _ALLOWED = "allowed: interval(low, high), int(interval(low, high)), tag(log, interval(low, high)), range, choice(a, b)"
 
@@ -40,8 +40,7 @@ class Dimension:
         try:
             override = parse_override(f"{key}={text}")
         except HydraException as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"space of {key}: {text} cannot be read ({reason}); {_ALLOWED}") from error
+            raise ConfigError(f"space of {key}: {text} cannot be read ({first_line(error)}); {_ALLOWED}") from error
         return cls.of(override, text)
 
     @classmethod

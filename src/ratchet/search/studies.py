@@ -29,7 +29,7 @@ from ratchet.config.environment import text_of_environment
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import to_type
 from ratchet.config.names import to_install
-from ratchet.errors import ConfigError, RatchetError
+from ratchet.errors import ConfigError, RatchetError, first_line
 from ratchet.redaction import redacted
 from ratchet.search.journal import Journal, JournalStudies
 from ratchet.search.plan import StudyPlan
@@ -48,8 +48,8 @@ def open_storage(where: str) -> BaseStorage:
     try:
         actual = text_of_environment(where)
     except OmegaConfBaseException as error:
-        line = str(error).splitlines()[0]
-        raise ConfigError(f"sweep.storage={redacted(where)}: {line}; type: export <its name>=<its value>") from error
+        said = f"sweep.storage={redacted(where)}: {first_line(error)}"
+        raise ConfigError(f"{said}; type: export <its name>=<its value>") from error
     if "://" not in actual:
         return JournalStudies(Journal(Path(actual)))
     try:
@@ -61,10 +61,9 @@ def open_storage(where: str) -> BaseStorage:
             f"sweep.storage={redacted(actual).partition(':')[0]}://... needs a driver, {driver}; type: {usual}"
         ) from error
     except Exception as error:
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
         hint = " (a password is kept nowhere: name it by a variable, ${oc.env:<name>})" if ":***@" in actual else ""
         raise ConfigError(
-            f"sweep.storage={redacted(where)} cannot be opened: {redacted(line)}{hint}; "
+            f"sweep.storage={redacted(where)} cannot be opened: {redacted(first_line(error))}{hint}; "
             "allowed: an Optuna URL, or nothing for a file"
         ) from error
 
@@ -176,7 +175,7 @@ def patiently(action: Callable[[], Result], *, say: Callable[[str], None]) -> Re
             cause = error.__cause__ or error  # Optuna takes any failure for invalid data
             if isinstance(cause, OSError) and cause.errno in _FOR_GOOD:
                 raise cause from None
-            line = redacted(str(cause).splitlines()[0] if str(cause) else type(cause).__name__)
+            line = redacted(first_line(cause))
             if time.monotonic() - began > PATIENCE:
                 if isinstance(error, OSError):
                     raise

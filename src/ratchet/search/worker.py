@@ -29,9 +29,10 @@ from ratchet.search.progress import Active, OpenStudy
 from ratchet.search.results import export
 from ratchet.search.samplers import build_sampler
 from ratchet.search.settlement import Settlement
-from ratchet.search.signals import blocked, handled_by, to_end
+from ratchet.search.signals import blocked, handled_by
 from ratchet.search.slots import Slot
 from ratchet.search.studies import as_it_began, open_study, patiently
+from ratchet.terminal.command import to_end
 
 BEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ratchet.errors import ConfigError, DataError
+from ratchet.errors import ConfigError, DataError, first_line
 from ratchet.tables.r_package import read_r_frame
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | Non
             return frame if only is None else frame[list(only)]
         return _read_csv(path, settings, named, only)
     except (OSError, ValueError, EOFError) as error:  # those of pandas and pyarrow are ValueErrors
-        raise DataError(f"{path} cannot be read as a table: {_first_line(error)}") from error
+        raise DataError(f"{path} cannot be read as a table: {first_line(error)}") from error
 
 
 def _read_parquet(path: Path, named: Sequence[str], only: Sequence[str] | None) -> pd.DataFrame:
@@ -108,7 +108,7 @@ def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: S
         frame = pd.read_csv(path, **options)
     except pd.errors.ParserError as error:
         raise DataError(
-            f"{path}: {_first_line(error).removeprefix('Error tokenizing data. C error: ')}; fields are told apart by "
+            f"{path}: {first_line(error).removeprefix('Error tokenizing data. C error: ')}; fields are told apart by "
             f"{SEPARATORS.get(separator, repr(separator))}; mend the row, or type: data.separator=<another>"
         ) from error
     if not len(frame):
@@ -192,7 +192,3 @@ def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *,
         )
         said = f"{path} has no column {missing[0]}; {f'nearest: {near[0]}; ' if near else ''}allowed: {shown}{cut}"
         raise NoColumnError(said, missing[0], near)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

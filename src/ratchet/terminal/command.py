@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from ratchet.config.hints import to_type
-from ratchet.errors import Interrupted, RatchetError, ran_out
+from ratchet.errors import Interrupted, RatchetError, first_line, ran_out
 from ratchet.redaction import redacted
 
 BROKEN_PIPE = 141  # as shells report SIGPIPE
@@ -68,6 +68,14 @@ def _interrupted(error: BaseException, number: int) -> int:
     return ended.status
 
 
+def to_end() -> list[signal.Signals]:
+    """The signals, beside Ctrl-C, that ask a process to end: not SIGHUP where it is ignored, as nohup has it."""
+    asked = [signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        asked.append(signal.SIGHUP)
+    return asked
+
+
 @contextmanager
 def interruptible(heard: list[int]) -> Iterator[None]:
     """Meanwhile the first signal to end raises Interrupted; later ones leave the time to write what happened.
@@ -84,10 +92,7 @@ def interruptible(heard: list[int]) -> Iterator[None]:
         if len(heard) >= PATIENCE:
             os._exit(Interrupted(number).status)
 
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    nohup = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    before = {number: signal.signal(number, hear) for number in numbers if not (nohup and number == signal.SIGHUP)}
+    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, *to_end())}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -136,11 +141,11 @@ def one_line(error: BaseException) -> str | None:  # noqa: PLR0911 - one for eac
     if isinstance(error, ModuleNotFoundError) and _is_of_a_package(error):
         return f"Python has no package {error.name} here ({sys.executable}); type: {_environment()}"
     if (place := own_code(error)) is not None:
-        line = next(iter(str(error).splitlines()), "")
-        return f"{type(error).__name__} in your code, {place}: {line}; type: the same with --debug, for the traceback"
+        said = f"{type(error).__name__} in your code, {place}: {first_line(error)}"
+        return f"{said}; type: the same with --debug, for the traceback"
     if ran_out(error) == "memory":
-        line = next(iter(str(error).splitlines()), "nothing more can be had")
-        return f"out of memory ({line}); allowed: what this machine's memory holds; type: free -h, to see how much"
+        said = f"out of memory ({first_line(error)}); allowed: what this machine's memory holds"
+        return f"{said}; type: free -h, to see how much"
     if isinstance(error, RecursionError):
         return "a file or a value is nested too deeply to be read; type: the same with --debug, to see which"
     if isinstance(error, OSError):

@@ -9,6 +9,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.config.hints import to_type
+from ratchet.redaction import said_of
 from ratchet.tracking.lineage import Material
 from ratchet.tracking.wandb_run import Mode, WandbRun
 
@@ -88,7 +89,7 @@ class Guarded(Logger):
         except TimeoutError:
             self._lose("did not take all of this run in time")
         except Exception as error:  # noqa: BLE001 - whatever the service does
-            self._lose(f"lost this run ({' '.join(f'{type(error).__name__}: {error}'.split())})")
+            self._lose(f"lost this run ({said_of(error)})")
 
     def _lose(self, how: str) -> None:
         if not self._lost:

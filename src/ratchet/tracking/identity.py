@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ratchet.config.schema import Config, LoggerConfig
 from ratchet.config.tree import leaves
 from ratchet.config.yaml_files import read_yaml
@@ -67,7 +65,7 @@ def _parameters(file: Path) -> dict[str, Any]:
     try:
         written = read_yaml(file)
         return {str(name): each["value"] for name, each in written.items() if isinstance(each, dict)}
-    except (OSError, ValueError, KeyError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, KeyError, AttributeError):
         return {}
 
 

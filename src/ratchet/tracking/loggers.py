@@ -10,6 +10,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.config.schema import Config
 from ratchet.project import Project
+from ratchet.redaction import said_of
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
 from ratchet.tracking.guarded import Guarded
@@ -74,8 +75,7 @@ def open_wandb(
             identity, settings=config.logger, config=values, project=project, goes_on=goes_on, earlier=earlier
         )
     except Exception as error:  # noqa: BLE001 - whatever the service does, the run is worth more than its curves
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"warning: no W&B for this run ({reason}); metrics.csv has it all", file=sys.stderr)
+        print(f"warning: no W&B for this run ({said_of(error)}); metrics.csv has it all", file=sys.stderr)
         return None
     return Guarded(opened, service="W&B")
 

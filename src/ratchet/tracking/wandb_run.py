@@ -13,7 +13,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.config.schema import LoggerConfig
 from ratchet.project import Project
-from ratchet.redaction import redacted
+from ratchet.redaction import redacted, said_of
 from ratchet.tracking.identity import Identity, SweepAgent
 from ratchet.tracking.lineage import Material
 
@@ -186,8 +186,5 @@ def _end_service() -> None:
 
 
 def _warn_offline(error: Exception) -> None:
-    reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-    print(
-        f"warning: no W&B server for this run ({reason}); it is kept offline; to upload it later, type: wandb sync",
-        file=sys.stderr,
-    )
+    said = f"warning: no W&B server for this run ({said_of(error)[:200]}); it is kept offline"
+    print(f"{said}; to upload it later, type: wandb sync", file=sys.stderr)

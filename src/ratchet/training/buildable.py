@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ratchet.config.schema import Config
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, first_line
 from ratchet.models.build import build_model, model_class, refuse_rows
 from ratchet.tasks import Target
 from ratchet.terminal.command import one_line
@@ -64,8 +64,7 @@ def _error_of(build: Callable[[], Any]) -> str | None:
         with warnings.catch_warnings(action="ignore"):
             build()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the code may be anybody's
-        line = next(iter(str(error).splitlines()), "")
-        return one_line(error) or f"{type(error).__name__}: {line}"
+        return one_line(error) or f"{type(error).__name__}: {first_line(error)}"
     return None
 
 

@@ -13,7 +13,7 @@ from ratchet.config.hints import to_type
 from ratchet.config.schema import Config
 from ratchet.data.card import TargetFile
 from ratchet.data.prepared import PreparedData
-from ratchet.errors import CheckpointError
+from ratchet.errors import CheckpointError, first_line
 from ratchet.models import build_model
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import read_config
@@ -65,9 +65,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         contents = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
         raise CheckpointError(
-            f"{path} is damaged or no checkpoint ({reason}); train again, or dvc checkout it"
+            f"{path} is damaged or no checkpoint ({first_line(error)[:120]}); train again, or dvc checkout it"
         ) from error
     if not isinstance(contents, dict) or KEY not in contents:
         raise CheckpointError(f"{path} was not written by Ratchet; type: ls -d runs/*/*, to see runs")

@@ -34,6 +34,7 @@ from ratchet.errors import (
     TrainingError,
     TrialPruned,
     TrialTimeout,
+    first_line,
     ran_out,
 )
 from ratchet.files import unlink_from_others, write_atomically
@@ -328,10 +329,9 @@ def explained(config: Config) -> Iterator[None]:
     except Exception as error:
         short = ran_out(error)
         if short == "memory":
-            line = next(iter(str(error).splitlines()), "the machine's memory")[:120]
             smaller = f"type: trainer.batch_size={config.trainer.batch_size // 2}, or choose a smaller model"
             smaller = smaller if config.trainer.batch_size > 1 else TO_SHRINK
-            raise OutOfMemoryError(f"out of memory ({line}); {smaller}") from error
+            raise OutOfMemoryError(f"out of memory ({first_line(error)[:120]}); {smaller}") from error
         if short == "disk" and not isinstance(error, OSError):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ratchet.errors import first_line
+
 if TYPE_CHECKING:
     import requests
 
@@ -137,7 +139,7 @@ def _in_words(error: requests.RequestException, *, timeout: float) -> str:
         return "the proxy refused"
     if isinstance(error, requests.ConnectionError):
         return "no connection (is there a network?)"
-    return str(error).splitlines()[0]
+    return first_line(error)
 
 
 def _broken_off(error: Exception, *, part: Path, timeout: float) -> str:
