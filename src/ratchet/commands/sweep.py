@@ -105,6 +105,7 @@ class SweptTraining:
             threads=lambda composed: int(composed.trainer.threads),
             trainings=_length,
             measured=lambda composed: measured_before(self.project.runs, _whole(composed)),
+            resolution=self._resolution,
             lost=note_the_end,
             ended=self.ending.tell,
         )
@@ -121,6 +122,11 @@ class SweptTraining:
                 described[key] = describe(self.project.prepared(config.data.name), config.data)
             asked.append((config, *described[key]))
         return apart(_complaints, asked) or []
+
+    def _resolution(self, composed: DictConfig) -> str | None:
+        from ratchet.evaluation.resolution import resolution
+
+        return resolution(_config(composed), project=self.project)
 
     def _make_ready(self, composed: Sequence[DictConfig], dry_run: bool) -> None:
         """Every data set of the trials is there, and what they will open. Raises DataError."""
@@ -141,9 +147,10 @@ def _complaints(asked: Sequence[tuple[Config, tuple[int, ...] | None, Target]]) 
 
 def searchable(plain: Mapping[str, Any]) -> dict[str, Direction]:
     """What a study of a config can have as its objective or bound, and which way is better."""
-    task, objective = plain["task"], str((plain.get("objective") or {}).get("metric"))
-    measured = [*task_class(task["_target_"]).objectives, "loss", *(task.get("metrics") or {})]
-    names = [*dict.fromkeys([*(f"validation/{name}" for name in measured), objective]), *COSTS]
+    task, objective = plain["task"], str((plain.get("objective") or {}).get("metric")).rpartition("/")[2]
+    kind = task_class(task["_target_"])
+    measured = [*kind.objectives, "loss", *(task.get("metrics") or {}), *({objective} & set(kind.on_request))]
+    names = [*(f"validation/{name}" for name in measured), *COSTS]
     return {name: found.direction for name in names if (found := find_metric(name)) is not None}
 
 

@@ -38,15 +38,17 @@ class Baseline:
     said: Mapping[str, Floats]  # of a split: probabilities of classes or labels (n, names), numbers (n, 1)
 
 
-def baselines_measured(data: PreparedData, task: Task, split: str) -> list[tuple[Baseline, Predictions]]:
+def baselines_measured(
+    data: PreparedData, task: Task, split: str, *, fits: bool = True
+) -> list[tuple[Baseline, Predictions]]:
     """Each baseline with its predictions of a split, as if it were a model of the task.
 
     What the task decides by, such as a threshold, is chosen on validation. Empty for a task that cannot tell what
-    probabilities mean to it.
+    probabilities mean to it, and without `fits` where nobody fitted them yet.
     """
     if type(task).outputs_saying is Task.outputs_saying:
         return []
-    found = baselines_of(data, list(dict.fromkeys(["validation", split])))
+    found = baselines_of(data, list(dict.fromkeys(["validation", split])), fits=fits)
     return [(each, _predictions(each, data, task, split)) for each in found]
 
 
@@ -58,7 +60,7 @@ def _predictions(of: Baseline, data: PreparedData, task: Task, split: str) -> Pr
     return task.with_own(fitted.predictions(here, np.array(data.split(split).y)))
 
 
-def baselines_of(data: PreparedData, splits: Sequence[str]) -> list[Baseline]:
+def baselines_of(data: PreparedData, splits: Sequence[str], *, fits: bool = True) -> list[Baseline]:
     """The baselines of prepared data with what they say of these splits, `validation` among them.
 
     What was fitted before is read. scikit-learn is imported where something is fitted.
@@ -66,6 +68,8 @@ def baselines_of(data: PreparedData, splits: Sequence[str]) -> list[Baseline]:
     kinds, n = _kinds(data), len(data.split("train").y)
     known = {split: _read(_file(data, split), list(kinds), len(data.split(split).y)) for split in splits}
     if any(found is None for found in known.values()):
+        if not fits:
+            return []
         fitted = _fitted(data, kinds)
         for split in splits:
             known[split] = said = {name: _of_all(model, data.split(split).x) for name, model in fitted.items()}
@@ -77,12 +81,6 @@ def baselines_of(data: PreparedData, splits: Sequence[str]) -> list[Baseline]:
         )
         for name, rows in kinds.items()
     ]  # fmt: skip
-
-
-def known_baselines(data: PreparedData) -> list[Baseline]:
-    """Those that were fitted before, with what they say of validation; none where nothing was."""
-    found = _read(_file(data, "validation"), list(_kinds(data)), len(data.split("validation").y)) or {}
-    return [Baseline(name, "", {"validation": said}) for name, said in found.items()]
 
 
 def _kinds(data: PreparedData) -> dict[str, int]:

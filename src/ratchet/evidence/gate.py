@@ -20,6 +20,7 @@ LOOKS = (5, 10, 15)  # pairs of runs after which the evidence is weighed
 ALPHA = 0.02  # one-sided at each look: 5 % over all three (after Pocock 1977)
 SINGLE_ALPHA = 0.05  # where seeds change nothing there is one look
 POWER = 0.8  # of the smallest gain
+SHARED = 0.8  # correlation of two nets' scores of an example over seeds: the "different nets" of bench/truth.py
 
 Verdict = Literal["proved", "not ahead", "continue", "ahead, not proved"]
 
@@ -74,6 +75,15 @@ def weigh(
         looks=looks[:1] if deterministic else looks, alpha=single_alpha if deterministic else alpha,
         deterministic=deterministic,
     )  # fmt: skip
+
+
+def smallest_gain(spread: float, n: int) -> float:
+    """The true gain that n examples prove four times in five, where scores of single examples spread by `spread`.
+
+    The normal approximation, before anything was run; seeds are left out, so it is rather too small than too large.
+    """
+    reach = one_sided(n, alpha=ALPHA) + one_sided(n, alpha=1 - POWER)
+    return float(reach * spread * (2 * (1 - SHARED) / n) ** 0.5)
 
 
 def fits(pairs: int, looks: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ratchet.config.composition import config_hash, load_config
 from ratchet.data.on_demand import prepare_if_missing
 from ratchet.errors import RatchetError
+from ratchet.evaluation.resolution import resolution
 from ratchet.evidence.attempt import SCREEN_SEEDS, SCREENED, recorded
 from ratchet.evidence.gate import LOOKS, Evidence
 from ratchet.metrics import range_of
@@ -100,6 +101,9 @@ class _Promotion:
 
     def go(self) -> int:
         candidates = self._candidates()
+        told = resolution(self.champion.config, project=self.project, fits=True)
+        if told is not None:
+            print(f"note: {told}")
         if len(candidates) > 1 and self.ask.dry_run:
             self._tell_screen(candidates)
             return 0

@@ -47,6 +47,7 @@ class TaskFacts:
     threads: Callable[[DictConfig], int] | None = None  # how many one training uses; None: its share of the cores
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
     measured: Callable[[DictConfig], tuple[float, str] | None] | None = None  # seconds of such a training, and whose
+    resolution: Callable[[DictConfig], str | None] | None = None  # what a config's data can tell apart, in a line
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, Signals | None], None] | None = None  # hears how many trials failed, and what ended it early
 

@@ -47,6 +47,14 @@ def make_ready(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFac
     facts.ready([task_config(composer.compose(overrides)) for overrides in told], dry_run)
 
 
+def resolutions(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -> list[str]:
+    """What the data of the studies can tell apart, a line for each that is another one."""
+    if facts.resolution is None:
+        return []
+    first = [composer.compose(in_full(plan.fixed, corners(plan)[0])) for plan in plans]
+    return list(dict.fromkeys(filter(None, (facts.resolution(task_config(each)) for each in first))))
+
+
 def covering(combinations: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Of many combinations the first ones in which every override that there is occurs."""
     seen: set[str] = set()

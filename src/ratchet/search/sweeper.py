@@ -30,7 +30,7 @@ from ratchet.search.executors import ForkedExecutor
 from ratchet.search.ledger import is_over
 from ratchet.search.orders import Orders
 from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
-from ratchet.search.preflight import build_ahead, lease, make_ready, preflight
+from ratchet.search.preflight import build_ahead, lease, make_ready, preflight, resolutions
 from ratchet.search.recheck import recheck_plan, tell_recheck
 from ratchet.search.server import SERVER
 from ratchet.search.settings import SweepSettings, read_settings
@@ -233,6 +233,9 @@ def sweep_under_hydra(
         plans = sweep.plans(composer)
         dry_run = any(plan.settings.dry_run for plan in plans)
         make_ready(plans, composer=composer, facts=facts, dry_run=dry_run)
+        with TerminalDisplay() as display:
+            for line in resolutions(plans, composer=composer, facts=facts):
+                display.say(line)
         if dry_run:
             for plan in plans:
                 tell_plan(plan, composer=composer, facts=facts)

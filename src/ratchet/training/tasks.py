@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from ratchet.config.schema import Config
 from ratchet.tasks import Target, Task, build_task
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def task_for(config: Config, target: Target) -> Task:
