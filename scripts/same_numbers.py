@@ -35,11 +35,11 @@ def metrics_of(tree: Path, arguments: list[str]) -> dict[str, Any]:
         commands = [
             ["fetch.py", data],
             ["prepare.py", data],
-            ["train.py", "params=null", *arguments, "logger=csv", "trainer.progress=none", f"hydra.run.dir={run}"],
+            ["train.py", *arguments, "logger=csv", "trainer.progress=none", f"hydra.run.dir={run}"],
             ["evaluate.py", f"run={run}"],
         ]
         for script, *words in commands:
-            command = [sys.executable, str(tree / "src" / script), *words]
+            command = [sys.executable, str(tree / "src" / script), "params=null", *words]
             done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(f"{' '.join(command)} failed in {tree}:\n{done.stderr}")

@@ -6,7 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -68,11 +68,26 @@ def test_the_table_trains_what_conf_says(chosen, monkeypatch):
         assert is_of_conf_alone(config), command
 
 
-def test_the_minutes_of_a_recipe_are_of_a_run_alone_and_go_into_its_row(monkeypatch):
+def test_the_minutes_of_a_recipe_are_of_a_run_alone_and_go_into_its_row(project, monkeypatch):
     script = load("scripts/accuracy_table.py", monkeypatch)
-    text = "| mnist1d | mlp | 5 | 0.5 |\n| mnist1d | cnn | 98.6 ± 0.3 | 94 | 5.7 |\n"
-    recipe = next(recipe for recipe in script.RECIPES if recipe.model == "cnn")
-    assert script.with_minutes(text, recipe, 0.32) == text.replace("| 5.7 |", "| 0.3 |")
+    readme = project.root / "README.md"
+    text = "| mnist1d | mlp | 5 | 0.5 |\n| mnist1d | cnn | 98.6 ± 0.3 | 94 | 5.7 |\n| digits | cnn | 94 | 5.7 |\n"
+    readme.write_text(text, encoding="utf-8")
+    running, trained = [], []
+
+    def train(command: list[str], **_: object) -> None:
+        assert not running
+        trained.append([word for word in command if word.partition("=")[0] in {"data", "model", "seed"}])
+
+    monkeypatch.setattr(subprocess, "run", train)  # and nothing is begun that is not waited for
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: running.append(1))
+    timings = iter([{"fit": 19.2, "setup": 60.0}, {"fit": 600.0}])
+    monkeypatch.setattr(script.RunRecord, "read", lambda _: SimpleNamespace(timings=next(timings)))
+    recipes = [next(recipe for recipe in script.RECIPES if recipe.model == model) for model in ("cnn", "mlp")]
+    script.measure_minutes(project, recipes)
+    assert trained == [["data=mnist1d", "model=cnn", "seed=0"], ["data=mnist1d", "model=mlp", "seed=0"]]
+    said = text.replace("94 | 5.7 |\n| digits", "94 | 0.3 |\n| digits").replace("| 5 | 0.5 |", "| 5 | 10.0 |")
+    assert readme.read_text(encoding="utf-8") == said
 
 
 @pytest.mark.parametrize(
