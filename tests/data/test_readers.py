@@ -183,7 +183,7 @@ def test_a_reader_of_one_s_own_is_found_by_its_dotted_path(tmp_path: Path, monke
         read(config("own.my_reader_module.needy"), directory=tmp_path)
     with pytest.raises(DataError, match=r"own.my_reader_module.wrong returned list; allowed: RawExamples"):
         read(config("own.my_reader_module.wrong"), directory=tmp_path)
-    with pytest.raises(ConfigError, match="has no function main; nearest: mine"):
+    with pytest.raises(ConfigError, match=r"has no attribute .main.\); nearest: mine; allowed"):
         read(config("own.my_reader_module.main"), directory=tmp_path)
 
 

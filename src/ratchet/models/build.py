@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 import json
+from functools import partial
 from typing import Any, NotRequired, get_type_hints
 
 import torch
@@ -17,6 +17,7 @@ from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import MistakeError
 from ratchet.config.rules import example_of, rule_of
 from ratchet.config.schema import ModelConfig
+from ratchet.dotted import named_by
 from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, first_line, ran_out
 
 FROM_DATA = ("input_shape", "n_outputs", "n_classes")  # what a network is told by the data; the last two are one
@@ -73,15 +74,9 @@ def parameter_count(model: nn.Module) -> int:
 
 def model_class(target: str) -> type[nn.Module]:
     """The nn.Module class at a dotted path; ConfigError when there is none."""
-    module_name, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise MistakeError(
-            f"model._target_={target} cannot be imported ({' '.join(str(error).split())}); allowed: the dotted path "
-            "of a class; put a class of your own into src/own/",
-            key=_TARGET, instead=_EXAMPLE,
-        ) from error  # fmt: skip
+    allowed = "the dotted path of a class; put a class of your own into src/own/"
+    refuse = partial(MistakeError, key=_TARGET, instead=_EXAMPLE)
+    found = named_by(target, setting=_TARGET, allowed=allowed, refuse=refuse)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise MistakeError(f"model._target_={target} is no torch.nn.Module class", key=_TARGET, instead=_EXAMPLE)
     if any(base.__name__ == "LightningModule" for base in found.__mro__):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Mapping
+from inspect import isabstract
 from typing import Any
 
+from ratchet.dotted import named_by
 from ratchet.errors import ConfigError
 from ratchet.tasks.base import Target, Task
-from ratchet.tasks.binary import Binary
 from ratchet.tasks.multiclass import Multiclass
 from ratchet.tasks.multilabel import Multilabel
 from ratchet.tasks.regression import Regression
@@ -25,23 +25,15 @@ def usual_task(kind: str) -> str:
 
 def task_class(path: str) -> type[Task]:
     """The Task class at a dotted path, of Ratchet or of src/own. Raises ConfigError where there is none."""
-    allowed = "allowed: ratchet.tasks.Multiclass, Binary, Multilabel, Regression, or a class of your own in src/own"
-    module_name, _, name = path.rpartition(".")
-    if module_name != "ratchet.tasks" and module_name.partition(".")[0] != "own":
-        raise ConfigError(f"task._target_={path} is not called; {allowed}; type: task=auto")
-    if module_name == "ratchet.tasks":
-        found: Any = {each.__name__: each for each in (Multiclass, Binary, Multilabel, Regression)}.get(name)
-    else:
-        try:
-            found = getattr(importlib.import_module(module_name), name)
-        except (ImportError, AttributeError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(
-                f"task._target_={path} cannot be imported ({reason}); {allowed}; type: task=auto"
-            ) from error
-    if not (isinstance(found, type) and issubclass(found, Task)):
-        raise ConfigError(f"task._target_={path} is no Task of ratchet.tasks; {allowed}; type: task=auto")
+    allowed = "ratchet.tasks.Multiclass, Binary, Multilabel, Regression, or a class of your own in src/own"
+    found = named_by(path, setting="task._target_", allowed=allowed, refuse=_refused, homes=("ratchet.tasks", "own"))
+    if not (isinstance(found, type) and issubclass(found, Task) and not isabstract(found)):
+        raise _refused(f"task._target_={path} is no Task of ratchet.tasks; allowed: {allowed}")
     return found
+
+
+def _refused(said: str) -> ConfigError:
+    return ConfigError(f"{said}; type: task=auto")
 
 
 def build_task(
@@ -58,8 +50,8 @@ def build_task(
     unknown = [name for name in settings if name not in known]
     if unknown:
         raise ConfigError(
-            f"task.{unknown[0]}: {path} has no such setting; allowed: {', '.join(known) or 'none'}; "
-            "type: the same without it"
+            f"task.{unknown[0]}: {path} has no such setting; allowed: {', '.join(known) or 'none'}; leave it out, or "
+            f"type: task={'auto' if not known else kind.__name__.lower()}"
         )
     task = kind(target, calibration_bins=calibration_bins, **settings)
     task.requested = (objective,) if objective in task.on_request else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ratchet.dotted import named_by
 from ratchet.errors import ConfigError
 from ratchet.tasks.base import Task
 
@@ -89,33 +89,29 @@ def build_loss(
             off = {"class_weights": "none", "label_smoothing": "0"}.get(key)
             raise ConfigError(
                 f"loss.{key}: {target} takes no {name}; allowed: {', '.join(known) or 'nothing'}; "
-                f"type: {f'loss.{key}={off}' if off else 'the same without it'}"
+                f"{f'type: loss.{key}={off}' if off else 'leave it out, or type: loss=usual'}"
             )
     try:
         loss: nn.Module = loss_class(**asked)
         _check(loss, task, y)
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
-        raise ConfigError(
-            f"loss._target_={target} cannot be the loss of this task: {type(error).__name__}: {reason}; "
-            f"type: loss._target_={task.usual_loss}"
-        ) from error
+        said = f"loss._target_={target} cannot be the loss of this task: {type(error).__name__}: {reason}"
+        raise _refused(said) from error
     return loss
 
 
 def _loss_class(path: str) -> Any:
-    module_name, _, name = path.rpartition(".")
-    allowed = "allowed: a loss of torch.nn, ratchet.tasks.losses.FocalLoss, BinaryFocalLoss, one of your own in src/own"
-    if module_name not in {"torch.nn", "ratchet.tasks.losses"} and module_name.partition(".")[0] != "own":
-        raise ConfigError(f"loss._target_={path} is not called; {allowed}; type: loss._target_=null")
-    try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"loss._target_={path} cannot be imported ({reason}); {allowed}") from error
+    allowed = "a loss of torch.nn, ratchet.tasks.losses.FocalLoss, BinaryFocalLoss, one of your own in src/own"
+    homes = ("torch.nn", "ratchet.tasks.losses", "own")
+    found = named_by(path, setting="loss._target_", allowed=allowed, refuse=_refused, homes=homes)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise ConfigError(f"loss._target_={path} is no torch.nn.Module class; {allowed}; type: loss._target_=null")
+        raise _refused(f"loss._target_={path} is no torch.nn.Module class; allowed: {allowed}")
     return found
+
+
+def _refused(said: str) -> ConfigError:
+    return ConfigError(f"{said}; type: loss=usual")
 
 
 def _check(loss: nn.Module, task: Task, y: Tensor) -> None:

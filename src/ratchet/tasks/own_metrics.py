@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import math
 import warnings
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from ratchet.dotted import named_by
 from ratchet.errors import ConfigError
 from ratchet.tasks.base import Arrays, Floats, Predictions, Resampled, Rows, Target
 
@@ -174,21 +174,13 @@ class WithOwnMetrics(Predictions):
 
 
 def _imported(name: str, path: str) -> Any:
-    module_name, _, attribute = path.rpartition(".")
-    allowed = "allowed: a metric of torchmetrics, one of your own in src/own"
-    if module_name.partition(".")[0] not in {"torchmetrics", "own"}:
-        raise ConfigError(f"task.metrics.{name}._target_={path} is not called; {allowed}; type: {_without(name)}")
-    try:
-        found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"task.metrics.{name}._target_={path} cannot be imported ({reason}); {allowed}; type: {_without(name)}"
-        ) from error
+    def refused(said: str) -> ConfigError:
+        return ConfigError(f"{said}; type: {_without(name)}")
+
+    setting, allowed = f"task.metrics.{name}._target_", "a metric of torchmetrics, one of your own in src/own"
+    found = named_by(path, setting=setting, allowed=allowed, refuse=refused, homes=("torchmetrics", "own"))
     if not callable(found):
-        raise ConfigError(
-            f"task.metrics.{name}._target_={path} is no class or function; {allowed}; type: {_without(name)}"
-        )
+        raise refused(f"{setting}={path} is no class or function; allowed: {allowed}")
     return found
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import MistakeError
 from ratchet.config.schema import OptimizerConfig
+from ratchet.dotted import named_by
 from ratchet.errors import ConfigError
 
 _TARGET, _EXAMPLE = "optimizer._target_", [["optimizer._target_=torch.optim.AdamW"]]
@@ -49,16 +50,10 @@ def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter],
 
 
 def _optimizer_class(target: str) -> type[Optimizer]:
-    module_name, _, name = target.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise MistakeError(
-            f"optimizer._target_={target} cannot be imported ({error}); allowed: the dotted path of an optimizer",
-            key=_TARGET, instead=_EXAMPLE,
-        ) from error  # fmt: skip
+    refuse = partial(MistakeError, key=_TARGET, instead=_EXAMPLE)
+    found = named_by(target, setting=_TARGET, allowed="the dotted path of an optimizer", refuse=refuse)
     if not (isinstance(found, type) and issubclass(found, Optimizer)):
-        raise MistakeError(f"optimizer._target_={target} is no torch optimizer", key=_TARGET, instead=_EXAMPLE)
+        raise refuse(f"optimizer._target_={target} is no torch optimizer")
     return found
 
 

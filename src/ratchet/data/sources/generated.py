@@ -8,6 +8,7 @@ from pathlib import Path
 from ratchet.config.schema import GeneratedSource, RawFile
 from ratchet.data.dotted import import_function
 from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, require_files
+from ratchet.dotted import PackageMissingError
 
 
 class Generated(OnThisMachine):
@@ -21,6 +22,6 @@ class Generated(OnThisMachine):
         try:
             function = import_function(self._path, setting="data.sources.function")
             function(into)
-        except ImportError as error:
+        except (ImportError, PackageMissingError) as error:
             raise SourceUnavailableError(f"{self._path} needs a package: {error}") from error
         require_files(files, origin=into, otherwise=f"{self._path} did not write")
