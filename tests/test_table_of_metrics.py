@@ -32,9 +32,10 @@ def test_every_metric_of_a_report_is_in_the_table(kind):
 def test_every_objective_of_a_task_is_in_the_table_and_can_be_proved(task):
     """What promotion weighs, a score of each example, has the objective as its mean; one to be minimised negated."""
     built, outputs, y = drawn(task)
-    measured = built.measure(outputs, y)
+    built.requested = task.on_request
+    measured = built.validate(outputs, y)
     predictions = built.predictions(built.activate(outputs).numpy(), y.numpy())
-    assert set(measured) == {"loss", *task.objectives}
+    assert set(measured) == {"loss", *task.objectives, *task.on_request}
     for name, value in measured.items():
         assert f"validation/{name}" in OBJECTIVES
         sign = 1 if METRICS[name].direction == "maximize" else -1
@@ -67,7 +68,11 @@ def drawn(task: type[Task]) -> tuple[Task, torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_the_direction_of_an_objective_follows_its_metric(name):
-    wanted = "minimize" if name.rpartition("/")[2] in {"loss", "brier", "rmse", "mae"} else "maximize"
+    wanted = (
+        "minimize"
+        if name.rpartition("/")[2] in {"loss", "log_loss", "brier", "calibration_error", "rmse", "mae"}
+        else "maximize"
+    )
     assert ObjectiveConfig.model_validate({"metric": name, "direction": None}).direction == wanted
     assert ObjectiveConfig.model_validate({"metric": name}).direction == wanted
 

@@ -45,7 +45,11 @@ def test_headline_worked_by_hand(of_probabilities):
         "recall": (1 + 1 + 1 / 3) / 3,
         "f1": (4 / 5 + 2 / 3 + 1 / 2) / 3,
         "auroc": (6 / 8 + 1 + 7 / 9) / 3,
+        # a: found at 1/2 and 2/3. b: first. c: first, second, and the third among all six.
+        "average_precision": (7 / 12 + 1 + 2.5 / 3) / 3,
+        "matthews": 13 / 22,  # 4 of 6 hits, 11 pairs by chance; the same spread of 22 on both sides
         "log_loss": sum(losses) / 6,
+        "brier": (0.13 + 0.19 + 0.03 + 0.67 + 0.39 + 0.03) / 6,
         "calibration_error": abs(4 - 3.9) / 6,
     }
     assert tuple(got) == MulticlassPredictions.headline

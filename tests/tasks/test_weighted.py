@@ -38,7 +38,12 @@ def test_weights_mean_what_they_mean_in_scikit_learn(draw, digits):
             "recall": recall,
             "f1": f1,
             "auroc": np.mean([sk.roc_auc_score(y == k, p[:, k], sample_weight=w) for k in range(3)]),
+            "average_precision": np.mean(
+                [sk.average_precision_score(y == k, p[:, k], sample_weight=w) for k in range(3)]
+            ),
+            "matthews": sk.matthews_corrcoef(y, predictions.predicted, sample_weight=w),
             "log_loss": sk.log_loss(y, p, sample_weight=w),
+            "brier": (w[:, None] * (p - np.eye(3)[y]) ** 2).sum() / 400,
         }
         assert {name: got[name][column] for name in want} == pytest.approx(want, rel=1e-9)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ratchet.errors import EvidenceError
 from ratchet.evidence.intervals import finite
 
+_CELLS = 500_000  # examples times weightings held at once
 Floats = NDArray[np.float64]
 Labels = NDArray[np.integer]
 Flags = NDArray[np.bool_]
@@ -33,6 +34,21 @@ def jackknife(metric: Callable[[NDArray[np.intp]], float], n: int) -> Floats:
     _require(n, at_least=2, what="examples")
     without = [metric(np.delete(everything, i)) for i in everything]
     return _pseudo_values(metric(everything), finite(without, what="metrics without an example", ndim=1))
+
+
+def of_weights(metric: Callable[[Floats], Floats], n: int) -> Floats:
+    """The pseudo-values (n,) of a metric of n examples, given as a function of weights (n, m): the metric (m,).
+
+    Raises EvidenceError where n is less than two, or the metric is not defined without an example.
+    """
+    _require(n, at_least=2, what="examples")
+    size, without = max(1, _CELLS // n), []
+    for start in range(0, n, size):
+        weights = np.ones((n, min(size, n - start)))
+        weights[np.arange(start, start + weights.shape[1]), np.arange(weights.shape[1])] = 0
+        without.append(metric(weights))
+    whole = float(metric(np.ones((n, 1)))[0])
+    return _pseudo_values(whole, finite(np.concatenate(without), what="metrics without an example", ndim=1))
 
 
 def macro_f1(labels: Labels, predicted: Labels) -> Floats:

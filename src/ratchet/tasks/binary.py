@@ -108,6 +108,7 @@ class Binary(Task):
     objectives = (
         "auroc", "average_precision", "accuracy", "balanced_accuracy", "f1", "precision", "recall", "matthews", "brier",
     )  # fmt: skip
+    on_request = ("log_loss", "calibration_error")
     training_metric = "accuracy"
     usual_loss = "torch.nn.BCEWithLogitsLoss"
 

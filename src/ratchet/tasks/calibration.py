@@ -28,6 +28,16 @@ def bin_of(confidence: NDArray[np.float64], *, bins: int) -> NDArray[np.intp]:
     return np.digitize(confidence, edges)
 
 
+def miscalibration(confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int) -> NDArray[np.float64]:
+    """What each example (n,) adds to the calibration error, which is the mean of it.
+
+    The absolute value of noise has no zero mean, so each bin keeps the direction of its error in resamples too.
+    """
+    where, gap = bin_of(confidence, bins=bins), confidence - correct
+    found: NDArray[np.float64] = gap * np.sign(np.bincount(where, gap, bins))[where]
+    return found
+
+
 def reliability(confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int) -> list[CalibrationBin]:
     """The bins that hold an example, by rising confidence; the table behind a reliability diagram."""
     where = bin_of(confidence, bins=bins)

@@ -70,6 +70,9 @@ def headline(predictions: MulticlassPredictions, names: Collection[str]) -> dict
         elif name == "calibration_error":
             bins = predictions.calibration_bins
             found[name] = _calibration_error(predictions.confidence, predictions.correct, bins=bins)
+        elif name in {"average_precision", "matthews", "brier"}:
+            value = predictions.resampled([name])(np.ones((len(predictions), 1)))[name][0]
+            found[name] = None if np.isnan(value) else float(value)
         else:
             found[name] = float((predictions.correct if name == "accuracy" else predictions.losses).mean())
     return found

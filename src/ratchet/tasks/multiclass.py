@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +22,8 @@ class MulticlassPredictions(Predictions):
     """Labels (n,), int64, and the model's log probabilities (n, n_classes), float64."""
 
     headline = (
-        "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc", "log_loss", "calibration_error",
+        "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc", "average_precision", "matthews",
+        "log_loss", "brier", "calibration_error",
     )  # fmt: skip
     shown = ("accuracy", "log_loss")
 
@@ -64,6 +65,13 @@ class MulticlassPredictions(Predictions):
         losses: NDArray[np.float64] = -self.log_probabilities[np.arange(len(self.labels)), self.labels]
         return losses
 
+    @cached_property
+    def squares(self) -> NDArray[np.float64]:
+        """Half the squared distance (n,) of the probabilities to the label's: of two classes Brier's score of a yes."""
+        right = np.eye(self.log_probabilities.shape[1])[self.labels]
+        squares: NDArray[np.float64] = ((self.probabilities - right) ** 2).sum(axis=1) / 2
+        return squares
+
     def metrics(self, names: Collection[str] | None = None) -> dict[str, float | None]:
         from ratchet.tasks.class_metrics import headline
 
@@ -82,26 +90,34 @@ class MulticlassPredictions(Predictions):
         """
         counts = np.bincount(self.labels)
         counts = counts[counts > 0]
-        if name in {"accuracy", "calibration_error"}:
+        if name in {"accuracy", "calibration_error", "brier"}:
             return float(len(self))
         if name == "auroc":
             counts = np.maximum(np.minimum(counts, len(self) - counts), 1)
         return float(len(counts) ** 2 / (1 / counts).sum())
 
     def scores(self, name: str) -> Floats:
-        if name == "accuracy":
-            return self.correct.astype(np.float64)
-        if name == "balanced_accuracy":  # a hit weighs as much as its class is rare
-            counts = np.bincount(self.labels)
-            balanced: Floats = self.correct * (len(self) / ((counts > 0).sum() * counts[self.labels]))
-            return balanced
-        if name == "f1":
-            from ratchet.evidence.jackknife import macro_f1
+        from ratchet.evidence.jackknife import macro_f1, of_weights
+        from ratchet.tasks.calibration import miscalibration
 
-            return macro_f1(self.labels, self.predicted)
-        if name in {"loss", "log_loss"}:
-            return -self.losses
-        raise KeyError(name)
+        scores: dict[str, Callable[[], Floats]] = {
+            "accuracy": lambda: self.correct.astype(np.float64),
+            "balanced_accuracy": self._balanced,
+            "f1": lambda: macro_f1(self.labels, self.predicted),
+            "log_loss": lambda: -self.losses,
+            "brier": lambda: -self.squares,
+            "calibration_error": lambda: -miscalibration(self.confidence, self.correct, bins=self.calibration_bins),
+        }
+        known = scores.get("log_loss" if name == "loss" else name)
+        if known is None and name not in self.headline:
+            raise KeyError(name)
+        return known() if known else of_weights(lambda weights: self.resampled([name])(weights)[name], len(self))
+
+    def _balanced(self) -> Floats:
+        """A hit weighs as much as its class is rare."""
+        counts = np.bincount(self.labels)
+        balanced: Floats = self.correct * (len(self) / ((counts > 0).sum() * counts[self.labels]))
+        return balanced
 
     def arrays(self) -> Arrays:
         return Arrays(self.probabilities, self.labels)
@@ -141,6 +157,9 @@ class Multiclass(Task):
 
     kinds = ("class",)
     objectives = ("accuracy", "balanced_accuracy", "f1")
+    on_request = (
+        "precision", "recall", "auroc", "average_precision", "matthews", "log_loss", "brier", "calibration_error",
+    )  # fmt: skip
     training_metric = "accuracy"
     usual_loss = "torch.nn.CrossEntropyLoss"
 

@@ -130,6 +130,7 @@ class Multilabel(Task):
 
     kinds = ("labels",)
     objectives = ("f1", "accuracy", "exact_match", "precision", "recall", "auroc", "average_precision", "brier")
+    on_request = ("log_loss",)
     training_metric = "accuracy"
     usual_loss = "torch.nn.BCEWithLogitsLoss"
 

@@ -10,8 +10,9 @@ from scipy import sparse
 
 from ratchet.evidence.jackknife import auroc, average_precision, of_counts
 from ratchet.tasks.base import Floats
-from ratchet.tasks.calibration import bin_of
-from ratchet.tasks.weighted import WeightedAuroc
+from ratchet.tasks.calibration import miscalibration
+from ratchet.tasks.weighted import WeightedAuroc, share
+from ratchet.tasks.weighted import average_precision as weighted_precision
 
 Flags = NDArray[np.bool_]
 NAMES = (
@@ -20,14 +21,12 @@ NAMES = (
 )  # fmt: skip
 # Of true and false positives, false and true negatives, each a count or an array of them.
 _OF_COUNTS: dict[str, Callable[[Floats, Floats, Floats, Floats], Floats]] = {
-    "accuracy": lambda tp, fp, fn, tn: _share(tp + tn, tp + fp + fn + tn),
-    "balanced_accuracy": lambda tp, fp, fn, tn: (_share(tp, tp + fn) + _share(tn, tn + fp)) / 2,
-    "precision": lambda tp, fp, _fn, _tn: _share(tp, tp + fp),
-    "recall": lambda tp, _fp, fn, _tn: _share(tp, tp + fn),
-    "f1": lambda tp, fp, fn, _tn: _share(2 * tp, 2 * tp + fp + fn),
-    "matthews": lambda tp, fp, fn, tn: _share(
-        tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
-    ),
+    "accuracy": lambda tp, fp, fn, tn: share(tp + tn, tp + fp + fn + tn),
+    "balanced_accuracy": lambda tp, fp, fn, tn: (share(tp, tp + fn) + share(tn, tn + fp)) / 2,
+    "precision": lambda tp, fp, _fn, _tn: share(tp, tp + fp),
+    "recall": lambda tp, _fp, fn, _tn: share(tp, tp + fn),
+    "f1": lambda tp, fp, fn, _tn: share(2 * tp, 2 * tp + fp + fn),
+    "matthews": lambda tp, fp, fn, tn: share(tp * tn - fp * fn, np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))),
 }
 
 
@@ -60,24 +59,21 @@ class TwoWay:
             curve = WeightedAuroc(self.probability, self.positive)
             found["auroc"] = np.where(none, np.nan, curve(weights.astype(np.float32)))
         if "average_precision" in names:
-            found["average_precision"] = np.where(tp + fn == 0, np.nan, self._average_precision(weights))
+            found["average_precision"] = weighted_precision(self.probability, self.positive, weights)
         return {name: found[name] for name in NAMES if name in names}
 
     def scores(self, name: str) -> Floats:
         """Scores of single examples (n,), higher is better, or pseudo-values: their mean is the metric."""
-        if name in {"loss", "log_loss"}:
-            return -self.losses
-        if name == "brier":
-            squares: Floats = -((self.probability - self.positive) ** 2)
-            return squares
-        if name == "accuracy":
-            right: Floats = (self.positive == self.predicted).astype(np.float64)
-            return right
-        if name == "auroc":
-            return auroc(self.probability, self.positive)
-        if name == "average_precision":
-            return average_precision(self.probability, self.positive)
-        return of_counts(_OF_COUNTS[name], self.positive, self.predicted)
+        scores: dict[str, Callable[[], Floats]] = {
+            "log_loss": lambda: -self.losses,
+            "brier": lambda: -((self.probability - self.positive) ** 2),
+            "calibration_error": lambda: -miscalibration(self.probability, self.positive, bins=self._bins),
+            "accuracy": lambda: (self.positive == self.predicted).astype(np.float64),
+            "auroc": lambda: auroc(self.probability, self.positive),
+            "average_precision": lambda: average_precision(self.probability, self.positive),
+        }
+        known = scores.get("log_loss" if name == "loss" else name)
+        return known() if known is not None else of_counts(_OF_COUNTS[name], self.positive, self.predicted)
 
     def effective_examples(self, name: str) -> float:
         """How many examples a metric is as certain as: the smaller side where it rests on that."""
@@ -92,21 +88,9 @@ class TwoWay:
         return float(smaller if name in {"auroc", "matthews"} else n)
 
     def _calibration_error(self, weights: Floats) -> Floats:
-        where, gap = bin_of(self.probability, bins=self._bins), self.probability - self.positive
-        # Resampled noise has no zero mean under an absolute value: each bin keeps the direction of its error.
-        direction = np.sign(np.bincount(where, gap, self._bins))
-        total = np.asarray(sparse.csr_array((gap * direction[where])[None]) @ weights)[0]
-        error: Floats = np.maximum(total, 0)
+        each = miscalibration(self.probability, self.positive, bins=self._bins)
+        error: Floats = np.maximum(np.asarray(sparse.csr_array(each[None]) @ weights)[0], 0)
         return error
-
-    def _average_precision(self, weights: Floats) -> Floats:
-        order = np.argsort(-self.probability, kind="stable")
-        ranked = self.probability[order]
-        last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)  # of each group of equal scores
-        told = np.cumsum(weights[order], axis=0)[last]
-        found = np.cumsum(weights[order] * self.positive[order, None], axis=0)[last]
-        gained = np.diff(found, axis=0, prepend=0)
-        return _share((gained * _share(found, told)).sum(axis=0), found[-1])
 
 
 def choose_threshold(positive: Flags, logits: Floats, value: Callable[[Floats, Floats, Floats], Floats]) -> float:
@@ -123,10 +107,3 @@ def choose_threshold(positive: Flags, logits: Floats, value: Callable[[Floats, F
     k = int(best[len(best) // 2])
     lower = ranked[last[k] + 1] if last[k] + 1 < len(ranked) else ranked[-1] - 1
     return float((ranked[last[k]] + lower) / 2)
-
-
-def _share(part: Floats, whole: Floats) -> Floats:
-    """part / whole; 0 where the whole is 0."""
-    part, whole = np.asarray(part, float), np.asarray(whole, float)
-    share: Floats = np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole > 0)
-    return share

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 class WeightedMetrics:
     """The headline metrics of examples that count several times, for many weightings at once.
 
-    All but AUROC come from sums over groups of examples: one sparse matrix times the weights.
+    All but AUROC and average precision come from sums over groups of examples: one sparse matrix times the weights.
     """
 
     def __init__(
@@ -42,10 +42,15 @@ class WeightedMetrics:
                 _groups(predictions.predicted, n_classes),
                 _groups(hit, n_classes),
                 _groups(where, calibration_bins, values=overconfidence),
-                sparse.csr_array(predictions.losses[None]),
+                sparse.csr_array(np.stack([predictions.losses, predictions.squares])),
             ],
             format="csr",
         )
+        self._ranked = [
+            (predictions.probabilities[:, k], predictions.labels == k)
+            for k in np.unique(predictions.labels)
+            if names is None or "average_precision" in names
+        ]
         self._auroc = [
             WeightedAuroc(predictions.probabilities[:, k], predictions.labels == k)
             for k in range(n_classes)
@@ -56,32 +61,63 @@ class WeightedMetrics:
         """Each metric (m,) under weights (n, m): whole numbers whose columns sum to n."""
         k = self._classes
         sums = np.split(self._sums @ weights, np.cumsum([k, k, k, self._bins]))
-        support, predicted, hits, overconfidence, losses = sums
+        support, predicted, hits, overconfidence, each = sums
         with np.errstate(invalid="ignore", divide="ignore"):
             recall = hits / support  # NaN where a class was not drawn: the macro means leave it out
             precision = np.where(support > 0, hits / np.maximum(predicted, 1), np.nan)
             f1 = np.where(support > 0, 2 * hits / (support + predicted), np.nan)
         macro_recall = np.nanmean(recall, axis=0)
+        whole = weights.astype(np.float32)  # exact up to 2^24, and twice as fast
         return {
             "accuracy": hits.sum(axis=0) / self._n,
             "balanced_accuracy": macro_recall,
             "precision": np.nanmean(precision, axis=0),
             "recall": macro_recall,
             "f1": np.nanmean(f1, axis=0),
-            "auroc": self._macro_auroc(weights),
-            "log_loss": losses[0] / self._n,
+            "auroc": _macro([auroc(whole) for auroc in self._auroc], weights),
+            "average_precision": _macro([average_precision(*of, weights) for of in self._ranked], weights),
+            "matthews": _matthews(support, predicted, hits.sum(axis=0)),
+            "log_loss": each[0] / self._n,
+            "brier": each[1] / self._n,
             "calibration_error": np.maximum((self._direction * overconfidence).sum(axis=0), 0) / self._n,
         }
 
-    def _macro_auroc(self, weights: Floats) -> Floats:
-        whole = weights.astype(np.float32)  # exact up to 2^24, and twice as fast
-        total, known = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
-        for auroc in self._auroc:
-            values = auroc(whole)
-            total += np.nan_to_num(values)
-            known += ~np.isnan(values)
-        mean: Floats = np.divide(total, known, out=np.full_like(total, np.nan), where=known > 0)
-        return mean
+
+def _macro(values: Sequence[Floats], weights: Floats) -> Floats:
+    """The mean over classes, without those that a weighting leaves undefined."""
+    total, known = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
+    for each in values:
+        total += np.nan_to_num(each)
+        known += ~np.isnan(each)
+    mean: Floats = np.divide(total, known, out=np.full_like(total, np.nan), where=known > 0)
+    return mean
+
+
+def _matthews(support: Floats, predicted: Floats, hits: Floats) -> Floats:
+    """The correlation of classes and predictions (Gorodkin 2004); 0 where one of them is always the same."""
+    n = support.sum(axis=0)
+    together = hits * n - (support * predicted).sum(axis=0)
+    apart = (n**2 - (support**2).sum(axis=0)) * (n**2 - (predicted**2).sum(axis=0))
+    return share(together, np.sqrt(apart))
+
+
+def average_precision(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:
+    """The mean over positives of the precision at their score, (m,); NaN where a weighting has no positive."""
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)  # of each group of equal scores
+    told = np.cumsum(weights[order], axis=0)[last]
+    found = np.cumsum(weights[order] * positive[order, None], axis=0)[last]
+    gained = np.diff(found, axis=0, prepend=0)
+    value = share((gained * share(found, told)).sum(axis=0), found[-1])
+    return np.where(found[-1] > 0, value, np.nan)
+
+
+def share(part: Floats, whole: Floats) -> Floats:
+    """part / whole; 0 where the whole is 0."""
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    found: Floats = np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole > 0)
+    return found
 
 
 class WeightedAuroc:
