@@ -14,17 +14,17 @@ def without_constants(x: np.ndarray, train: np.ndarray, *, config: DataConfig) -
     """x (n, *shape) and what was found; with constant_features=drop, x without its constant positions.
 
     A position of a sequence goes when it is constant in every channel. Raises ConfigError where an image is
-    asked to lose pixels, DataError where nothing would be left.
+    asked to lose pixels, or a table columns, DataError where nothing would be left.
     """
     constant = constant_features(x, train)
     first = tuple(int(position) for position in np.flatnonzero(constant)[:10])
     if config.prepare.constant_features == "keep":
         why = "one value throughout the training split; kept"
         return x, Finding("constant_feature", why, int(constant.sum()), 0, first)
-    if config.layout == "image":
+    if config.layout != "sequence":
+        why = {"image": "an image without some of its pixels is no image", "table": "a new row has every column"}
         raise ConfigError(
-            "data.prepare.constant_features=drop: an image without some of its pixels is no image; "
-            "type: data.prepare.constant_features=keep"
+            f"data.prepare.constant_features=drop: {why[config.layout]}; type: data.prepare.constant_features=keep"
         )
     varies = ~constant.all(axis=0)
     if not varies.any():

@@ -86,7 +86,7 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
         hashes=hashes,
     )
     if table is not None:
-        card |= {"features": transform.features, "left_out": list(table.notes)}
+        card |= {"features": transform.features, "numbers": transform.numbers, "left_out": list(table.notes)}
     text = json.dumps(card, indent=2, ensure_ascii=False)
     (directory / "card.json").write_text(f"{text}\n", encoding="utf-8")
     _draw(directory, card, x, examples.y, splits)

@@ -89,6 +89,11 @@ class PreparedData:
         return self.card["layout"]  # type: ignore[no-any-return]
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The positions of a table's features that are numbers; none of other data."""
+        return tuple(self.card.get("numbers", ()))
+
+    @property
     def data_hash(self) -> str:
         """sha256 over the bytes of all arrays."""
         return str(self.card["data_hash"])

@@ -10,6 +10,7 @@ from ratchet.models.gru import GRU
 from ratchet.models.logistic import Logistic
 from ratchet.models.mlp import MLP
 from ratchet.models.resnet import ResNet
+from ratchet.models.tabm import TabM
 from ratchet.models.transformer import Transformer
 
-__all__ = ["CNN", "GRU", "MLP", "Logistic", "ResNet", "Transformer", "build_model", "parameter_count"]
+__all__ = ["CNN", "GRU", "MLP", "Logistic", "ResNet", "TabM", "Transformer", "build_model", "parameter_count"]

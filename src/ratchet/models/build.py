@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NotRequired, get_type_hints
 
@@ -20,17 +21,21 @@ from ratchet.config.schema import ModelConfig
 from ratchet.dotted import named_by
 from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, first_line, ran_out
 
-FROM_DATA = ("input_shape", "n_outputs", "n_classes")  # what a network is told by the data; the last two are one
+# What a network is told by the data. n_classes is another word for n_outputs; who takes no numbers is not told them.
+FROM_DATA = ("input_shape", "n_outputs", "n_classes", "numbers")
 _TARGET, _EXAMPLE = "model._target_", [["model._target_=ratchet.models.CNN"]]
 TO_SHRINK = "type: python src/train.py --cfg job --package model, to see what would make it smaller"
 
 
-def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_outputs: int) -> nn.Module:
+def build_model(
+    config: ModelConfig, *, input_shape: tuple[int, ...], n_outputs: int, numbers: Sequence[int] = ()
+) -> nn.Module:
     """The network that conf/model asks for, with fresh weights from torch's global generator.
 
     `config.target` is the dotted path of any nn.Module class, Ratchet's or a user's own, whose constructor
     takes `input_shape` (channels, length or height, width; of a table its columns), `n_outputs` or `n_classes`, the
-    numbers that it gives for an example, and its settings by keyword.
+    numbers that it gives for an example, and its settings by keyword; who takes `numbers` is told which features of a
+    table are numbers, not parts of a category.
     Settings are checked against the constructor's annotations; what is not annotated is passed on as it is.
     Raises ConfigError when the class cannot be imported, a setting is unknown or out of range, or the network
     does not turn a batch of such examples into (batch, n_outputs) numbers, and OutOfMemoryError where it is too large.
@@ -39,8 +44,10 @@ def build_model(config: ModelConfig, *, input_shape: tuple[int, ...], n_outputs:
     refuse_rows(network, config, of_table=len(input_shape) == 1)
     settings = checked_settings(network, config)
     try:
-        width = "n_classes" if "n_classes" in inspect.signature(network).parameters else "n_outputs"
-        model = network(input_shape=tuple(input_shape), **{width: n_outputs}, **settings)
+        takes = inspect.signature(network).parameters
+        told = {"n_classes" if "n_classes" in takes else "n_outputs": n_outputs}
+        told |= {"numbers": tuple(numbers)} if "numbers" in takes else {}
+        model = network(input_shape=tuple(input_shape), **told, **settings)
         _check_output(model, input_shape=tuple(input_shape), n_outputs=n_outputs)
     except RatchetError:
         raise

@@ -80,6 +80,14 @@ class TableTransform:
         """The name of each number that a network is given."""
         return [name for rule in self.rules for name in rule.names]
 
+    @property
+    def numbers(self) -> list[int]:
+        """The positions among the features of those that are numbers or dates."""
+        names = [(name, rule) for rule in self.rules for name in rule.names]
+        return [
+            k for k, (name, rule) in enumerate(names) if rule.column.kind != "category" and name == rule.column.name
+        ]
+
     def apply(self, codes: np.ndarray) -> np.ndarray:
         """float32 (rows, features) of codes (rows, columns)."""
         return np.concatenate([rule.features(codes[:, k]) for k, rule in enumerate(self.rules)], axis=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 from torch import nn
 
 from ratchet.config.hints import to_type
@@ -30,6 +30,7 @@ class _Identity(BaseModel):
     model: dict[str, Any]
     input_shape: list[PositiveInt]
     classes: list[str]
+    numbers: list[NonNegativeInt] = []
     target: TargetFile | None = None  # checkpoints of older versions are of classes
     data: _Data
 
@@ -52,6 +53,7 @@ def identity(config: Config, data: PreparedData) -> dict[str, Any]:
     return {
         "model": config.plain()["model"],
         "input_shape": list(data.shape),
+        "numbers": list(data.numbers),
         "classes": list(data.classes),
         "target": data.target.as_json(),
         "data": {"name": config.data.name, "hash": data.data_hash},
@@ -125,7 +127,10 @@ def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:
     described = contents[KEY]
     require_same_model(contents, {**described, "model": config.plain()["model"]}, run.best_checkpoint)
     network = build_model(
-        config.model, input_shape=tuple(described["input_shape"]), n_outputs=task_of(config, described).n_outputs
+        config.model,
+        input_shape=tuple(described["input_shape"]),
+        n_outputs=task_of(config, described).n_outputs,
+        numbers=described.get("numbers", ()),
     )
     prefix = "network."
     weights = {k.removeprefix(prefix): v for k, v in contents["state_dict"].items() if k.startswith(prefix)}

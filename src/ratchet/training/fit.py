@@ -44,7 +44,9 @@ class Fit:
         datamodule = PreparedDataModule(config, data)
         pl.seed_everything(config.seed, verbose=False)
         learnt = task_for(config, data.target)
-        network = build_model(config.model, input_shape=tuple(data.shape), n_outputs=learnt.n_outputs)
+        network = build_model(
+            config.model, input_shape=tuple(data.shape), n_outputs=learnt.n_outputs, numbers=data.numbers
+        )
         loss = loss_for(config, learnt, datamodule.train_targets)
         task = TaskModule(network, config, task=learnt, loss=loss, identity=identity(config, data))
         x, y = next(iter(datamodule.train_batches()))

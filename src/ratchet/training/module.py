@@ -83,6 +83,7 @@ class TaskModule(pl.LightningModule):
             x, target = self.augmentation(x, target)
         outputs = self.network(x)
         loss = self._loss(outputs, target)
+        outputs = outputs.mean(dim=1) if outputs.ndim > 2 else outputs
         self._losses.append(loss.detach())
         self._scores.append(self.task.training_score(outputs.detach(), y))
         if batch_idx % FINITE_CHECK_EVERY == FINITE_CHECK_EVERY - 1:
@@ -91,6 +92,8 @@ class TaskModule(pl.LightningModule):
 
     def _loss(self, outputs: Tensor, target: Tensor) -> Tensor:
         settings = self.config.loss
+        if outputs.ndim > 2:  # of the members of an ensemble: each learns the target by itself
+            target, outputs = target.repeat_interleave(outputs.shape[1], dim=0), outputs.flatten(0, 1)
         loss: Tensor = self.criterion(outputs, target)
         if settings.l1:
             loss = loss + settings.l1 * sum(weight.abs().sum() for weight in self._weights)
