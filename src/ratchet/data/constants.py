@@ -22,9 +22,9 @@ def without_constants(x: np.ndarray, train: np.ndarray, *, config: DataConfig) -
         why = "one value throughout the training split; kept"
         return x, Finding("constant_feature", why, int(constant.sum()), 0, first)
     if config.layout != "sequence":
-        why = {"image": "an image without some of its pixels is no image", "table": "a new row has every column"}
+        none = {"image": "an image without some of its pixels is no image", "table": "a new row has every column"}
         raise ConfigError(
-            f"data.prepare.constant_features=drop: {why[config.layout]}; type: data.prepare.constant_features=keep"
+            f"data.prepare.constant_features=drop: {none[config.layout]}; type: data.prepare.constant_features=keep"
         )
     varies = ~constant.all(axis=0)
     if not varies.any():

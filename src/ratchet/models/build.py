@@ -45,7 +45,7 @@ def build_model(
     settings = checked_settings(network, config)
     try:
         takes = inspect.signature(network).parameters
-        told = {"n_classes" if "n_classes" in takes else "n_outputs": n_outputs}
+        told: dict[str, Any] = {"n_classes" if "n_classes" in takes else "n_outputs": n_outputs}
         told |= {"numbers": tuple(numbers)} if "numbers" in takes else {}
         model = network(input_shape=tuple(input_shape), **told, **settings)
         _check_output(model, input_shape=tuple(input_shape), n_outputs=n_outputs)

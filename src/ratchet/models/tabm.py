@@ -23,6 +23,9 @@ class TabM(nn.Module):
     linear layer.
     """
 
+    numbers: Tensor
+    rest: Tensor
+
     def __init__(
         self,
         *,
@@ -46,20 +49,20 @@ class TabM(nn.Module):
             raise ConfigError(f"model=tabm needs the package {error.name}; type: pip install 'tabm>=0.0.3'") from error
 
         n_features = prod(input_shape)
-        numbers = list(numbers) if embedding else []
-        self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.long), persistent=False)
-        rest = sorted(set(range(n_features)) - set(numbers))
+        embedded = list(numbers) if embedding else []
+        self.register_buffer("numbers", torch.tensor(embedded, dtype=torch.long), persistent=False)
+        rest = sorted(set(range(n_features)) - set(embedded))
         self.register_buffer("rest", torch.tensor(rest, dtype=torch.long), persistent=False)
         self.embedding: nn.Module | None = None
-        if numbers:
+        if embedded:
             self.embedding = rtdl_num_embeddings.PeriodicEmbeddings(
-                len(numbers), embedding, n_frequencies=frequencies, frequency_init_scale=frequency_scale, lite=False
+                len(embedded), embedding, n_frequencies=frequencies, frequency_init_scale=frequency_scale, lite=False
             )
         self.several = tabm.EnsembleView(k=members)
-        chunks = [embedding] * len(numbers) + [1] * len(rest)
+        chunks = [embedding] * len(embedded) + [1] * len(rest)
         self.backbone = tabm.MLPBackboneBatchEnsemble(
             d_in=sum(chunks), n_blocks=depth, d_block=width, dropout=dropout, k=members, tabm_init=True,
-            scaling_init="random-signs" if numbers else "normal", start_scaling_init_chunks=chunks,
+            scaling_init="random-signs" if embedded else "normal", start_scaling_init_chunks=chunks,
         )  # fmt: skip
         self.outputs = tabm.LinearEnsemble(width, n_outputs, k=members)
 
