@@ -90,8 +90,7 @@ class TrialServer:
         server: Any = forkserver._forkserver
         with self._lock:
             if server._forkserver_pid is not None:
-                with suppress(ProcessLookupError):
-                    os.kill(server._forkserver_pid, signal.SIGKILL)
+                self.kill()
                 try:
                     server._stop()
                 except (ChildProcessError, FileNotFoundError):  # SIGCHLD is ignored; at exit its socket may be gone

@@ -1,12 +1,11 @@
 """Tables of a person's own: read as they are, and turned into numbers by what the training split says."""
 
-from ratchet.tables.columns import Coded, Column, code_table
+from ratchet.tables.columns import Column, code_table
 from ratchet.tables.reading import NoColumnError, TableSettings, read_frame
 from ratchet.tables.targets import TargetColumn, describe_target_column, target_values
 from ratchet.tables.transform import TableTransform
 
 __all__ = [
-    "Coded",
     "Column",
     "NoColumnError",
     "TableSettings",

@@ -2,7 +2,7 @@
 
 from ratchet.tasks.base import Predictions, Target, Task
 from ratchet.tasks.binary import Binary
-from ratchet.tasks.build import build_task, task_class
+from ratchet.tasks.build import build_task
 from ratchet.tasks.multiclass import Multiclass
 from ratchet.tasks.multilabel import Multilabel
 from ratchet.tasks.regression import Regression
@@ -16,5 +16,4 @@ __all__ = [
     "Target",
     "Task",
     "build_task",
-    "task_class",
 ]

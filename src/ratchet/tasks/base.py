@@ -81,9 +81,10 @@ class Predictions(ABC):
     def __len__(self) -> int:
         """How many examples."""
 
-    @abstractmethod
     def metrics(self, names: Collection[str] | None = None) -> dict[str, float | None]:
         """The metrics named, or all of `headline`; None for one that is not defined on these examples."""
+        found = self.resampled(self.headline if names is None else names)(np.ones((len(self), 1)))
+        return {name: None if np.isnan(value[0]) else float(value[0]) for name, value in found.items()}
 
     @abstractmethod
     def resampled(self, names: Collection[str]) -> Resampled:
@@ -152,9 +153,9 @@ class Task(ABC):
         self.calibration_bins = calibration_bins
 
     @property
-    @abstractmethod
     def n_outputs(self) -> int:
-        """How many numbers a network gives for an example."""
+        """How many numbers a network gives for an example: usually one for each class or label."""
+        return len(self.target.names)
 
     def learnable(self, y: Tensor) -> Tensor:
         """The target as a loss takes it beside outputs (batch, n_outputs)."""

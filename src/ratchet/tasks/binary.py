@@ -51,10 +51,6 @@ class BinaryPredictions(Predictions):
         predicted = self.logits >= self.threshold
         return TwoWay(self.positive, self.logits, predicted, calibration_bins=self.calibration_bins)
 
-    def metrics(self, names: Collection[str] | None = None) -> dict[str, float | None]:
-        found = self.two_way.metrics(np.ones((len(self), 1)), self.headline if names is None else names)
-        return {name: None if np.isnan(value[0]) else float(value[0]) for name, value in found.items()}
-
     def resampled(self, names: Collection[str]) -> Resampled:
         return lambda weights: self.two_way.metrics(weights, names)
 
@@ -128,7 +124,9 @@ class Binary(Task):
                 "type: task=multiclass"
             )
         if positive is not None and str(positive) not in names:
-            raise ConfigError(f"task.positive={positive} is no class; allowed: {', '.join(names)}")
+            raise ConfigError(
+                f"task.positive={positive} is no class; allowed: {', '.join(names)}; type: task.positive={names[1]}"
+            )
         self.positive = names.index(str(positive)) if positive is not None else 1
         _check(threshold)
         self.threshold = threshold

@@ -163,10 +163,6 @@ class Multiclass(Task):
     training_metric = "accuracy"
     usual_loss = "torch.nn.CrossEntropyLoss"
 
-    @property
-    def n_outputs(self) -> int:
-        return len(self.target.names)
-
     def class_weights(self, y: Tensor, asked: Literal["balanced"] | Sequence[float]) -> dict[str, Tensor]:
         import torch
 

@@ -53,10 +53,6 @@ class MultilabelPredictions(Predictions):
         columns = zip(self.positive.T, self.logits.T, self.predicted.T, strict=True)
         return [TwoWay(*column, calibration_bins=self.calibration_bins) for column in columns]
 
-    def metrics(self, names: Collection[str] | None = None) -> dict[str, float | None]:
-        found = self.resampled(self.headline if names is None else names)(np.ones((len(self), 1)))
-        return {name: None if np.isnan(value[0]) else float(value[0]) for name, value in found.items()}
-
     def resampled(self, names: Collection[str]) -> Resampled:
         def measure(weights: Floats) -> dict[str, Floats]:
             asked = [name for name in (*_MACRO, *_PLAIN) if name in names]
@@ -133,10 +129,6 @@ class Multilabel(Task):
     on_request = ("log_loss",)
     training_metric = "accuracy"
     usual_loss = "torch.nn.BCEWithLogitsLoss"
-
-    @property
-    def n_outputs(self) -> int:
-        return len(self.target.names)
 
     def class_weights(self, y: Tensor, asked: Literal["balanced"] | Sequence[float]) -> dict[str, Tensor]:
         import torch

@@ -36,10 +36,6 @@ class RegressionPredictions(Predictions):
         error: Floats = self.predicted - self.actual
         return error
 
-    def metrics(self, names: Collection[str] | None = None) -> dict[str, float | None]:
-        found = self.resampled(self.headline if names is None else names)(np.ones((len(self), 1)))
-        return {name: None if np.isnan(value[0]) else float(value[0]) for name, value in found.items()}
-
     def resampled(self, names: Collection[str]) -> Resampled:
         from scipy import sparse
 
