@@ -56,7 +56,7 @@ MISTAKES = {
     "experiment=null": "type: '~experiment', for none of them",
     "hydra/launcher=basics": "hydra/launcher=basics: there is no such option; nearest: basic; allowed: basic",
     # an unknown key
-    "modle=cnn": "modle: there is no such key; nearest: model; allowed: augmentation, data, debug",
+    "modle=cnn": "modle: there is no such key; nearest: model; allowed: augmentation, callbacks, data, debug",
     "trainer.max_epoch=3": "nearest: trainer.max_epochs, trainer.max_steps; allowed in trainer: accelerator, ",
     "trianer.max_epochs=3": "trianer.max_epochs: there is no such key; nearest: trainer.max_epochs",
     "data.prepare.sed=1": "allowed in data.prepare: test, validation, confirm, seed, duplicates, constant_features",

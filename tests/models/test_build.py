@@ -77,12 +77,6 @@ DEPTH = "allowed: a whole number, 1 or more; type: model.depth=3"
         ("nowhere.Net", SEQUENCE, {}, ["nowhere.Net", "cannot be imported", "src/own/"]),
         ("Net", SEQUENCE, {}, ["model._target_=Net", "dotted path"]),
         ("math.sqrt", SEQUENCE, {}, ["math.sqrt", "no torch.nn.Module"]),
-        (
-            "pytorch_lightning.demos.boring_classes.BoringModel",
-            SEQUENCE,
-            {},
-            ["BoringModel is a LightningModule", "its training_step and configure_optimizers would be passed over"],
-        ),
         ("builtins.dict", SEQUENCE, {}, ["builtins.dict", "no torch.nn.Module"]),
         ("torch.nn.Linear", SEQUENCE, {}, ["torch.nn.Linear", "takes no input_shape"]),
     ],

@@ -87,7 +87,7 @@ def test_their_settings_are_checked(own: Project) -> None:
         assemble("+task.colour=red")
     with pytest.raises(ConfigError, match=r"loss\.colour: own\.ordinal\.Distance takes no colour; allowed: power"):
         assemble("+loss.colour=1")
-    assert assemble("task.weight=3").task.task.weight == 3
+    assert assemble("task.weight=3").module.task.weight == 3
 
 
 def test_an_objective_that_no_task_of_ours_has_is_measured() -> None:

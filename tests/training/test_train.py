@@ -205,8 +205,8 @@ def test_penalties_add_to_the_loss(
     fit = Fit.assemble(load_config(project, [*SMALL, *overrides]), project=project, run=RunDirectory(project.root))
     plain = Fit.assemble(load_config(project, SMALL), project=project, run=RunDirectory(project.root))
     batch = next(iter(fit.datamodule.train_batches()))
-    losses = [each.task._loss(each.task.network(batch[0]), batch[1]).detach() for each in (fit, plain)]
-    matrices = [parameter for parameter in fit.task.network.parameters() if parameter.ndim > 1]
+    losses = [each.module._loss(each.module.network(batch[0]), batch[1]).detach() for each in (fit, plain)]
+    matrices = [parameter for parameter in fit.module.network.parameters() if parameter.ndim > 1]
     assert float(losses[0] - losses[1]) == pytest.approx(float(penalty(matrices).detach()), rel=1e-4)
 
 
@@ -215,7 +215,7 @@ def test_balanced_class_weights_are_inverse_to_frequency(project: Project) -> No
 
     config = load_config(project, [*SMALL, "loss.class_weights=balanced"])
     fit = Fit.assemble(config, project=project, run=RunDirectory(project.root))
-    found = fit.task.criterion.weight
+    found = fit.module.criterion.weight
     counts = torch.bincount(torch.tensor(fit.data.split("train").y))
     assert found is not None
     assert torch.allclose(found * counts, torch.full((10,), len(fit.data.split("train").y) / 10))

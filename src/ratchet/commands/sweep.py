@@ -25,7 +25,8 @@ from ratchet.commands.ahead import preload
 from ratchet.config.environment import with_references
 from ratchet.config.hints import MistakeError
 from ratchet.config.inert import without_inert
-from ratchet.config.request import Request, plain_config
+from ratchet.config.modules import is_lightning_module
+from ratchet.config.request import Request, plain_config, refuse_idle
 from ratchet.config.schema import Config, ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate, whole
@@ -136,7 +137,8 @@ class SweptTraining:
                 print(f"note: {data.name} is not prepared: it would be fetched and prepared first", file=sys.stderr)
                 continue
             prepare_if_missing(data, project=self.project)
-            PreparedData.open(self.project.prepared(data.name), reader="train", config=data)
+            if data.module is None:
+                PreparedData.open(self.project.prepared(data.name), reader="train", config=data)
 
 
 def _complaints(asked: Sequence[tuple[Config, tuple[int, ...] | None, Target]]) -> list[str | None]:
@@ -145,8 +147,13 @@ def _complaints(asked: Sequence[tuple[Config, tuple[int, ...] | None, Target]]) 
     return complaints([Asked(*each) for each in asked])
 
 
-def searchable(plain: Mapping[str, Any]) -> dict[str, Direction]:
-    """What a study of a config can have as its objective or bound, and which way is better."""
+def searchable(plain: Mapping[str, Any]) -> dict[str, Direction] | None:
+    """What a study of a config can have as its objective or bound, and which way is better.
+
+    None of a LightningModule: what it logs shows when it trains.
+    """
+    if is_lightning_module(plain["model"]["_target_"]):
+        return None
     task, objective = plain["task"], str((plain.get("objective") or {}).get("metric")).rpartition("/")[2]
     kind = task_class(task["_target_"])
     measured = [*kind.objectives, "loss", *(task.get("metrics") or {}), *({objective} & set(kind.on_request))]
@@ -156,10 +163,10 @@ def searchable(plain: Mapping[str, Any]) -> dict[str, Direction]:
 
 def measured(config: Config, record: RunRecord, *, project: Project) -> dict[str, float]:
     """Everything that a study can have as its objective or bound: of the best checkpoint, and of the model."""
-    found = dict(record.best.metrics) if record.best is not None else {}
+    found, known = dict(record.best.metrics) if record.best is not None else {}, searchable(config.plain())
     seconds = record.timings.get("fit", math.nan)
     return {
-        **{name: value for name, value in found.items() if name in searchable(config.plain())},
+        **{name: value for name, value in found.items() if known is None or name in known},
         "parameters": float(record.parameters),
         "seconds": seconds,
         "latency": latency(config, project=project),
@@ -184,15 +191,22 @@ def note_the_end(directory: Path, how: str) -> None:
 
 
 def latency(config: Config, *, project: Project, repeats: int = 30) -> float:
-    """Milliseconds for one example on the processor, by the median."""
+    """Milliseconds for one example on the processor, by the median; not a number where a module cannot predict."""
     import torch
 
-    from ratchet.models import build_model
-    from ratchet.training.tasks import task_for
+    from ratchet.training.tasks import network_for, task_for
 
+    if config.data.module is not None:
+        return math.nan  # the shape of an example is not known
     shape, target = describe(project.prepared(config.data.name), config.data)
     assert shape is not None, "data that were trained on are prepared"
-    network = build_model(config.model, input_shape=shape, n_outputs=task_for(config, target).n_outputs).eval()
+    try:
+        network = network_for(config, task_for(config, target), shape=shape).eval()
+        network(torch.zeros(1, *shape))
+    except Exception:
+        if config.model.is_lightning:
+            return math.nan  # it predicts nothing
+        raise
     example = torch.zeros(1, *shape)
     times = []
     with torch.inference_mode():
@@ -286,6 +300,7 @@ def _check(composed: DictConfig, overrides: Sequence[str], *, request: Request) 
         typed = tuple(text for text in overrides if text not in params)
         own = replace(request, params=params, typed=typed, multirun=False, line=None)
         config = own.checked(plain_config(composed))  # it says what to type
+    refuse_idle(config, [text for text in overrides if text in request.typed or text not in request.params])
     refuse_reserved(config.seed)
     if config.trainer.train_on != "train":
         raise ConfigError(

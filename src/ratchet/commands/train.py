@@ -22,6 +22,7 @@ from ratchet.config.inert import INERT
 from ratchet.config.params import without_params
 from ratchet.config.request import Request, plain_config
 from ratchet.config.schema import Config
+from ratchet.config.targets import class_at
 from ratchet.config.tree import exists, value_at
 from ratchet.config.tuned import tuned_values_give_way
 from ratchet.config.validation import validate
@@ -142,16 +143,26 @@ def _left_out(run: RunDirectory) -> list[str]:
     """What the pipeline's config.yaml leaves out, as overrides. Raises CheckpointError for one that is damaged."""
     whole, plain = read_config(run).plain(), read_yaml(run.config)
     missing = [key for key in INERT if not exists(plain, key)]
-    return [f"+{key}={to_override_value(value_at(whole, key))}" for key in missing]
+    return [f"+{key}={to_override_value(value_at(whole, key))}" for key in missing if exists(whole, key)]
 
 
 def check_classes(config: Config) -> None:
-    """Raises ConfigError for a model or an optimizer that is not there, or does not take what the config gives it."""
+    """Raises ConfigError for a class that is not there, and a model or optimizer that does not take its settings."""
     from torch import nn, zeros
 
     from ratchet.models.build import checked_settings, model_class, refuse_rows
+    from ratchet.models.lightning import check_module
     from ratchet.training.optimizers import build_optimizer
 
+    if config.data.module is not None:
+        class_at(config.data.module.target, key="data", kind="LightningDataModule")
+    for name, asked in config.callbacks.items():
+        class_at(asked["_target_"], key=f"callbacks.{name}", kind="Callback")
+    if config.logger.custom:
+        class_at(config.logger.custom["_target_"], key="logger", kind="Logger")
+    if config.model.is_lightning:
+        check_module(config.model)
+        return
     network = model_class(config.model.target)
     refuse_rows(network, config.model, of_table=config.data.layout == "table")
     checked_settings(network, config.model)

@@ -10,6 +10,7 @@ from ratchet.config.inert import without_inert
 from ratchet.config.request import Request
 from ratchet.config.schema import Config
 from ratchet.config.yaml_files import yaml_text
+from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
 from ratchet.project import Project
 
@@ -31,6 +32,12 @@ def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
 def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     """Stage compose: write config.lock.yaml, the same bytes on every machine, and for DVC what file it hangs on."""
     config = load_config(project, overrides)
+    if config.data.module is not None:
+        raise ConfigError(
+            f"data={config.data.name}: the pipeline fetches, prepares and splits data, and {config.data.module.target} "
+            "does so itself; allowed: any other option of conf/data; write: data: mnist1d into params.yaml, and type: "
+            f"python src/train.py data={config.data.name}, for a run of its own"
+        )
     text = LOCK_HEADER + yaml_text(config.plain(), width=110)
     write_atomically(project.lock, text.encode())
     file = (config.data.table and config.data.table.path) or "conf/config.yaml"
@@ -41,4 +48,7 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
 
 def config_hash(config: Config) -> str:
     """Sha256 (hex) of everything in a config that can change the trained model; loggers, reports and mirrors cannot."""
-    return hashlib.sha256(json.dumps(without_inert(config.plain()), sort_keys=True).encode()).hexdigest()
+    decides = without_inert(config.plain())
+    if not decides["callbacks"]:
+        del decides["callbacks"]
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

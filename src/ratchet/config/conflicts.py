@@ -19,17 +19,8 @@ def refuse_conflicts(config: schema.Config, usual: Callable[[], dict[str, Any]] 
     """Raises MistakeError for the first settings that exclude each other. `usual` has the values that conf/ gives."""
     _length(config)
     _data(config, usual)
-    for check in (
-        _metrics,
-        _splits,
-        _augmentation,
-        _objective,
-        _loss,
-        _regularisation,
-        _devices,
-        _precision,
-        _debugging,
-    ):
+    checks = (_modules, _metrics, _splits, _augmentation, _objective, _loss, _named_classes, _regularisation, _devices)
+    for check in (*checks, _precision, _debugging):
         check(config)
 
 
@@ -43,7 +34,7 @@ def _length(config: schema.Config) -> None:
 
 def _data(config: schema.Config, usual: Callable[[], dict[str, Any]]) -> None:
     data = config.data
-    if data.table is not None:
+    if data.table is not None or data.module is not None:
         return
     if data.layout == "table" or data.shape is None:
         raise MistakeError(
@@ -58,6 +49,23 @@ def _data(config: schema.Config, usual: Callable[[], dict[str, Any]]) -> None:
         had = [[assignment(key, value_at(usual(), key))] for key in ("data.shape", "data.layout")]
         said = f"data.shape={data.shape}: allowed for layout {data.layout}: {wanted}"
         raise MistakeError(said, instead=[*had, *fits])
+
+
+def _modules(config: schema.Config) -> None:
+    """What a person's LightningModule or LightningDataModule does itself, and what goes with it alone."""
+    if config.data.module is None:
+        return
+    if not config.model.is_lightning:
+        raise MistakeError(
+            f"data._target_={config.data.module.target} is a data module of your own, and model={config.model.name} is "
+            "no LightningModule: it would not know the batches; allowed: a model whose _target_ is a LightningModule",
+            instead=[["data=mnist1d"]],
+        )
+    if config.trainer.train_on != "train":
+        raise MistakeError(
+            f"trainer.train_on={config.trainer.train_on}: the splits of a data module of your own cannot be joined",
+            instead=[["trainer.train_on=train"]],
+        )
 
 
 def _splits(config: schema.Config) -> None:
@@ -98,6 +106,8 @@ def _metrics(config: schema.Config) -> None:
 
 
 def _objective(config: schema.Config) -> None:
+    if config.model.is_lightning:
+        return  # the first validation says what it logs
     metric = find_metric(config.objective.metric)
     task = task_class(config.task.target or usual_task(config.data.target_kind))
     if config.data.target_kind not in task.kinds:
@@ -107,7 +117,7 @@ def _objective(config: schema.Config) -> None:
             instead=[["task=auto"]],
         )
     allowed = ["loss", *task.objectives, *task.on_request, *config.task.metrics]
-    if config.objective.metric.rpartition("/")[2] not in allowed:
+    if config.objective.metric not in [f"validation/{name}" for name in allowed]:
         raise MistakeError(
             f"objective.metric={config.objective.metric} is not measured of a {task.__name__.lower()} task; "
             f"allowed: {', '.join(f'validation/{name}' for name in allowed)}",
@@ -131,6 +141,27 @@ def _loss(config: schema.Config) -> None:
             "what a loss takes that loss._target_ names",
             key=f"loss.{unknown[0]}",
         )
+
+
+def _named_classes(config: schema.Config) -> None:
+    asked = config.logger.custom
+    if config.logger.name == "custom" and "_target_" not in asked:
+        raise MistakeError(
+            "logger=custom names no class; allowed: a Lightning logger by its dotted path", key="logger._target_",
+            instead=[["logger=custom"]],
+        )  # fmt: skip
+    if config.logger.name != "custom" and asked:
+        known = [name for name in schema.LoggerConfig.model_fields if name != "target"]
+        name = next(iter(asked))
+        said = f"logger.{name}: there is no such key; {suggestion(name, known)}"
+        raise MistakeError(said, key=f"logger.{name}", otherwise="type: logger=custom, for a logger by its _target_")
+    for name, asked in config.callbacks.items():
+        if "_target_" not in asked:
+            raise MistakeError(
+                f"callbacks.{name} names no class; allowed: a Lightning callback by its dotted path",
+                key=f"callbacks.{name}",
+                instead=[[f"+callbacks.{name}._target_=pytorch_lightning.callbacks.StochasticWeightAveraging"]],
+            )
 
 
 def _regularisation(config: schema.Config) -> None:

@@ -24,7 +24,7 @@ from ratchet.config.groups import chooses, default_choices, is_group, options
 from ratchet.config.hints import LONGEST, MistakeError, to_type, unquoted
 from ratchet.config.mistakes import Surroundings, mistake_in
 from ratchet.config.params import params_overrides, without_params
-from ratchet.config.schema import Config
+from ratchet.config.schema import IDLE, Config
 from ratchet.config.tree import exists
 from ratchet.config.tuned import TunedLoader, last_loader, tuned_values_give_way
 from ratchet.config.validation import validate, values_for
@@ -101,6 +101,7 @@ class Request:
         """What was composed of this request, checked. Raises ConfigError, which says what to type or where to mend."""
         try:
             config = validate(plain, usual=lambda: self.known)
+            refuse_idle(config, self.typed)
             self.check(config)
             return config
         except MistakeError as mistake:
@@ -227,6 +228,20 @@ class Request:
                 found = place
         root = self.root or self.directory.parent
         return None if found is None else os.path.relpath(found, root)
+
+
+def refuse_idle(config: Config, typed: Sequence[str]) -> None:
+    """Raises ConfigError for something typed that a person's module does itself, so that it changes nothing."""
+    idle = {name: f"{config.model.target} has its own {name}" for name in IDLE if config.model.is_lightning}
+    if config.data.module is not None:
+        idle["trainer.batch_size"] = f"{config.data.module.target} makes its own batches"
+    for text in typed:
+        for name in (name for name in idle if _is_in(text.partition("=")[0].lstrip("+~"), name)):
+            where = "data" if name == "trainer.batch_size" else "model"
+            raise ConfigError(
+                f"{text} has no effect: {idle[name]}; allowed: the settings of {where}, and those of others; "
+                f"leave it out, and type: python src/train.py --cfg job --package {where}, to see what there is"
+            )
 
 
 def _of_params(mistake: MistakeError, found: Sequence[Sequence[str]]) -> ConfigError:

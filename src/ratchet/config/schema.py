@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -29,9 +29,10 @@ from pydantic import (
 )
 
 from ratchet.config.environment import Reference, with_references
-from ratchet.config.hints import to_type
+from ratchet.config.hints import MistakeError, to_type
+from ratchet.config.modules import is_lightning_module
 from ratchet.config.tables import completed, is_table, table_name
-from ratchet.metrics import OBJECTIVES, Metric, Range, declare, find_metric, is_objective
+from ratchet.metrics import METRICS, OBJECTIVES, Metric, Range, declare, find_metric
 from ratchet.tables.targets import MOST_CLASSES
 from ratchet.tasks.base import TargetKind
 from ratchet.tasks.build import task_class, usual_task
@@ -162,10 +163,27 @@ class PrepareConfig(Section):
 _CLASSES = "a list of names: two classes or more, one label or more, none of a number"
 
 
+DataName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
+
+
+class DataModuleConfig(Section):
+    """conf/data of a person's LightningDataModule: a class by `_target_`, and the keyword arguments that it takes."""
+
+    model_config = ConfigDict(extra="allow")
+    name: DataName
+    target: str = Field(alias="_target_")
+    classes: list[str] = []  # the names that an evaluation shows
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the class."""
+        return dict(self.model_extra or {})
+
+
 class DataConfig(Section):
     """conf/data: all there is to say of a data set."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)
+    name: DataName
     table: TableConfig | None = None
     layout: Literal["sequence", "image", "table"]
     shape: (
@@ -178,6 +196,7 @@ class DataConfig(Section):
     sources: Annotated[list[Source], Field(min_length=1)]  # tried in order
     reader: str  # dotted path of `reader(directory: Path) -> RawExamples`
     prepare: PrepareConfig
+    module: DataModuleConfig | None = Field(default=None, exclude=True)  # then nothing is fetched or prepared
 
     @property
     def typed(self) -> str:
@@ -221,6 +240,11 @@ class ModelConfig(Section):
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of the class."""
         return dict(self.model_extra or {})
+
+    @property
+    def is_lightning(self) -> bool:
+        """Whether it is a person's LightningModule, which trains itself: see IDLE."""
+        return is_lightning_module(self.target)
 
 
 class OptimizerConfig(Section):
@@ -395,25 +419,25 @@ class TrainerConfig(Section):
 
 
 class LoggerConfig(Section):
-    """conf/logger: where curves go besides the run directory."""
+    """conf/logger: where curves go besides the run directory; custom: to a Lightning logger by `_target_`."""
 
-    name: Literal["wandb", "csv", "tensorboard", "none"]
+    model_config = ConfigDict(extra="allow")
+    name: Literal["wandb", "csv", "tensorboard", "none", "custom"]
     mode: Literal["offline", "online", "disabled"] = "offline"  # wandb
     project: str = "ratchet"
     entity: str | None = None
     tags: list[str] = []
 
-
-def _one_of_the_objectives(name: str) -> str:
-    if not is_objective(name):
-        raise ValueError(name)
-    return name
+    @property
+    def custom(self) -> dict[str, Any]:
+        """The class by `_target_` and its keyword arguments, of logger=custom."""
+        return dict(self.model_extra or {})
 
 
 class ObjectiveConfig(Section):
     """What makes one run better than another: a validation metric and its direction, which follows the metric."""
 
-    metric: Annotated[str, AfterValidator(_one_of_the_objectives), Field(json_schema_extra={"enum": list(OBJECTIVES)})]
+    metric: Annotated[str, Field(json_schema_extra={"enum": list(OBJECTIVES)})]  # or what a LightningModule logs
     direction: Literal["maximize", "minimize"]
 
     @model_validator(mode="before")
@@ -435,10 +459,31 @@ class EvaluationConfig(Section):
     mistakes: NonNegativeInt = 16  # how many of the most confident mistakes are drawn
 
 
+# Sections that a person's LightningModule does itself, and what stands in for them: in a config of it they are null.
+IDLE: Final[dict[str, Any]] = {
+    "optimizer": {"_target_": "torch.optim.SGD", "lr": 1.0}, "scheduler": {"name": "none"}, "augmentation": {},
+    "loss": {},
+}  # fmt: skip
+_NO_FILES: Final[dict[str, Any]] = {
+    "layout": "table", "shape": None, "target_kind": "number", "classes": [], "reader": "",
+    "files": [{"name": "none", "checksum": f"md5:{0:032}"}], "sources": [{"kind": "folder", "path": ""}],
+    "prepare": {"validation": 1, "confirm": 1, "test": 1},
+}  # fmt: skip
+
+
 def with_what_follows(given: Any) -> Any:
-    """A plain config whose null task is the usual one of the data's target, and whose null objective the task's."""
+    """A plain config whose null task is the usual one of the data's target, and whose null objective the task's.
+
+    Of a LightningModule the objective is what conf/model says, and the sections that it does itself say nothing.
+    """
     if not isinstance(given, dict) or not isinstance(data := given.get("data"), dict):
         return given
+    model = given.get("model")
+    if isinstance(model, dict) and is_lightning_module(model.get("_target_")):
+        given = {**given, **IDLE, **_objective_of(model, given.get("objective"))}
+    if "_target_" in data or "module" in data:  # what it predicts an evaluation sees
+        data = data if "module" in data else {**_NO_FILES, "name": data.get("name"), "module": data}
+        return {**given, "data": data}
     if is_table(data):
         data = completed(data)
         given = {**given, "data": data}
@@ -462,6 +507,23 @@ def own_metrics(task: Mapping[str, Any]) -> Iterator[Metric]:
             yield MetricConfig.model_validate(given).named(str(name))
 
 
+def _objective_of(model: dict[str, Any], asked: Any) -> dict[str, Any]:
+    """The sections model and objective of a LightningModule: model.objective is what is not asked for otherwise."""
+    own = model.get("objective")
+    given = {key: value for key, value in (asked if isinstance(asked, dict) else {}).items() if value is not None}
+    objective = {"direction": None, **(own if isinstance(own, dict) and "metric" not in given else {}), **given}
+    if not objective.get("metric"):
+        raise MistakeError(
+            f"model._target_={model['_target_']} logs what it likes, so its objective has no usual name; allowed: a "
+            "metric that its validation logs, here or as `objective: {metric: ..., direction: ...}` of its conf/model",
+            key="objective.metric", instead=[["objective.metric=val/loss", "objective.direction=minimize"]],
+        )  # fmt: skip
+    known = METRICS.get(str(objective["metric"]).rpartition("/")[2])
+    if objective["direction"] is None:
+        objective["direction"] = known.direction if known else "unknown"
+    return {"model": {key: value for key, value in model.items() if key != "objective"}, "objective": objective}
+
+
 class Config(Section):
     """Everything a run is asked to do."""
 
@@ -477,6 +539,7 @@ class Config(Section):
     trainer: TrainerConfig
     logger: LoggerConfig
     evaluation: EvaluationConfig
+    callbacks: dict[str, dict[str, Any]] = {}  # Lightning callbacks by `_target_`
     _references: tuple[Reference, ...] = ()
 
     @model_validator(mode="before")
@@ -484,7 +547,24 @@ class Config(Section):
     def _what_follows_from_the_data(cls, given: Any) -> Any:
         return with_what_follows(given)
 
+    @property
+    def judged_by(self) -> ObjectiveConfig:
+        """What evaluate and promote judge by: the objective, by the name that the task has for it.
+
+        What a LightningModule logs is its own: where the task has no metric of that name, it is the task's first.
+        """
+        if not self.model.is_lightning:
+            return self.objective
+        task = task_class(self.task.target or usual_task(self.data.target_kind))
+        names, bare = [*task.objectives, *task.on_request, *self.task.metrics], self.objective.metric.rpartition("/")[2]
+        return ObjectiveConfig.model_validate({"metric": f"validation/{bare if bare in names else names[0]}"})
+
     def plain(self) -> dict[str, Any]:
         """The config as dicts, lists and scalars, keys as in conf/; texts from the environment as references."""
-        plain: dict[str, Any] = with_references(self.model_dump(by_alias=True), self._references)
+        dumped = self.model_dump(by_alias=True)
+        if self.data.module is not None:
+            dumped["data"] = self.data.module.model_dump(by_alias=True)
+        if self.model.is_lightning:
+            dumped |= dict.fromkeys(IDLE)
+        plain: dict[str, Any] = with_references(dumped, self._references)
         return plain

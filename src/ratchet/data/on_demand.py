@@ -13,7 +13,12 @@ UNASKED = 100_000_000  # bytes: a larger download is begun by src/fetch.py alone
 
 
 def is_missing(config: DataConfig, *, project: Project) -> bool:
-    """Whether there is nothing at all where the prepared data belongs. What is outdated or damaged is not missing."""
+    """Whether there is nothing at all where the prepared data belongs. What is outdated or damaged is not missing.
+
+    Nothing is missing of a person's data module, which prepares its data itself.
+    """
+    if config.module is not None:
+        return False
     directory = project.prepared(config.name)
     return not directory.exists() or (directory.is_dir() and not any(directory.iterdir()))
 

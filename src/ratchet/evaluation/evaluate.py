@@ -23,9 +23,10 @@ from ratchet.evaluation.predictions import predict_splits, write_predictions
 from ratchet.evaluation.report import Evaluation, render
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
-from ratchet.runs.record import RunRecord
+from ratchet.runs.record import RunRecord, read_config
 from ratchet.tasks import Predictions, Task
 from ratchet.training.checkpoint import load_model
+from ratchet.training.own_data import OwnData
 from ratchet.training.tasks import task_for
 
 __all__ = ["Evaluation", "evaluate", "render"]
@@ -45,9 +46,15 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
     """
     _require_ours(output)
     record = RunRecord.read(run)
-    model, run_config = load_model(run)
-    prepare_if_missing(run_config.data, project=project)
-    data = PreparedData.open(project.prepared(run_config.data.name), reader="evaluate", config=run_config.data)
+    run_config = read_config(run)
+    data: PreparedData | OwnData
+    if run_config.data.module is None:
+        prepare_if_missing(run_config.data, project=project)
+        data = PreparedData.open(project.prepared(run_config.data.name), reader="evaluate", config=run_config.data)
+    else:
+        data = OwnData.open(run_config, reader="evaluate").described()
+    assert data.target is not None
+    model, _ = load_model(run, target=data.target)
     task = task_for(run_config.model_copy(update={"evaluation": config}), data.target)
     _require_same_data(record, data, run=run)
     with _threads(run_config.trainer.threads):
@@ -58,8 +65,8 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
             seed=run_config.seed,
             trained_on_validation=run_config.trainer.train_on == "train+validation",
             notes=_notes(run, run_config, record),
-            baselines=baselines_measured(data, task, "test"),
-            objective=run_config.objective.metric.rpartition("/")[2],
+            baselines=baselines_measured(data, task, "test") if isinstance(data, PreparedData) else [],
+            objective=run_config.judged_by.metric.rpartition("/")[2],
         )
     with storage_errors(output, command="the same command again"), scratch_beside(output) as scratch:
         (scratch / METRICS).write_text(evaluation.as_json(), encoding="utf-8")
@@ -77,7 +84,7 @@ def _plot(
     *,
     run: RunDirectory,
     project: Project,
-    data: PreparedData,
+    data: PreparedData | OwnData,
     config: EvaluationConfig,
 ) -> None:
     plots.mkdir()
@@ -94,6 +101,8 @@ def _notes(run: RunDirectory, config: Config, record: RunRecord) -> list[str]:
     notes = []
     if not run.metrics.is_file():
         notes.append(f"no learning curves: the run kept no {run.metrics.name} (logger={config.logger.name})")
+    if config.data.module is not None:
+        notes.append(f"{config.data.module.target} splits its data itself: nobody saw that test is apart from train")
     if config.trainer.train_on == "train+validation":
         notes.append("the run was trained on validation too: only test says how it does on unseen data")
     if record.status != "completed":
@@ -109,7 +118,7 @@ def _require_ours(output: Path) -> None:
         raise RatchetError(f"{output} is not empty and holds no {METRICS}: it would be lost; name a new directory")
 
 
-def _require_same_data(record: RunRecord, data: PreparedData, *, run: RunDirectory) -> None:
+def _require_same_data(record: RunRecord, data: PreparedData | OwnData, *, run: RunDirectory) -> None:
     trained_on = record.data.get("hash")
     if trained_on != data.data_hash:
         raise DataError(

@@ -21,9 +21,9 @@ def write_learning_curves(metrics: Path, directory: Path, *, of: str) -> list[Pa
     written = []
     for name in ("loss", of):
         path = directory / f"{name}.csv"
-        values = (
-            [row.get("epoch", ""), row.get(f"train/{name}", ""), row.get(f"validation/{name}", "")] for row in rows
-        )
+        short = f"val/{name}" in header and f"validation/{name}" not in header  # a person's module calls it as it likes
+        columns = [f"train/{name}", f"val/{name}" if short else f"validation/{name}"]
+        values = ([row.get("epoch", ""), *(row.get(column, "") for column in columns)] for row in rows)
         write_table(path, header=["epoch", "train", "validation"], rows=values)
         written.append(path)
     return written

@@ -16,8 +16,10 @@ from typing_extensions import TypedDict  # pydantic takes typing's own from Pyth
 
 from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import MistakeError
+from ratchet.config.modules import is_lightning_module
 from ratchet.config.rules import example_of, rule_of
 from ratchet.config.schema import ModelConfig
+from ratchet.config.targets import built, check, names_a_class
 from ratchet.dotted import named_by
 from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, first_line, ran_out
 
@@ -47,6 +49,7 @@ def build_model(
         takes = inspect.signature(network).parameters
         told: dict[str, Any] = {"n_classes" if "n_classes" in takes else "n_outputs": n_outputs}
         told |= {"numbers": tuple(numbers)} if "numbers" in takes else {}
+        settings = {name: built(value, key=f"model.{name}") for name, value in settings.items()}
         model = network(input_shape=tuple(input_shape), **told, **settings)
         _check_output(model, input_shape=tuple(input_shape), n_outputs=n_outputs)
     except RatchetError:
@@ -86,18 +89,24 @@ def model_class(target: str) -> type[nn.Module]:
     found = named_by(target, setting=_TARGET, allowed=allowed, refuse=refuse)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise MistakeError(f"model._target_={target} is no torch.nn.Module class", key=_TARGET, instead=_EXAMPLE)
-    if any(base.__name__ == "LightningModule" for base in found.__mro__):
+    if any(base.__name__ == "LightningModule" for base in found.__mro__) and not is_lightning_module(target):
         raise MistakeError(
-            f"model._target_={target} is a LightningModule: its training_step and configure_optimizers would be passed "
-            "over; allowed: a torch.nn.Module that turns a batch into logits; Ratchet has the loss and the optimizer",
+            f"model._target_={target} is a LightningModule, which its source does not show; allowed: a class whose "
+            "bases are named where it is defined, as in `class Mine(pl.LightningModule)`",
             key=_TARGET, instead=_EXAMPLE,
         )  # fmt: skip
     return found
 
 
 def checked_settings(network: type[nn.Module], config: ModelConfig) -> dict[str, Any]:
-    """The settings of `config`, as the annotations of the constructor of `network` would have them."""
-    hints = _annotations(network, config.target)
+    """The settings of `config`, as the annotations of the constructor of `network` would have them.
+
+    What describes an object by `_target_` is left as it is, once its class is known to be there.
+    """
+    objects = {name: value for name, value in config.arguments.items() if names_a_class(value)}
+    for name, value in objects.items():
+        check(value, key=f"model.{name}")
+    hints = _annotations(network, config) | dict.fromkeys(objects, Any)
     try:
         # JSON is what a config can hold; in JSON's strict mode a list is also a tuple, but "3" is no number.
         checked = _schema(network, hints).validate_json(json.dumps(config.arguments))
@@ -106,13 +115,13 @@ def checked_settings(network: type[nn.Module], config: ModelConfig) -> dict[str,
     return dict(checked)
 
 
-def _annotations(network: type[nn.Module], target: str) -> dict[str, Any]:
+def _annotations(network: type[nn.Module], config: ModelConfig) -> dict[str, Any]:
     """The type of every keyword of the constructor; Any where it has none."""
-    parameters = inspect.signature(network).parameters.values()
+    target, parameters = config.target, inspect.signature(network).parameters.values()
     named = [each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     missing = [name for name in FROM_DATA[:2] if name not in named]
     missing = [name for name in missing if name != "n_outputs" or "n_classes" not in named]
-    if missing and not _takes_any(network):
+    if missing and not _takes_any(network) and not config.is_lightning:
         raise MistakeError(
             f"{target} takes no {missing[0]}; allowed: a constructor like "
             "__init__(self, *, input_shape, n_outputs, <settings>)",

@@ -109,7 +109,8 @@ def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Cand
     of_it = {k: found for k, found in kept.items() if found[0].record.data.get("name") == name}
     complete = of_it or kept  # a grid over data sets is of several; of none of the champion's, the first is refused
     values = {number: _value(found) for number, found in complete.items()}
-    mode: Literal["max", "min"] = "max" if champion.config.objective.direction == "maximize" else "min"
+    direction = read_config(next(iter(complete.values()))[0].run).objective.direction
+    mode: Literal["max", "min"] = "max" if direction == "maximize" else "min"
     for number in shortlist(values, mode=mode, top=len(values)):
         yield _candidate(complete[number], champion, what=f"trial {number} of study {study}")
 
@@ -204,11 +205,11 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Can
             f"{what} only tried something out ({tried}), and its number is no measurement; allowed: a run without "
             "debug=; type: the training again without it"
         )
-    if config.objective != champion.config.objective:
+    ours, theirs = champion.config.judged_by, config.judged_by
+    if theirs != ours:
         raise RatchetError(
-            f"{what} was judged by {config.objective.metric}, the champion by {champion.config.objective.metric}: "
-            f"they cannot be compared; train it again with: objective.metric="
-            f"{champion.config.objective.metric} objective.direction={champion.config.objective.direction}"
+            f"{what} was judged by {theirs.metric}, the champion by {ours.metric}: they cannot be compared; train it "
+            f"again with: objective.metric={ours.metric} objective.direction={ours.direction}"
         )
     value, record = _value(found), first.record
     origin = {
@@ -231,6 +232,11 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
         is_now = f"is {record.status}" if record.status in {"running", "pruned"} else f"was {record.status}"
         is_now = "failed" if record.status == "failed" else is_now
         yield RatchetError(f"{what} {is_now}{why}; allowed: one that completed; type: ls -d runs/*/*, to see them")
+    if found.run.config.is_file() and read_config(found.run).data.module is not None:
+        yield DataError(
+            f"{what} is of {record.data.get('name')}, your own data module: it has no confirm split, which promotion "
+            f"alone reads; allowed: a run on prepared data; type: {to_type(to_name('data', name))} with its training"
+        )
     if record.data.get("name") != name:
         yield DataError(
             f"{what} is of {record.data.get('name')}, the champion of {name}: they cannot be compared; "

@@ -156,7 +156,7 @@ def audit(of: Configuration, *, project: Project) -> tuple[list[float], int]:
 def number(seeded: Seeded) -> float:
     """The objective on the confirm split; of a whole run."""
     assert seeded.run is not None
-    sign = -1.0 if seeded.config.objective.direction == "minimize" else 1.0
+    sign = -1.0 if seeded.config.judged_by.direction == "minimize" else 1.0
     return sign * float(read_scores(seeded.run).mean())
 
 

@@ -139,8 +139,8 @@ class _Promotion:
         return of_study(ask.study, self.champion, places=self.places)
 
     @property
-    def _mode(self) -> Literal["max", "min"]:
-        return "max" if self.champion.config.objective.direction == "maximize" else "min"
+    def _metric(self) -> str:
+        return self.champion.config.judged_by.metric
 
     def _configuration(self, role: str, candidate: Candidate | Champion) -> Configuration:
         return Configuration.of(role, candidate.config, data_hash=self.champion.data_hash, project=self.project)
@@ -158,7 +158,8 @@ class _Promotion:
         print(f"screen: the {len(candidates)} best, each on {SCREEN_SEEDS} fresh seeds, on validation")
         by_name = {f"trial {each.origin['trial']}": each for each in candidates}
         configurations = {name: self._configuration(name, each) for name, each in by_name.items()}
-        winner = screen(configurations, mode=self._mode, project=self.project)
+        mode: Literal["max", "min"] = "max" if candidates[0].config.objective.direction == "maximize" else "min"
+        winner = screen(configurations, mode=mode, project=self.project)
         print(f"challenger: {winner}, the best mean over fresh seeds")
         return by_name[winner]
 
@@ -200,19 +201,17 @@ class _Promotion:
         print(f"proved, it would write conf/tuned/{writing.tuned_name} and params.yaml; nothing was run or written")
 
     def _tell_look(self, evidence: Evidence, more: int) -> None:
-        print(words.look_line(evidence, more=more, metric=self.champion.config.objective.metric), flush=True)
+        print(words.look_line(evidence, more=more, metric=self._metric), flush=True)
 
     def _tell(self, judgement: Judgement) -> None:
         uses = [use for use in read_uses(self.places) if use.get("data") == self.champion.data_hash]
-        metric = self.champion.config.objective.metric
+        metric = self._metric
         print("\n".join(words.verdict_lines(judgement, terms=self.ask.terms, metric=metric, uses=uses)), flush=True)
 
     def _header(self, candidate: Candidate) -> list[str]:
         origin, trained = candidate.origin, candidate.origin["git"]
         value = (
-            f", {self.champion.config.objective.metric} {candidate.value:.4f}"
-            if candidate.value == candidate.value
-            else ""
+            f", {candidate.config.objective.metric} {candidate.value:.4f}" if candidate.value == candidate.value else ""
         )
         revision = f"{str(trained.get('revision'))[:12]}{' with changes' if trained.get('dirty') else ''}"
         return [
@@ -242,7 +241,7 @@ class _Promotion:
         """The champion that the first promotion met: its gate runs had no part in choosing it."""
         found = recorded(
             [number(champion.on(seed)) for seed in judgement.seeds],
-            within=range_of(self.champion.config.objective.metric),
+            within=range_of(self._metric),
         )
         common = self._common(self.champion.config)
         interval = {"mean": found.mean, "low": found.low, "high": found.high, "runs": found.n}
@@ -263,8 +262,9 @@ class _Promotion:
         return {k: v for k, v in terms.items() if k != "accept" or judgement.evidence.verdict != "proved"}
 
     def _common(self, config: Any) -> dict[str, Any]:
+        judged = config.judged_by
         return {
             "at": datetime.now(UTC).isoformat(timespec="seconds"), "data": config.data.name, "model": config.model.name,
-            "metric": config.objective.metric, "direction": config.objective.direction, "git": dict(self.git),
+            "metric": judged.metric, "direction": judged.direction, "git": dict(self.git),
             "data_hash": self.champion.data_hash, "config_hash": config_hash(config),
         }  # fmt: skip

@@ -109,6 +109,8 @@ def _option_of(group: str, target: Config, conf: Path) -> str:
     if group == "data" and target.data.said_of_the_table():
         return "table"
     usual = default_choices(conf).get(group)
+    if section is None and usual is not None:
+        return usual  # a LightningModule does that itself
     ranked = []
     for option in options(conf, group):
         plain = _section(conf, group, option)

@@ -32,7 +32,7 @@ def score_confirm(run: RunDirectory, *, project: Project) -> NDArray[np.float64]
     data = PreparedData.open(project.prepared(config.data.name), reader="promote", config=config.data)
     splits = {name: data.split(name) for name in ("validation", "confirm")}
     confirm = predict_splits(model, task_for(config, data.target), splits)["confirm"]
-    scores = confirm.scores(config.objective.metric.rpartition("/")[2])
+    scores = confirm.scores(config.judged_by.metric.rpartition("/")[2])
     stream = io.BytesIO()
     np.save(stream, scores, allow_pickle=False)
     write_atomically(run.path / FILE, stream.getvalue())

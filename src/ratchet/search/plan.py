@@ -30,7 +30,7 @@ class TaskFacts:
     """What an application tells of its task; a plain Hydra task tells nothing."""
 
     # what a training of a config can return, and which way is better; None: anything
-    metrics: Callable[[DictConfig], Mapping[str, Direction]] | None = None
+    metrics: Callable[[DictConfig], Mapping[str, Direction] | None] | None = None
     check: Callable[[DictConfig, Sequence[str]], None] | None = None  # raises ConfigError
     build: Callable[[Sequence[DictConfig]], Sequence[str | None]] | None = (
         None  # what is wrong with each, see preflight

@@ -32,6 +32,11 @@ class Guarded(Logger):
         return ""
 
     @property
+    def experiment(self) -> Any:
+        """The service's own, for a person's module: what that does with it is not guarded."""
+        return getattr(self._logger, "experiment", None)
+
+    @property
     def tracks(self) -> bool:
         """Whether it is a W&B run."""
         return isinstance(self._logger, WandbRun)

@@ -8,7 +8,10 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
+from ratchet.config.hints import MistakeError
 from ratchet.config.schema import Config
+from ratchet.config.targets import built
+from ratchet.config.tree import leaves
 from ratchet.project import Project
 from ratchet.redaction import said_of
 from ratchet.runs.directory import RunDirectory
@@ -48,6 +51,8 @@ def build_loggers(
         from pytorch_lightning.loggers import TensorBoardLogger
 
         loggers.append(Guarded(TensorBoardLogger(run.tensorboard, name="", version=""), service="TensorBoard"))
+    if config.logger.name == "custom" and (service := _custom(config)) is not None:
+        loggers.append(service)
     if tracks_in_wandb(config):
         goes_on = resumed_at_step is not None
         session = open_wandb(
@@ -55,9 +60,25 @@ def build_loggers(
             project=project, goes_on=goes_on, earlier=read_rows(run) if goes_on else (),
         )  # fmt: skip
         if session is not None:
-            session.use(data_materials(project, config.data, data_hash=record.data["hash"])[1])
+            if config.data.module is None:
+                session.use(data_materials(project, config.data, data_hash=record.data["hash"])[1])
             loggers.append(session)
     return loggers
+
+
+def _custom(config: Config) -> Guarded | None:
+    """The logger of logger=custom, told the config; None, and a line of warning, where it cannot begin."""
+    name = str(config.logger.custom["_target_"]).rpartition(".")[2]
+    try:
+        logger: Logger = built(config.logger.custom, key="logger", kind="Logger")
+        logger.log_hyperparams(dict(leaves(config.plain())))
+    except MistakeError:
+        raise  # it is no logger
+    except Exception as error:  # noqa: BLE001 - whatever the service does, the run is worth more than its curves
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"warning: no {name} for this run ({reason}); metrics.csv has it all", file=sys.stderr)
+        return None
+    return Guarded(logger, service=name)
 
 
 def open_wandb(
@@ -111,7 +132,7 @@ def finish_loggers(
             _make_model(logger, record=record, config=config, run=run, project=project)
             tags = identity_of(record, config).tags if record.wandb_id else ()
             logger.finish(summary=summary_of(record), tags=tags, exit_code=exit_code)
-            if logger.tracks and not logger.lost:
+            if logger.tracks and not logger.lost and config.data.module is None:
                 _track_preparation(record, config=with_mode(config, logger.mode), project=project)
         else:
             logger.finalize("success" if exit_code == 0 else "failed")

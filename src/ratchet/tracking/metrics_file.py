@@ -1,4 +1,4 @@
-"""metrics.csv: one row for each validation, readable while the run goes on."""
+"""metrics.csv: a row for each validation, readable while the run goes on; what training logs apart has its own."""
 
 from __future__ import annotations
 
@@ -72,8 +72,9 @@ class MetricsFile(Logger):
             "step": (step or 0) + 1,  # Lightning counts from 0; this is the number of steps taken
             **{k: v for k, v in metrics.items() if k != "epoch"},
         }
-        if not self._columns:
-            self._columns = [*_FIRST, *sorted(set(row) - set(_FIRST))]
-            self._rewrite([])
+        if new := sorted(row.keys() - {*_FIRST, *self._columns}):  # a person's module logs what it likes, when it likes
+            rows = read_csv(self.run.metrics)[1] if self._columns else []
+            self._columns = [*(self._columns or _FIRST), *new]
+            self._rewrite([[*each, *[None] * (len(self._columns) - len(each))] for each in rows])
         with self.run.metrics.open("a", newline="", encoding="utf-8") as stream:
             stream.write(csv_line([row.get(name) for name in self._columns]))

@@ -77,6 +77,11 @@ class WandbRun(Logger):
     def version(self) -> str:
         return str(self._session.id)
 
+    @property
+    def experiment(self) -> Any:
+        """W&B's own run."""
+        return self._session
+
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """The run was opened with them."""
 

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from ratchet.config.schema import Config
 from ratchet.errors import ConfigError, first_line
-from ratchet.models.build import build_model, model_class, refuse_rows
+from ratchet.models.build import model_class, refuse_rows
 from ratchet.tasks import Target
 from ratchet.terminal.command import one_line
 from ratchet.training.module import TaskModule
 from ratchet.training.optimizers import build_optimizer
 from ratchet.training.schedules import build_scheduler
-from ratchet.training.tasks import loss_for, task_for
+from ratchet.training.tasks import loss_for, network_for, task_for
 
 PATIENCE = 30.0  # seconds after which no further config is tried
 
@@ -72,7 +72,7 @@ def _model(asked: Asked) -> None:
     """Build the network on the meta device, which takes no memory; what cannot be there is built on the processor."""
     config, shape, target = asked
     refuse_rows(model_class(config.model.target), config.model, of_table=config.data.layout == "table")
-    if shape is None:
+    if shape is None and not (config.data.module and config.model.is_lightning):
         return
     try:
         with torch.device("meta"):
@@ -81,11 +81,12 @@ def _model(asked: Asked) -> None:
         _build_network(config, shape, target)
 
 
-def _build_network(config: Config, shape: tuple[int, ...], target: Target) -> None:
-    network = build_model(config.model, input_shape=shape, n_outputs=task_for(config, target).n_outputs)
+def _build_network(config: Config, shape: tuple[int, ...] | None, target: Target) -> None:
+    network = network_for(config, task_for(config, target), shape=shape)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise ConfigError("the model has no parameters to train; choose another, for example model=logistic")
-    require_statistics(network, torch.zeros(min(2, config.trainer.batch_size), *shape))
+    if shape and not config.model.is_lightning:
+        require_statistics(network, torch.zeros(min(2, config.trainer.batch_size), *shape))
 
 
 def require_statistics(network: nn.Module, x: Tensor) -> None:

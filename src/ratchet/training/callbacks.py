@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ratchet.config.hints import to_type
+from ratchet.config.names import nearest
 from ratchet.config.schema import ObjectiveConfig
+from ratchet.errors import TrainingError
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import Best
 
@@ -44,13 +47,20 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.best: Best | None = None
         self._better: Best | None = None  # of the epoch at hand, not saved yet
         self._written = time.monotonic()
+        self._trained: list[str] = []  # what training has logged when a validation begins
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._save(trainer, self.run.last_checkpoint)  # whenever Ctrl-C comes, there is something to go on from
 
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._trained = list(trainer.callback_metrics)
+        trainer.callback_metrics.pop(self.objective.metric, None)  # it is to be of this validation
+
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
+        if self.objective.metric not in trainer.callback_metrics:
+            raise self._not_logged(list(trainer.callback_metrics), pl_module)
         value = float(trainer.callback_metrics[self.objective.metric])
         if self.best is None or self._is_better(value, self.best.value):
             self._better = Best(
@@ -61,6 +71,16 @@ class Checkpoints(pl.callbacks.Checkpoint):
                 value=value,
                 metrics={name: float(number) for name, number in trainer.callback_metrics.items()},
             )
+
+    def _not_logged(self, names: Sequence[str], module: pl.LightningModule) -> TrainingError:
+        asked, logged = self.objective.metric, [name for name in names if name not in self._trained]
+        said = f"objective.metric={asked}: the validation of {type(module).__name__} "
+        said += f"logs {'nothing' if not logged else 'no such metric'}"
+        said += ", only its training does" if asked in self._trained else ""
+        if not logged:
+            return TrainingError(f'{said}; allowed: what validation_step logs; write self.log("{asked}", ...) there')
+        best = [*nearest(asked, logged), *logged][0]
+        return TrainingError(f"{said}; allowed: {', '.join(logged)}; type: {to_type(f'objective.metric={best}')}")
 
     def _is_better(self, value: float, than: float) -> bool:
         return value > than if self.objective.direction == "maximize" else value < than

@@ -14,11 +14,11 @@ from ratchet.config.schema import Config
 from ratchet.data.card import TargetFile
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import CheckpointError, first_line
-from ratchet.models import build_model
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import read_config
 from ratchet.tasks import Target, Task
-from ratchet.training.tasks import task_for
+from ratchet.training.own_data import OwnData
+from ratchet.training.tasks import network_for, task_for
 
 
 class _Data(BaseModel):
@@ -48,14 +48,14 @@ class _Contents(BaseModel):
 KEY = "ratchet"  # the entry of a checkpoint that says what it is of
 
 
-def identity(config: Config, data: PreparedData) -> dict[str, Any]:
+def identity(config: Config, data: PreparedData | OwnData) -> dict[str, Any]:
     """What a checkpoint says of itself: the model's settings and the shape of its data."""
     return {
         "model": config.plain()["model"],
         "input_shape": list(data.shape),
         "numbers": list(data.numbers),
         "classes": list(data.classes),
-        "target": data.target.as_json(),
+        "target": data.target and data.target.as_json(),
         "data": {"name": config.data.name, "hash": data.data_hash},
     }
 
@@ -120,22 +120,23 @@ def task_of(config: Config, described: dict[str, Any]) -> Task:
     return task_for(config, Target.of(described))
 
 
-def load_model(run: RunDirectory) -> tuple[nn.Module, Config]:
-    """The network of a run with its best weights, in evaluation mode on the CPU, and the run's config."""
+def load_model(run: RunDirectory, *, target: Target | None = None) -> tuple[nn.Module, Config]:
+    """The network of a run with its best weights, in evaluation mode on the CPU, and the run's config.
+
+    target: what is predicted, where the checkpoint does not say it: of a person's data module.
+    """
     config = read_config(run)
     contents = read_checkpoint(run.best_checkpoint)
     described = contents[KEY]
     require_same_model(contents, {**described, "model": config.plain()["model"]}, run.best_checkpoint)
-    network = build_model(
-        config.model,
-        input_shape=tuple(described["input_shape"]),
-        n_outputs=task_of(config, described).n_outputs,
-        numbers=described.get("numbers", ()),
-    )
-    prefix = "network."
-    weights = {k.removeprefix(prefix): v for k, v in contents["state_dict"].items() if k.startswith(prefix)}
+    task = task_for(config, target) if target is not None else task_of(config, described)
+    shape, numbers = tuple(described["input_shape"]) or None, described.get("numbers", ())
+    network = network_for(config, task, shape=shape, numbers=numbers)
+    prefix, weights = "network.", contents["state_dict"]
+    if config.model.is_lightning:
+        prefix, weights = "", {f"module.{k}".replace("_orig_mod.", ""): v for k, v in weights.items()}
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
     except RuntimeError as error:
         raise CheckpointError(f"{run.best_checkpoint} does not fit {config.model.target}: {error}") from error
     return network.eval(), config

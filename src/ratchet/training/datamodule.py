@@ -18,7 +18,7 @@ class PreparedDataModule(pl.LightningDataModule):
 
     def __init__(self, config: Config, data: PreparedData) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.data = config, data
         self._x, self._y = as_tensors(data.split("train"))
         self._validation = as_tensors(data.split("validation"))
         if config.trainer.train_on == "train+validation":

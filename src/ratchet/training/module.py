@@ -17,9 +17,9 @@ from ratchet.training.batches import Batch
 from ratchet.training.checkpoint import KEY
 from ratchet.training.optimizers import build_optimizer
 from ratchet.training.schedules import Plateau, build_scheduler
+from ratchet.training.seeds import epoch_seed
 
 PLATEAU = "ratchet/plateau"  # a checkpoint's entry for the state of the schedule that waits for a plateau
-RANK_STRIDE = 2**24  # more than there are epochs; torch's generator on the CPU reads 32 bits of a seed
 FINITE_CHECK_EVERY = 50  # steps; reading a loss back stalls an accelerator
 
 
@@ -71,7 +71,7 @@ class TaskModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         # Drawn from (seed, epoch, rank): a run resumed at an epoch sees the randomness that it would have seen.
-        torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch + 1 + self.global_rank * RANK_STRIDE)
+        torch.manual_seed(epoch_seed(self.config.seed, self.current_epoch, self.global_rank))
         self._first_step = self.global_step
         self._losses.clear()
         self._scores.clear()

@@ -1,11 +1,13 @@
-"""The task and the loss of a config."""
+"""The task, the network and the loss of a config."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ratchet.config.schema import Config
 from ratchet.tasks import Target, Task, build_task
+from ratchet.tasks.build import usual_task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -13,13 +15,28 @@ if TYPE_CHECKING:
 
 def task_for(config: Config, target: Target) -> Task:
     """The task that conf/task asks for, on a target. Raises ConfigError where they do not fit together."""
-    assert config.task.target is not None, "a checked config names its task"
     bins = config.evaluation.calibration_bins
     return build_task(
-        config.task.target, target, settings=config.task.arguments, calibration_bins=bins,
+        config.task.target or usual_task(target.kind), target, settings=config.task.arguments, calibration_bins=bins,
         metrics={name: metric.model_dump(by_alias=True) for name, metric in config.task.metrics.items()},
-        objective=config.objective.metric.rpartition("/")[2],
+        objective=config.judged_by.metric.rpartition("/")[2],
     )  # fmt: skip
+
+
+def network_for(config: Config, task: Task, *, shape: tuple[int, ...] | None, numbers: Sequence[int] = ()) -> nn.Module:
+    """The network of a config with fresh weights, from x to (n, n_outputs); of a LightningModule what it predicts.
+
+    shape: of an example; None where a person's data module does not say it.
+    """
+    if not config.model.is_lightning:
+        from ratchet.models import build_model
+
+        assert shape is not None, "a network of ours is told the shape"
+        return build_model(config.model, input_shape=shape, n_outputs=task.n_outputs, numbers=numbers)
+    from ratchet.models.lightning import Predicting, build_module
+
+    n_outputs = None if shape is None else task.n_outputs
+    return Predicting(build_module(config.model, input_shape=shape, n_outputs=n_outputs, numbers=numbers), task)
 
 
 def loss_for(config: Config, task: Task, y: Tensor) -> nn.Module:

@@ -47,7 +47,9 @@ from ratchet.runs.record import Result, RunRecord, Status, read_config
 from ratchet.tracking.identity import SweepAgent
 from ratchet.tracking.loggers import build_loggers, finish_loggers, tracks_in_wandb
 from ratchet.training.checkpoint import read_checkpoint, require_same_data, require_same_model
+from ratchet.training.datamodule import PreparedDataModule
 from ratchet.training.fit import Fit
+from ratchet.training.own_data import OwnData
 from ratchet.training.trainer import Report
 
 RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "trainer.threads")  # what the rest of a run may have otherwise
@@ -81,7 +83,7 @@ def train(
         _refuse_to_replace(run)
     with explained(config):
         fit = Fit.assemble(config, project=project, run=run)
-    _note_the_batch(fit)
+    _note_the_data(fit)
     run.create()
     reached = _reached(fit) if resume else None
     if resume:
@@ -131,7 +133,15 @@ def train(
     return record
 
 
-def _note_the_batch(fit: Fit) -> None:
+def _note_the_data(fit: Fit) -> None:
+    if isinstance(fit.data, OwnData):
+        print(
+            f"note: {type(fit.datamodule).__qualname__} splits its data itself: training gets its train and validation "
+            "loaders alone, but what it reads is neither guarded nor verified",
+            file=sys.stderr,
+        )
+        return
+    assert isinstance(fit.datamodule, PreparedDataModule)
     asked, size = fit.config.trainer.batch_size, fit.datamodule.batch_size
     if size < asked:
         print(
@@ -197,7 +207,7 @@ def _reached(fit: Fit) -> _Reached:
         contents = read_checkpoint(fit.run.last_checkpoint)
     except CheckpointError as error:
         raise CheckpointError(f"cannot resume: {error}") from error
-    require_same_model(contents, fit.task.identity, fit.run.last_checkpoint)
+    require_same_model(contents, fit.identity, fit.run.last_checkpoint)
     require_same_data(contents, fit.data.data_hash, fit.run.last_checkpoint)
     try:
         epochs = int(contents["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])

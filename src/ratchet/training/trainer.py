@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,6 +15,7 @@ from pytorch_lightning.profilers import SimpleProfiler
 from ratchet.config.schema import Config, TrainerConfig
 from ratchet.errors import ConfigError
 from ratchet.runs.directory import RunDirectory
+from ratchet.training.batches import TrainingBatches
 from ratchet.training.callbacks import Checkpoints, Reports, TerminalProgress
 from ratchet.training.ranks import RankedDDPStrategy
 
@@ -37,7 +38,8 @@ class SetEpoch(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         batches: Any = trainer.train_dataloader
-        batches.epoch = trainer.current_epoch
+        if isinstance(batches, TrainingBatches):
+            batches.epoch = trainer.current_epoch
 
 
 class ValidateAtTheEnd(pl.Callback):
@@ -54,18 +56,26 @@ class ValidateAtTheEnd(pl.Callback):
 
 
 def build_trainer(
-    config: Config, *, run: RunDirectory, loggers: list[Logger], checkpoints: Checkpoints, report: Report | None = None
+    config: Config,
+    *,
+    run: RunDirectory,
+    loggers: list[Logger],
+    checkpoints: Checkpoints,
+    report: Report | None = None,
+    more: Sequence[pl.Callback] = (),
+    plugins: Sequence[Any] = (),
 ) -> pl.Trainer:
-    """The Trainer for one run; every file it writes lies in the run directory."""
+    """The Trainer for one run, with `more` callbacks than ours; every file it writes lies in the run directory."""
     settings = config.trainer
     # A check for bugs of torch's own, on by default where algorithms are deterministic; it costs 5 % of a cnn.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    validates = settings.train_on == "train"
-    callbacks: list[pl.Callback] = [SetEpoch(), ValidateAtTheEnd(), checkpoints]
+    validates, own_data = settings.train_on == "train", config.data.module is not None
+    one = 1 if settings.one_batch else None  # ours are cut where they are made
+    callbacks: list[pl.Callback] = [SetEpoch(), ValidateAtTheEnd(), *more, checkpoints]
     if settings.early_stopping is not None:
         mode = {"maximize": "max", "minimize": "min"}[config.objective.direction]
         stopping: dict[str, Any] = settings.early_stopping.model_dump()
-        callbacks.append(EarlyStopping(config.objective.metric, mode=mode, **stopping))
+        callbacks.append(EarlyStopping(config.objective.metric, mode=mode, strict=False, **stopping))
     if report is not None:
         callbacks.append(Reports(config.objective.metric, report))
     if settings.progress != "none":
@@ -78,11 +88,13 @@ def build_trainer(
         max_epochs=settings.max_epochs if settings.max_epochs is not None else -1,
         max_steps=settings.max_steps if settings.max_steps is not None else -1,
         check_val_every_n_epoch=settings.validate_every,
-        limit_val_batches=None if validates else 0,
+        limit_train_batches=one if own_data else None,
+        overfit_batches=1 if own_data and settings.overfit_one_batch else 0.0,
+        limit_val_batches=(one if own_data else None) if validates else 0,
         gradient_clip_val=settings.gradient_clip,
         deterministic=settings.deterministic,
         callbacks=callbacks,
-        plugins=[LightningEnvironment()],  # not that of a cluster whose variables a shell happens to have
+        plugins=[LightningEnvironment(), *plugins],  # not that of a cluster whose variables a shell happens to have
         logger=loggers or False,
         profiler=SimpleProfiler(dirpath=run.path, filename="profile") if settings.profile else None,
         default_root_dir=run.path,
