@@ -70,7 +70,7 @@ MISTAKES = {
     "type: 'trainer.early_stopping={patience: 3}'",
     "trainer.early_stopping={patince: 3}": "nearest: patience; allowed: min_delta, patience; "
     "type: 'trainer.early_stopping={patience:3}'",
-    "+new.key=1": "new: there is no such key; allowed: augmentation, data",
+    "+new.key=1": "new: there is no such key; allowed: augmentation, callbacks, data",
     "+trainer.foo=1": "trainer.foo: there is no such key",
     "+optimizer.lr=1": "optimizer.lr is there already; allowed: optimizer.lr=value; type: optimizer.lr=1",
     "~nothing": "nothing: there is no such key",

@@ -167,7 +167,8 @@ class Result(BaseModel):
         found = self.best.metrics if self.best else self.metrics
         numbers: dict[str, float] = {name: value for name, value in found.items() if math.isfinite(value)}
         if self.best:
-            numbers = {name: value for name, value in numbers.items() if name.startswith("validation/")}
+            split = self.best.metric.partition("/")[0]  # what that validation measured, not what training did meanwhile
+            numbers = {name: value for name, value in numbers.items() if name.partition("/")[0] == split}
             numbers |= {"best/epoch": self.best.epoch, "best/step": self.best.step}
         content = {**numbers, "run": [self.model_dump(mode="json")]}
         write_atomically(run.result, (json.dumps(content, indent=2) + "\n").encode())
