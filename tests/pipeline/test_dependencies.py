@@ -33,7 +33,8 @@ OF_STAGES = {
     "train": {
         "hydra_plugins": "of searches", "ratchet/search": "of searches",
         "ratchet/commands/ahead.py": "of searches", "ratchet/commands/sweep.py": "of searches",
-        "ratchet/commands/sweep_settings.py": "of searches", "ratchet/evaluation": "of searches", "ratchet/evidence": "of the gate",
+        "ratchet/commands/sweep_settings.py": "of searches",
+        "ratchet/evaluation": "of searches", "ratchet/evidence": "of the gate",
     },
     "evaluate": {"ratchet/tracking": "who is told of it", "ratchet/evidence/jackknife.py": "of the gate"},
     "fetch": OF_THE_OBJECTIVE,

@@ -178,6 +178,19 @@ def test_a_mistake_in_yaml_ends_in_one_line(project, metrics, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_metric_in_two_pairs_of_quotes_is_said_before_the_objective(project):
+    with pytest.raises(ConfigError, match=r"task\.metrics\.mine is .*; allowed: a mapping of _target_, direction"):
+        load_config(project, ["+task.metrics.mine='{_target_: torchmetrics.F}'", "objective.metric=validation/mine"])
+
+
+def test_what_cannot_be_measured_is_said_before_training(project):
+    from ratchet.training.fit import Fit
+
+    write_metrics(project, mine={"_target_": "torchmetrics.MeanSquaredError", "direction": "minimize"})
+    with pytest.raises(ConfigError, match=r"task\.metrics\.mine: torchmetrics\.MeanSquaredError cannot be measured of"):
+        Fit.assemble(load_config(project, ["model=logistic"]), project=project, run=RunDirectory(project.root / "run"))
+
+
 def test_what_the_hint_says_can_be_typed(project):
     write_metrics(project, f1=KAPPA)
     assert load_config(project, ["~task.metrics.f1"]).task.metrics == {}

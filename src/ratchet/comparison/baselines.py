@@ -22,7 +22,7 @@ from ratchet.tasks.build import usual_task
 def with_baselines(table: Table, *, project: Project) -> Table:
     """The table with the baselines of its data set, where its metric is measured on validation and its data are there.
 
-    They are fitted once for each data set. A note says where they are missing, and which rows they are above.
+    They are fitted once for each data set. A note says where they are missing, and which rows are no better.
     """
     split, _, metric = table.metric.rpartition("/")
     directory = project.prepared(table.dataset)
@@ -69,14 +69,14 @@ def _task_of(runs: Sequence[Run], data: PreparedData) -> Task:
 
 
 def _said(table: Table, found: Sequence[BaselineRow]) -> list[str]:
-    """What they are, and which rows are not above the best of them."""
+    """What they are, and which rows are not better than the best of them."""
     sign = 1.0 if table.direction == "maximize" else -1.0
     best = max(found, key=lambda each: sign * each.value)
     below = [row.name for row in table.rows if row.group is not None and sign * (row.group.mean - best.value) <= 0]
     told = ["Baselines are no runs: fitted on train, measured on validation, they cannot be promoted."]
     if below:
         more = f" and {len(below) - 3} more" if len(below) > 3 else ""
-        told.append(f"Not above the best baseline, {best.name} ({best.value:.4f}): {', '.join(below[:3])}{more}.")
+        told.append(f"Not better than the best baseline, {best.name} ({best.value:.4f}): {', '.join(below[:3])}{more}.")
     return told
 
 

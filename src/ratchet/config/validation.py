@@ -73,7 +73,8 @@ def values_for(path: _Path, plain: Any, usual: dict[str, Any]) -> list[list[str]
 
 def _mistake(error: ValidationError, plain: Any, usual: dict[str, Any]) -> MistakeError:
     problems = error.errors(include_url=False)
-    problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
+    # A metric of the task may be the objective, so what is wrong with the task is said first.
+    problem = min(problems, key=lambda each: (each["type"] != "extra_forbidden", each["loc"][:1] != ("task",)))
     path = _path(problem, plain)
     key = ".".join(map(str, path))
     if not path:

@@ -103,14 +103,14 @@ def _beside(baselines: Sequence[BaselineScore]) -> str:
     if not baselines:
         return ""
     nearest = min(baselines, key=lambda each: each.surely[0])
-    told, word = _Told(nearest.metric), nearest.metric.replace("_", " ")
-    gain, (low, high) = told.difference(nearest.gain, sign=True), nearest.surely
+    told, (low, high) = _Told(nearest.metric), nearest.surely
+    gain = told.gain(nearest.gain)
     range_ = f" ({told.bare(low, sign=True)} to {told.bare(high, sign=True)})" if nearest.interval else ""
     others = "every baseline" if len(baselines) > 1 else "the baseline"
     if low > 0:
-        return f"the model is better than {others}; than {nearest.name}, the nearest, by {gain} of {word}{range_}"
+        return f"the model is better than {others}; than {nearest.name}, the nearest, by {gain}{range_}"
     surely = "worse than" if high < 0 else "not shown to be better than"
-    return f"the model is {surely} the baseline {nearest.name}: {gain} of {word}{range_}"
+    return f"the model is {surely} the baseline {nearest.name}: {gain}{range_}"
 
 
 def optimistic(*, validation: SplitScore, test: SplitScore) -> bool:
@@ -132,6 +132,7 @@ class _Told:
 
     def __init__(self, name: str) -> None:
         metric = find_metric(name)
+        self._shown_as = (metric.shown_as if metric is not None else name).replace("_", " ")
         self._points = metric is not None and metric.unit == "points"
         self._unit = metric.unit if metric is not None else ""
 
@@ -143,6 +144,10 @@ class _Told:
         plus = "+" if sign else ""
         return f"{100 * value:{plus}.1f}" if self._points else f"{value:{plus}.4g}"
 
-    def difference(self, value: float, *, sign: bool = False) -> str:
+    def difference(self, value: float) -> str:
         """A difference with its unit."""
-        return f"{self.bare(value, sign=sign)} {self._unit}".strip()
+        return f"{self.bare(value)} {self._unit}".strip()
+
+    def gain(self, value: float) -> str:
+        """What is gained, with its sign: `+2.0 points of accuracy`."""
+        return f"{self.bare(value, sign=True)} {self._shown_as}"

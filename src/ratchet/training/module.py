@@ -56,8 +56,10 @@ class TaskModule(pl.LightningModule):
         return outputs
 
     def check_batch(self, x: Tensor, y: Tensor) -> None:
-        """Raises ConfigError where the augmentation does not suit such a batch, or the loss what it makes of it."""
+        """Raises ConfigError where metrics or augmentation do not suit such a batch, or the loss what becomes of it."""
         target = self.task.learnable(y)
+        if self.task.own:
+            self.task.validate(torch.zeros(len(y), self.task.n_outputs), y)
         if not self.augmentation.active:
             return
         _, mixed = self.augmentation(x, target)
