@@ -90,6 +90,21 @@ def test_a_model_of_places_refuses_rows_before_anything_is_prepared(project, ord
     check_classes(config(project, "data.target=churned", "model=mlp"))
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["task=binary", "task.positive=maybe"], r"task\.positive=maybe is no class; .*; type: task\.positive=yes$"),
+        (["loss=huber"], r"cannot be the loss of this task: .*; type: loss=usual$"),
+        (["loss.class_weights=[1]"], r"loss\.class_weights has 1 weights for the 2 classes no, yes; type: "),
+    ],
+)
+def test_what_cannot_be_learnt_is_said_before_anything_is_prepared(project, orders, words, said):
+    from ratchet.commands.train import check_classes
+
+    with pytest.raises(ConfigError, match=said):
+        check_classes(config(project, "data.target=churned", *words))
+
+
 def test_a_recorded_config_is_whole_without_the_file(project, orders):
     plain = config(project, "data.target=churned").plain()
     orders.unlink()

@@ -147,12 +147,13 @@ def _left_out(run: RunDirectory) -> list[str]:
 
 
 def check_classes(config: Config) -> None:
-    """Raises ConfigError for a class that is not there, and a model or optimizer that does not take its settings."""
+    """Raises ConfigError for a class that is not there, or does not take what the config gives it."""
     from torch import nn, zeros
 
     from ratchet.models.build import checked_settings, model_class, refuse_rows
     from ratchet.models.lightning import check_module
     from ratchet.training.optimizers import build_optimizer
+    from ratchet.training.tasks import loss_for, some_targets, task_for
 
     if config.data.module is not None:
         class_at(config.data.module.target, key="data", kind="LightningDataModule")
@@ -167,6 +168,8 @@ def check_classes(config: Config) -> None:
     refuse_rows(network, config.model, of_table=config.data.layout == "table")
     checked_settings(network, config.model)
     build_optimizer(config.optimizer, [nn.Parameter(zeros(1))])
+    if config.data.module is None:
+        loss_for(config, task_for(config, config.data.target), some_targets(config.data.target))
 
 
 @dataclass(frozen=True)

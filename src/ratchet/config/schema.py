@@ -34,7 +34,7 @@ from ratchet.config.modules import is_lightning_module
 from ratchet.config.tables import completed, is_table, table_name
 from ratchet.metrics import METRICS, OBJECTIVES, Metric, Range, declare, find_metric
 from ratchet.tables.targets import MOST_CLASSES
-from ratchet.tasks.base import TargetKind
+from ratchet.tasks.base import Target, TargetKind
 from ratchet.tasks.build import task_class, usual_task
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -197,6 +197,11 @@ class DataConfig(Section):
     reader: str  # dotted path of `reader(directory: Path) -> RawExamples`
     prepare: PrepareConfig
     module: DataModuleConfig | None = Field(default=None, exclude=True)  # then nothing is fetched or prepared
+
+    @property
+    def target(self) -> Target:
+        """What is to be predicted, but for the mean and the spread of a number, which prepare finds."""
+        return Target(self.target_kind, tuple(self.classes) or (self.name,))
 
     @property
     def typed(self) -> str:

@@ -171,8 +171,7 @@ def describe(directory: Path, config: DataConfig) -> tuple[tuple[int, ...] | Non
     if (directory / "card.json").is_file():
         data = PreparedData(directory, "train", _read_card(directory, typed=config.typed), config.typed)
         return data.shape, data.target
-    shape = tuple(config.shape) if config.shape is not None else None
-    return shape, Target(config.target_kind, tuple(config.classes) or (config.name,))
+    return tuple(config.shape) if config.shape is not None else None, config.target
 
 
 def _hash_of(files: Sequence[Path]) -> str:

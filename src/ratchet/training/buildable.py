@@ -21,7 +21,7 @@ from ratchet.terminal.command import one_line
 from ratchet.training.module import TaskModule
 from ratchet.training.optimizers import build_optimizer
 from ratchet.training.schedules import build_scheduler
-from ratchet.training.tasks import loss_for, network_for, task_for
+from ratchet.training.tasks import loss_for, network_for, some_targets, task_for
 
 PATIENCE = 30.0  # seconds after which no further config is tried
 
@@ -119,11 +119,9 @@ def _optimizer(asked: Asked) -> None:
 def _learning(asked: Asked) -> None:
     """Build the task, the loss and the augmentation, and put a batch that has every class or label through them."""
     config, shape, target = asked
-    task, n = task_for(config, target), len(target.names)
-    y = {"class": torch.arange(n), "labels": torch.eye(n), "number": torch.tensor([target.mean, target.std])}
-    loss = loss_for(config, task, y[target.kind])
-    batch = torch.zeros(len(y[target.kind]), *(shape or [1]))
-    TaskModule(nn.Identity(), config, task=task, loss=loss).check_batch(batch, y[target.kind])
+    task, y = task_for(config, target), some_targets(target)
+    module = TaskModule(nn.Identity(), config, task=task, loss=loss_for(config, task, y))
+    module.check_batch(torch.zeros(len(y), *(shape or [1])), y)
 
 
 _PARTS: dict[Callable[[Asked], Any], tuple[str, ...]] = {
