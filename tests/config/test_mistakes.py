@@ -46,7 +46,7 @@ def usual_values(said: str, project: Project) -> str:
 
 MISTAKES = {
     # an unknown option
-    "model=cnnn": "no such option; nearest: cnn; allowed: cnn, gru, logistic, mlp, resnet, transformer; type: model",
+    "model=cnnn": "nearest: cnn; allowed: cnn, gru, logistic, mlp, resnet, tabm, transformer; type: model",
     "experiment=fashion": "experiment=fashion: there is no such option; ",
     "debug=overfitt": "nearest: overfit; allowed: one_batch, overfit, profile; type: debug=overfit",
     "model=": "model=: there is no such option; allowed: cnn",
@@ -173,7 +173,7 @@ def test_a_launcher_that_is_not_installed_names_its_extra(option, extra, tmp_pat
         ("model: ${x\n", "params.yaml cannot be read"),
         (
             "model:\n",
-            "params.yaml: model has no value; allowed: cnn, gru, logistic, mlp, resnet, transformer; write: model: ",
+            "params.yaml: model has no value; allowed: cnn, gru, logistic, mlp, resnet, tabm, transformer; write: ",
         ),
         ("model: 3\n", "params.yaml: model is 3; allowed: cnn"),
         ("model: {width: 3}\n", "params.yaml: model is a mapping; allowed: the name of an option"),

@@ -72,7 +72,7 @@ def refuse_rows(network: type[nn.Module], config: ModelConfig, *, of_table: bool
     if of_table and getattr(network, "needs_places", False):
         raise MistakeError(
             f"model={config.name} is for sequences and images, and a row of a table has no order; "
-            "allowed: model=mlp, model=logistic, or a model of your own",
+            "allowed: model=mlp, model=tabm, model=logistic, or one of your own",
             instead=[["model=mlp"]],
         )
 
