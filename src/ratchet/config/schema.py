@@ -488,7 +488,10 @@ def with_what_follows(given: Any) -> Any:
         given = {**given, **IDLE, **_objective_of(model, given.get("objective"))}
     if "_target_" in data or "module" in data:  # what it predicts an evaluation sees
         data = data if "module" in data else {**_NO_FILES, "name": data.get("name"), "module": data}
-        return {**given, "data": data}
+        objective = given.get("objective")
+        if isinstance(objective, dict) and objective.get("metric", "") is None:  # of a network of ours: it is refused
+            objective = {**objective, "metric": "validation/loss"}
+        return {**given, "data": data, "objective": objective}
     if is_table(data):
         data = completed(data)
         given = {**given, "data": data}
@@ -516,7 +519,9 @@ def _objective_of(model: dict[str, Any], asked: Any) -> dict[str, Any]:
     """The sections model and objective of a LightningModule: model.objective is what is not asked for otherwise."""
     own = model.get("objective")
     given = {key: value for key, value in (asked if isinstance(asked, dict) else {}).items() if value is not None}
-    objective = {"direction": None, **(own if isinstance(own, dict) and "metric" not in given else {}), **given}
+    if not isinstance(own, dict) or given.get("metric", own.get("metric")) != own.get("metric"):
+        own = {}
+    objective = {"direction": None, **own, **given}
     if not objective.get("metric"):
         raise MistakeError(
             f"model._target_={model['_target_']} logs what it likes, so its objective has no usual name; allowed: a "

@@ -75,7 +75,8 @@ def _custom(config: Config) -> Guarded | None:
     except MistakeError:
         raise  # it is no logger
     except Exception as error:  # noqa: BLE001 - whatever the service does, the run is worth more than its curves
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        cause = error.__cause__ or error
+        reason = " ".join(f"{type(cause).__name__}: {cause}".split())
         print(f"warning: no {name} for this run ({reason}); metrics.csv has it all", file=sys.stderr)
         return None
     return Guarded(logger, service=name)
