@@ -97,7 +97,8 @@ def build_loss(
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
         said = f"loss._target_={target} cannot be the loss of this task: {type(error).__name__}: {reason}"
-        raise _refused(said) from error
+        kin = {"FocalLoss": "loss=binary_focal, or ", "BinaryFocalLoss": "loss=focal, or "}  # of one output, of several
+        raise ConfigError(f"{said}; type: {kin.get(target.rpartition('.')[2], '')}loss=usual") from error
     return loss
 
 
