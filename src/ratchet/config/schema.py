@@ -69,6 +69,17 @@ class Section(BaseModel):
     )
 
 
+class WithArguments(Section):
+    """A section that names a class by `_target_`, and beside its own keys has the keyword arguments of that class."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments that are no keys of the section's own."""
+        return dict(self.model_extra or {})
+
+
 class RawFile(Section):
     """One file of data/raw/<name>/ and the checksum that it must have."""
 
@@ -166,18 +177,12 @@ _CLASSES = "a list of names: two classes or more, one label or more, none of a n
 DataName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
 
 
-class DataModuleConfig(Section):
+class DataModuleConfig(WithArguments):
     """conf/data of a person's LightningDataModule: a class by `_target_`, and the keyword arguments that it takes."""
 
-    model_config = ConfigDict(extra="allow")
     name: DataName
     target: str = Field(alias="_target_")
     classes: list[str] = []  # the names that an evaluation shows
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the class."""
-        return dict(self.model_extra or {})
 
 
 class DataConfig(Section):
@@ -234,17 +239,11 @@ class DataConfig(Section):
         return names
 
 
-class ModelConfig(Section):
+class ModelConfig(WithArguments):
     """conf/model: a class by `_target_`, and the keyword arguments it takes (checked against its signature)."""
 
-    model_config = ConfigDict(extra="allow")
     name: FileName
     target: str = Field(alias="_target_")
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the class."""
-        return dict(self.model_extra or {})
 
     @property
     def is_lightning(self) -> bool:
@@ -252,10 +251,9 @@ class ModelConfig(Section):
         return is_lightning_module(self.target)
 
 
-class OptimizerConfig(Section):
+class OptimizerConfig(WithArguments):
     """conf/optimizer: a torch optimizer by `_target_`, its learning rate, and its other arguments."""
 
-    model_config = ConfigDict(extra="allow")
     target: str = Field(alias="_target_")
     lr: PositiveFloat
     weight_decay: NonNegativeFloat = 0.0
@@ -337,10 +335,9 @@ class AugmentationConfig(Section):
     mixup: NonNegativeFloat = 0.0  # alpha of the Beta distribution of mixup
 
 
-class MetricConfig(Section):
+class MetricConfig(WithArguments):
     """A metric of torchmetrics or of src/own by `_target_`, what the table of metrics says of it, and its arguments."""
 
-    model_config = ConfigDict(extra="allow")
     target: str = Field(alias="_target_")
     direction: Literal["maximize", "minimize"]
     range: Annotated[list[float | None], Field(min_length=2, max_length=2)] = [None, None]  # null: without an end
@@ -354,10 +351,9 @@ class MetricConfig(Section):
         return Metric(name, self.direction, ends, self.unit, is_objective=True)
 
 
-class TaskConfig(Section):
+class TaskConfig(WithArguments):
     """conf/task: what is learnt, a class by `_target_` with the keyword arguments it takes; metrics of one's own."""
 
-    model_config = ConfigDict(extra="allow")
     target: str | None = Field(default=None, alias="_target_")  # null: the usual task of the data's kind of target
     metrics: dict[str, MetricConfig] = {}
 
@@ -367,26 +363,15 @@ class TaskConfig(Section):
         found: dict[str, Any] = serialize(self)
         return found if self.metrics else {key: value for key, value in found.items() if key != "metrics"}
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the class."""
-        return dict(self.model_extra or {})
 
-
-class LossConfig(Section):
+class LossConfig(WithArguments):
     """conf/loss: a loss by `_target_` with its keyword arguments, and the penalties added to it."""
 
-    model_config = ConfigDict(extra="allow")
     target: str | None = Field(default=None, alias="_target_")  # null: the usual loss of the task
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "balanced"] | list[PositiveFloat] = "none"  # one for each class or label
     l1: NonNegativeFloat = 0.0  # times the sum of absolute weights
     l2: NonNegativeFloat = 0.0  # times half the sum of squared weights
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The keyword arguments of the loss but for its weights of classes and its smoothing."""
-        return dict(self.model_extra or {})
 
 
 class EarlyStoppingConfig(Section):
