@@ -89,7 +89,9 @@ def test_other_data_are_fitted_anew_and_the_old_files_go(prepared) -> None:
 
 
 def test_of_large_data_a_part_is_fitted_and_said(prepared, monkeypatch) -> None:
-    monkeypatch.setattr(module, "BOOSTING_CELLS", 4 * 100)
+    outputs = {"class": 3, "labels": 2, "number": 1}[prepared.target.kind]
+    monkeypatch.setattr(module, "BOOSTING_CELLS", 4 * 100 * outputs)
+    monkeypatch.setattr(module, "FEWEST", 10)
     notes = [each.note for each in baselines_of(prepared, ["validation"])]
     assert notes == ["", "", "fitted on 100 of 300 examples"]
 

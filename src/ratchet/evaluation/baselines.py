@@ -22,7 +22,8 @@ from ratchet.files import open_regular, write_atomically
 from ratchet.tasks.base import Floats, Predictions, Target, Task
 
 CELLS = 40_000_000  # training examples times features times outputs, at most: a few seconds
-BOOSTING_CELLS = 2_000_000  # examples times features
+BOOSTING_CELLS, FEWEST = 2_000_000, 2_000  # likewise, and so many examples at least
+_TOLD = 5_000_000  # cells of a training from which on a person is told that it takes a moment
 _ROWS = 8192  # that a model is asked about at a time
 _MADE = 1  # counted up where the same data would give other numbers
 
@@ -70,6 +71,8 @@ def baselines_of(data: PreparedData, splits: Sequence[str], *, fits: bool = True
     if any(found is None for found in known.values()):
         if not fits:
             return []
+        if int(np.prod(data.split("train").x.shape)) >= _TOLD:
+            print(f"the baselines of {data.directory.name} are fitted, once", file=sys.stderr, flush=True)
         fitted = _fitted(data, kinds)
         for split in splits:
             known[split] = said = {name: _of_all(model, data.split(split).x) for name, model in fitted.items()}
@@ -87,13 +90,14 @@ def _kinds(data: PreparedData) -> dict[str, int]:
     """The names of the baselines, the simplest first, and how many training examples each is fitted on."""
     n, features, target = len(data.split("train").y), int(np.prod(data.shape)), data.target
     number = target.kind == "number"
-    linear = min(n, max(1, CELLS // (features * max(1, len(target.names)))))
+    outputs = 1 if number or (target.kind == "class" and len(target.names) == 2) else len(target.names)
+    linear = min(n, max(1, CELLS // (features * max(4, outputs))))
     kinds = {
         "mean" if number else "label frequencies" if target.kind == "labels" else "majority class": n,
         "ridge regression" if number else "logistic regression": linear,
     }
     if data.layout == "table":
-        kinds["gradient boosting"] = min(n, max(1, BOOSTING_CELLS // features))
+        kinds["gradient boosting"] = min(n, max(FEWEST, BOOSTING_CELLS // (features * outputs)))
     return kinds
 
 
