@@ -76,6 +76,31 @@ def _splits(config: schema.Config) -> None:
             f"data.prepare.validation and confirm take {sum(shares):.0%} of the data, none is left to train on",
             instead=[["data.prepare.validation=0.1", "data.prepare.confirm=0.1"]],
         )
+    _folds(config)
+
+
+def _folds(config: schema.Config) -> None:
+    split, table = config.split, config.data.table
+    if split.name == "holdout":
+        return
+    if split.fold is not None and split.fold >= split.folds:
+        raise MistakeError(
+            f"split.fold={split.fold} of split.folds={split.folds}; allowed: 0 to {split.folds - 1}, or null",
+            instead=[["split.fold=null"]],
+        )
+    if config.data.module is not None:
+        raise MistakeError("split=kfold: a data module of your own splits its data itself", instead=[["split=holdout"]])
+    ways = [name for name in ("group", "time", "split") if table is not None and getattr(table, name)]
+    if ways:
+        raise MistakeError(
+            f"split=kfold and data.{ways[0]}: folds are drawn by lot, and would not keep to it",
+            instead=[["split=holdout"]],
+        )
+    if config.trainer.train_on != "train":
+        raise MistakeError(
+            f"split=kfold and trainer.train_on={config.trainer.train_on}: no fold would be left to validate on",
+            instead=[["trainer.train_on=train"], ["split=holdout"]],
+        )
 
 
 def _augmentation(config: schema.Config) -> None:

@@ -519,12 +519,32 @@ def _objective_of(model: dict[str, Any], asked: Any) -> dict[str, Any]:
     return {"model": {key: value for key, value in model.items() if key != "objective"}, "objective": objective}
 
 
+class Holdout(Section):
+    """conf/split: validation is the split that prepare set aside."""
+
+    name: Literal["holdout"] = "holdout"
+
+
+class KFold(Section):
+    """conf/split: train and validation together are cut into folds, each of which validates once."""
+
+    name: Literal["kfold"]
+    folds: Annotated[int, Field(ge=2)] = 5
+    fold: NonNegativeInt | None = None  # which one validates; null: the seed, modulo folds: repeats are folds
+    seed: NonNegativeInt = 0  # of the lots
+
+    def fold_of(self, seed: int) -> int:
+        """Which fold a run with a seed validates on."""
+        return seed % self.folds if self.fold is None else self.fold
+
+
 class Config(Section):
     """Everything a run is asked to do."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     objective: ObjectiveConfig
     data: DataConfig
+    split: Annotated[Holdout | KFold, Field(discriminator="name")] = Holdout()
     task: TaskConfig = TaskConfig()
     model: ModelConfig
     optimizer: OptimizerConfig

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.lib import format as npy
 from ratchet.config.schema import DataConfig
 from ratchet.data.array_files import load_array
 from ratchet.data.card import Card, plain
+from ratchet.data.folds import Fold
 from ratchet.errors import DataError, FileError, SplitGuardError
 from ratchet.files import read_json, read_json_as, write_atomically
 from ratchet.tasks.base import Target
@@ -33,12 +34,14 @@ READABLE: Mapping[Reader, tuple[str, ...]] = {
     "promote": ("train", "validation", "confirm"),
 }
 
+_FOLDED = ("train", "validation")
+
 
 class Split(NamedTuple):
     """Examples of one split, memory-mapped and read-only."""
 
-    x: np.memmap  # float32 (n, *shape), normalised
-    y: np.memmap  # int64 (n,) classes; float32 (n, labels) of 0 and 1; float32 (n,) numbers
+    x: np.ndarray  # float32 (n, *shape), normalised
+    y: np.ndarray  # int64 (n,) classes; float32 (n, labels) of 0 and 1; float32 (n,) numbers
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,12 @@ class PreparedData:
     reader: Reader
     card: dict[str, Any]
     typed: str  # what chooses the data on a command line
+    fold: Fold | None = None  # of train and validation together; None: they are as prepare split them
 
     @classmethod
-    def open(cls, directory: Path, *, reader: Reader, config: DataConfig | None = None) -> PreparedData:
+    def open(
+        cls, directory: Path, *, reader: Reader, config: DataConfig | None = None, fold: Fold | None = None
+    ) -> PreparedData:
         """Open the prepared data in `directory`, and check that what the reader may see is whole.
 
         The bytes of what the reader may see are hashed, but for large arrays that were verified before and whose files
@@ -64,7 +70,7 @@ class PreparedData:
         card = _read_card(directory, typed=typed)
         if config is not None:
             _check_config(card, config, directory)
-        data = cls(directory, reader, card, typed)
+        data = cls(directory, reader, card, typed, fold)
         data._verify({split: data._load(split) for split in READABLE[reader]})
         return data
 
@@ -95,8 +101,9 @@ class PreparedData:
 
     @property
     def data_hash(self) -> str:
-        """sha256 over the bytes of all arrays."""
-        return str(self.card["data_hash"])
+        """sha256 over the bytes of all arrays, and how they are folded."""
+        whole = str(self.card["data_hash"])
+        return whole if self.fold is None else self.fold.hash_of(whole)
 
     def split(self, name: str) -> Split:
         """The examples of a split. Raises SplitGuardError when this reader may not see it."""
@@ -105,10 +112,21 @@ class PreparedData:
             readers = ", ".join(reader for reader, splits in READABLE.items() if name in splits)
             by_whom = f"{name} is read by {readers} alone" if readers else "there is no such split"
             raise SplitGuardError(f"{self.reader} may not read the split {name}: {by_whom}; it may read {allowed}")
-        return self._load(name)
+        return self._load(name) if self.fold is None or name not in _FOLDED else self._folded(name, self.fold)
+
+    def _folded(self, name: str, fold: Fold) -> Split:
+        """The fold for validation, the others for train: copies in memory."""
+        x, y = (np.concatenate(parts) for parts in zip(*map(self._load, _FOLDED), strict=True))
+        chosen = fold.holds(y, self.target.kind, self.target.names, data=self.card["name"]) == (name == "validation")
+        return Split(x[chosen], y[chosen])
 
     def ids(self, name: str) -> np.ndarray:
         """(n,) what names each example of a split in the raw data: text, or a position. Raises as split() does."""
+        if self.fold is not None and name in _FOLDED:
+            y = np.concatenate([self._load(each).y for each in _FOLDED])
+            held = self.fold.holds(y, self.target.kind, self.target.names, data=self.card["name"])
+            whole = np.concatenate([replace(self, fold=None).ids(each) for each in _FOLDED])
+            return whole[held == (name == "validation")]
         n, path = len(self.split(name).y), self.directory / name / "ids.npy"
         if not path.is_file():
             return np.arange(n)  # older versions kept none

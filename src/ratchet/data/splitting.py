@@ -25,7 +25,7 @@ def split(clean: CleanExamples, *, config: DataConfig) -> dict[SplitName, np.nda
     """
     settings = config.prepare
     splits, rest = _given(clean, config)
-    of, names = strata(clean.y, config=config)
+    of, names = strata(clean.y, kind=config.target_kind, names=config.classes)
     groups = _Strata(of, names)
     left = [name for name in ("test", "confirm", "validation") if name not in splits]
     if clean.origin.times is None and clean.origin.groups is None and left:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ratchet.config.schema import Config, EvaluationConfig
+from ratchet.data.folds import Fold
 from ratchet.data.on_demand import prepare_if_missing
 from ratchet.data.prepared import PreparedData
 from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
@@ -19,7 +20,6 @@ from ratchet.evaluation.baselines import baselines_measured
 from ratchet.evaluation.mistakes import draw_mistakes
 from ratchet.evaluation.page import write_page
 from ratchet.evaluation.plots import write_learning_curves, write_table
-from ratchet.evaluation.predictions import predict_splits, write_predictions
 from ratchet.evaluation.report import Evaluation, render
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
@@ -27,6 +27,7 @@ from ratchet.runs.record import RunRecord, read_config
 from ratchet.tasks import Predictions, Task
 from ratchet.training.checkpoint import load_model
 from ratchet.training.own_data import OwnData
+from ratchet.training.predictions import predict_splits, write_predictions
 from ratchet.training.tasks import task_for
 
 __all__ = ["Evaluation", "evaluate", "render"]
@@ -50,7 +51,8 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
     data: PreparedData | OwnData
     if run_config.data.module is None:
         prepare_if_missing(run_config.data, project=project)
-        data = PreparedData.open(project.prepared(run_config.data.name), reader="evaluate", config=run_config.data)
+        directory, fold = project.prepared(run_config.data.name), Fold.asked(run_config)
+        data = PreparedData.open(directory, reader="evaluate", config=run_config.data, fold=fold)
     else:
         data = OwnData.open(run_config, reader="evaluate").described()
     assert data.target is not None

@@ -237,6 +237,11 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
             f"{what} is of {record.data.get('name')}, your own data module: it has no confirm split, which promotion "
             f"alone reads; allowed: a run on prepared data; type: {to_type(to_name('data', name))} with its training"
         )
+    if found.run.config.is_file() and read_config(found.run).split.name != "holdout":
+        yield DataError(
+            f"{what} is cross-validated: its model saw only a part of what the champion trains on; allowed: a run "
+            "without split=kfold; type: the same training without it"
+        )
     if record.data.get("name") != name:
         yield DataError(
             f"{what} is of {record.data.get('name')}, the champion of {name}: they cannot be compared; "

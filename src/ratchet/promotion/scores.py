@@ -24,8 +24,8 @@ def score_confirm(run: RunDirectory, *, project: Project) -> NDArray[np.float64]
     The mean is the objective on the confirm split, negative for a loss. Raises DataError, CheckpointError and
     EvidenceError.
     """
-    from ratchet.evaluation.predictions import predict_splits
     from ratchet.training.checkpoint import load_model
+    from ratchet.training.predictions import predict_splits
     from ratchet.training.tasks import task_for
 
     model, config = load_model(run)

@@ -38,6 +38,11 @@ class RunDirectory:
         return self.path / "metrics.json"
 
     @property
+    def out_of_fold(self) -> Path:
+        """Of a fold of a cross-validation: what the best checkpoint says of the examples that it validates on."""
+        return self.path / "out_of_fold.csv"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of both checkpoints."""
         return self.path / "checkpoints"

@@ -11,6 +11,7 @@ from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.config.schema import Config
 from ratchet.config.targets import built
+from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import ConfigError
 from ratchet.models import parameter_count
@@ -55,7 +56,8 @@ class Fit:
             data = OwnData.open(config, reader="train")
             datamodule = data.module
         else:
-            data = PreparedData.open(project.prepared(config.data.name), reader="train", config=config.data)
+            directory, fold = project.prepared(config.data.name), Fold.asked(config)
+            data = PreparedData.open(directory, reader="train", config=config.data, fold=fold)
             datamodule = PreparedDataModule(config, data)
         pl.seed_everything(config.seed, verbose=False)
         named = identity(config, data)
@@ -66,6 +68,11 @@ class Fit:
         asked = config.callbacks.items()
         callbacks = tuple(built(each, key=f"callbacks.{name}", kind="Callback") for name, each in asked)
         return cls(config, project, run, data, datamodule, module, named, checkpoints, callbacks)
+
+    @property
+    def task(self) -> Task | None:
+        """What is learnt; None where a person's own module alone knows."""
+        return self.module.task if isinstance(self.module, TaskModule) else None
 
     @property
     def parameters(self) -> int:

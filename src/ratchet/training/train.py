@@ -27,6 +27,7 @@ from ratchet.config.inert import is_inert, only_inert, without_inert
 from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
 from ratchet.config.yaml_files import yaml_text
+from ratchet.data.prepared import PreparedData
 from ratchet.errors import (
     CheckpointError,
     OutOfMemoryError,
@@ -50,6 +51,7 @@ from ratchet.training.checkpoint import read_checkpoint, require_same_data, requ
 from ratchet.training.datamodule import PreparedDataModule
 from ratchet.training.fit import Fit
 from ratchet.training.own_data import OwnData
+from ratchet.training.predictions import write_out_of_fold
 from ratchet.training.trainer import Report
 
 RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "trainer.threads")  # what the rest of a run may have otherwise
@@ -118,6 +120,8 @@ def train(
             trainer = fit.trainer(loggers, report=report)
             fit.go(trainer, resume=resume)
             _require_a_number(fit)
+            if isinstance(fit.data, PreparedData) and fit.data.fold is not None and fit.task is not None:
+                write_out_of_fold(run, fit.data, fit.task)
         status = "completed"
     except BaseException as raised:
         error = raised

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ratchet.csv_files import csv_text
-from ratchet.data.prepared import Split
+from ratchet.data.prepared import PreparedData, Split
 from ratchet.errors import CheckpointError
+from ratchet.runs.directory import RunDirectory
 from ratchet.tasks import Predictions, Task
+from ratchet.training.checkpoint import load_model
 
 BATCH_VALUES = 2**18  # input values of one batch: bounds the memory; fixed, so that the numbers are too
 
@@ -54,6 +56,13 @@ def _outputs(model: nn.Module, task: Task, split: Split) -> NDArray[np.float64]:
             "train it again with a lower optimizer.lr or with trainer.gradient_clip=1.0"
         )
     return outputs
+
+
+def write_out_of_fold(run: RunDirectory, data: PreparedData, task: Task) -> None:
+    """Write what the best checkpoint of a run says of the fold that it validated on."""
+    split = {"validation": data.split("validation")}
+    said = predict_splits(load_model(run)[0], task, split)["validation"]
+    write_predictions(said, data.ids("validation"), run.out_of_fold)
 
 
 def write_predictions(predictions: Predictions, ids: NDArray[Any], path: Path) -> None:
