@@ -129,7 +129,7 @@ def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
     ]
     (root.parent / "flowers").mkdir()
     (root.parent / "flowers" / "flowers.csv").write_text("\n".join(table) + "\n")
-    (data,) = blocks("Your own data", "yaml")
+    *_, data = blocks("Your own data", "yaml")
     (root / "conf/data/flowers.yaml").write_text(data)
     refused = reader_s_checkout.type("python", "src/fetch.py", "data=flowers", status=1)
     found = [digest for digest in re.findall(r"sha256:[0-9a-f]{64}", refused) if set(digest[7:]) != {"0"}]

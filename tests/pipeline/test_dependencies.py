@@ -19,6 +19,7 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="
 CHANGES_NOTHING = {
     "ratchet/__init__.py": "the version",
     "ratchet/config": "what it makes of conf/ stands in config.lock.yaml, whose keys the stages depend on",
+    "ratchet/dotted.py": "how a class is found",
     "ratchet/errors.py": "texts",
     "ratchet/files.py": "how files are written",
     "ratchet/tables": "as of the config; a table's arrays are made by prepare",
@@ -41,6 +42,7 @@ OF_STAGES = {
     "prepare": {**OF_THE_OBJECTIVE, "ratchet/tables": ""},
 }  # fmt: skip
 BEHIND_PREPARED = "ratchet/data/"  # what prepared.py imports of prepare's own: names of splits, the card's form
+OF_PREPARED = ("/prepared.py", "/folds.py", "/strata.py")
 
 
 def imports(path: Path) -> set[Path]:
@@ -75,7 +77,7 @@ def needed(stage: str) -> list[str]:
     nothing = [place for place, why in {**CHANGES_NOTHING, **OF_STAGES.get(stage, {})}.items() if why]
     files = [file for file in imported(SOURCE / f"{stage}.py") if not is_within(file, nothing)]
     if stage in {"train", "evaluate"}:
-        files = [file for file in files if not file.startswith(BEHIND_PREPARED) or file.endswith("/prepared.py")]
+        files = [file for file in files if not file.startswith(BEHIND_PREPARED) or file.endswith(OF_PREPARED)]
     return sorted(files)
 
 
@@ -104,6 +106,6 @@ def test_kept_scores_of_promotion_hang_on_all_that_makes_them() -> None:
         "ratchet/metrics.py",
     ]
     files = frozenset(file for file in files if not is_within(file, elsewhere))
-    files = frozenset(f for f in files if not f.startswith(BEHIND_PREPARED) or f.endswith("/prepared.py"))
+    files = frozenset(f for f in files if not f.startswith(BEHIND_PREPARED) or f.endswith(OF_PREPARED))
     named = [place.removeprefix("src/") for place in CODE]
     assert [file for file in sorted(files) if not is_within(file, named)] == []

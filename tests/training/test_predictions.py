@@ -9,9 +9,9 @@ from torch import nn
 
 from ratchet.data.prepared import Split
 from ratchet.errors import CheckpointError
-from ratchet.evaluation import predictions as module
 from ratchet.tasks import Multiclass, Target
 from ratchet.tasks.multiclass import MulticlassPredictions
+from ratchet.training import predictions as module
 from ratchet.training.predictions import predict_splits, write_predictions
 
 

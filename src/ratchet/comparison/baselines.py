@@ -31,7 +31,7 @@ def with_baselines(table: Table, *, project: Project) -> Table:
     try:
         data = PreparedData.open(directory, reader="train")
         if data.data_hash != table.data_hash:
-            return _noted(table, f"No baselines: {table.dataset} is prepared in another way now.")
+            return _noted(table, f"No baselines: {table.dataset} is prepared, or folded, in another way.")
         task = _task_of(table.runs, data)
         found = [
             BaselineRow(each.name, value, each.note)

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from ratchet.config.schema import Config
-from ratchet.data.targets import strata
+from ratchet.data.strata import strata
 from ratchet.errors import DataError
 from ratchet.tasks.base import TargetKind
 

@@ -11,7 +11,7 @@ import numpy as np
 from ratchet.config.schema import DataConfig
 from ratchet.data.cleaning import CleanExamples
 from ratchet.data.examples import SPLITS, SplitName
-from ratchet.data.targets import strata
+from ratchet.data.strata import strata
 from ratchet.errors import DataError
 
 

@@ -70,11 +70,6 @@ class Fit:
         return cls(config, project, run, data, datamodule, module, named, checkpoints, callbacks)
 
     @property
-    def task(self) -> Task | None:
-        """What is learnt; None where a person's own module alone knows."""
-        return self.module.task if isinstance(self.module, TaskModule) else None
-
-    @property
     def parameters(self) -> int:
         """How many numbers the network learns."""
         return parameter_count(self.module.network if isinstance(self.module, TaskModule) else self.module)

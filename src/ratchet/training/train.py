@@ -50,6 +50,7 @@ from ratchet.tracking.loggers import build_loggers, finish_loggers, tracks_in_wa
 from ratchet.training.checkpoint import read_checkpoint, require_same_data, require_same_model
 from ratchet.training.datamodule import PreparedDataModule
 from ratchet.training.fit import Fit
+from ratchet.training.module import TaskModule
 from ratchet.training.own_data import OwnData
 from ratchet.training.predictions import write_out_of_fold
 from ratchet.training.trainer import Report
@@ -119,9 +120,7 @@ def train(
         with explained(config), _restored(run):
             trainer = fit.trainer(loggers, report=report)
             fit.go(trainer, resume=resume)
-            _require_a_number(fit)
-            if isinstance(fit.data, PreparedData) and fit.data.fold is not None and fit.task is not None:
-                write_out_of_fold(run, fit.data, fit.task)
+            _conclude(fit)
         status = "completed"
     except BaseException as raised:
         error = raised
@@ -135,6 +134,13 @@ def train(
             Result.of(record).write(run)
         finish_loggers(loggers, record=record, config=config, run=run, project=project)
     return record
+
+
+def _conclude(fit: Fit) -> None:
+    """Require a number; of a cross-validation write what the best checkpoint says of the fold that it never saw."""
+    _require_a_number(fit)
+    if isinstance(fit.data, PreparedData) and fit.data.fold is not None and isinstance(fit.module, TaskModule):
+        write_out_of_fold(fit.run, fit.data, fit.module.task)
 
 
 def _note_the_data(fit: Fit) -> None:
