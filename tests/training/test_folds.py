@@ -14,6 +14,7 @@ from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import ConfigError, DataError, SplitGuardError
 from ratchet.runs.directory import RunDirectory
+from ratchet.terminal.quiet import quiet_libraries
 from ratchet.training.train import train
 
 NAMES = tuple("0123456789")
@@ -82,7 +83,8 @@ def test_a_run_writes_what_it_says_of_its_fold(project):
     assert Fold.asked(config) == Fold(2, 5, 0)
     assert Fold.asked(load_config(project, [*words, "split.fold=4"])) == Fold(4, 5, 0)
     run = RunDirectory(project.runs / "fold")
-    record = train(config, run=run, project=project)
+    with quiet_libraries(run.log):
+        record = train(config, run=run, project=project)
     with run.out_of_fold.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     data = opened(project, Fold(2, 5, 0))

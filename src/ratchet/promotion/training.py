@@ -42,8 +42,8 @@ from ratchet.terminal.quiet import quiet_libraries
 
 CODE = (
     "src/own", "src/ratchet/models", "src/ratchet/training", "src/ratchet/data/prepared.py",
-    "src/ratchet/evaluation/predictions.py", "src/ratchet/evidence/jackknife.py", "src/ratchet/promotion/scores.py",
-    "src/ratchet/tasks",
+    "src/ratchet/data/folds.py", "src/ratchet/data/strata.py", "src/ratchet/evidence/jackknife.py",
+    "src/ratchet/promotion/scores.py", "src/ratchet/tasks",
 )  # fmt: skip
 _DECIDE = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
 _PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.promotion.training")
