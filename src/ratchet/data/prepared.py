@@ -126,7 +126,8 @@ class PreparedData:
             y = np.concatenate([self._load(each).y for each in _FOLDED])
             held = self.fold.holds(y, self.target.kind, self.target.names, data=self.card["name"])
             whole = np.concatenate([replace(self, fold=None).ids(each) for each in _FOLDED])
-            return whole[held == (name == "validation")]
+            chosen: np.ndarray = whole[held == (name == "validation")]
+            return chosen
         n, path = len(self.split(name).y), self.directory / name / "ids.npy"
         if not path.is_file():
             return np.arange(n)  # older versions kept none

@@ -111,7 +111,7 @@ def _fitted(data: PreparedData, kinds: Mapping[str, int]) -> dict[str, Fitted]:
         for name, rows in kinds.items():
             chosen = np.sort(np.random.default_rng(0).permutation(len(train.y))[:rows])
             x, y = _flat(train.x[chosen]), np.array(train.y[chosen])
-            models[name] = _fit(name, Split(x, y), data.target)  # type: ignore[arg-type]
+            models[name] = _fit(name, Split(x, y), data.target)
     return models
 
 

@@ -92,7 +92,7 @@ class OwnData:
                     f"and targets (got: {got}), and only those are measured; allowed: (x, y); mend it, and train again"
                 )
             x, y = (torch.cat([torch.as_tensor(batch[part]) for batch in batches]).numpy() for part in (0, 1))
-            self._splits[name] = Split(x, y.astype(np.int64 if y.dtype.kind in "iu" else np.float32))  # type: ignore[arg-type] # in memory
+            self._splits[name] = Split(x, y.astype(np.int64 if y.dtype.kind in "iu" else np.float32))  # in memory
         return self._splits[name]
 
     def ids(self, name: str) -> np.ndarray:
