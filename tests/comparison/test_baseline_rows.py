@@ -75,7 +75,7 @@ def test_a_metric_of_no_split_has_none(table) -> None:
 def test_data_that_are_prepared_in_another_way_are_said(table) -> None:
     other = table(data_hash="e" * 64)
     assert other.baselines == ()
-    assert "No baselines: digits is prepared in another way now." in other.notes
+    assert "No baselines: digits is prepared, or folded, in another way." in other.notes
 
 
 def test_data_that_are_not_there_have_none(project: Project) -> None:

@@ -21,16 +21,16 @@ X = {
 }
 
 
-class Prepared:
-    """As PreparedData, without files of its own."""
+class Prepared(PreparedData):
+    """Prepared data without files of its own."""
 
     def __init__(self, directory, target: Target, y, layout: str = "table") -> None:
-        self.directory, self.target, self.layout = directory, target, layout
-        self.shape, self.data_hash = (4,), "f" * 64
-        self._y = y
+        card = {"target": target.as_json(), "layout": layout, "shape": [4], "data_hash": "f" * 64}
+        super().__init__(directory, "evaluate", card, "data=some")
+        object.__setattr__(self, "targets", y)
 
     def split(self, name: str) -> Split:
-        return Split(X[name], self._y(X[name]))
+        return Split(X[name], self.targets(X[name]))
 
 
 TARGETS = {
@@ -83,9 +83,28 @@ def test_they_are_fitted_once_and_again_where_the_file_is_damaged(prepared, monk
 
 def test_other_data_are_fitted_anew_and_the_old_files_go(prepared) -> None:
     baselines_of(prepared, ["validation"])
-    prepared.data_hash = "e" * 64
+    prepared.card["data_hash"] = "e" * 64
     baselines_of(prepared, ["validation"])
     assert len(list(prepared.directory.parent.iterdir())) == 1
+
+
+def test_each_fold_of_the_same_data_is_kept(prepared, monkeypatch) -> None:
+    for fold in "ab":
+        monkeypatch.setattr(Prepared, "data_hash", fold * 64)
+        baselines_of(prepared, ["validation"])
+    assert len(list(prepared.directory.parent.iterdir())) == 2
+
+
+def test_data_of_a_data_module_are_fitted_each_time(prepared, monkeypatch) -> None:
+    class Module:
+        target, split = prepared.target, prepared.split
+
+    fits, fit = [], module._fitted
+    monkeypatch.setattr(module, "_fitted", lambda *args: fits.append(1) or fit(*args))
+    for _ in range(2):
+        assert len(baselines_measured(Module(), task_of(prepared.target), "test")) == 2
+    assert len(fits) == 2
+    assert list(prepared.directory.parent.iterdir()) == []
 
 
 def test_of_large_data_a_part_is_fitted_and_said(prepared, monkeypatch) -> None:

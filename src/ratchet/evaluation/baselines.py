@@ -13,13 +13,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ratchet.data.prepared import PreparedData, Split
 from ratchet.files import open_regular, write_atomically
 from ratchet.tasks.base import Floats, Predictions, Target, Task
+
+if TYPE_CHECKING:
+    from ratchet.training.own_data import OwnData  # it brings torch
 
 CELLS = 40_000_000  # training examples times features times outputs, at most: a few seconds
 BOOSTING_CELLS, FEWEST = 2_000_000, 2_000  # likewise, and so many examples at least
@@ -40,7 +43,7 @@ class Baseline:
 
 
 def baselines_measured(
-    data: PreparedData, task: Task, split: str, *, fits: bool = True
+    data: PreparedData | OwnData, task: Task, split: str, *, fits: bool = True
 ) -> list[tuple[Baseline, Predictions]]:
     """Each baseline with its predictions of a split, as if it were a model of the task.
 
@@ -53,7 +56,7 @@ def baselines_measured(
     return [(each, _predictions(each, data, task, split)) for each in found]
 
 
-def _predictions(of: Baseline, data: PreparedData, task: Task, split: str) -> Predictions:
+def _predictions(of: Baseline, data: PreparedData | OwnData, task: Task, split: str) -> Predictions:
     validation, here = (task.outputs_saying(of.said[each]) for each in ("validation", split))
     assert validation is not None
     assert here is not None
@@ -61,22 +64,23 @@ def _predictions(of: Baseline, data: PreparedData, task: Task, split: str) -> Pr
     return task.with_own(fitted.predictions(here, np.array(data.split(split).y)))
 
 
-def baselines_of(data: PreparedData, splits: Sequence[str], *, fits: bool = True) -> list[Baseline]:
+def baselines_of(data: PreparedData | OwnData, splits: Sequence[str], *, fits: bool = True) -> list[Baseline]:
     """The baselines of prepared data with what they say of these splits, `validation` among them.
 
     What was fitted before is read. scikit-learn is imported where something is fitted.
     """
-    kinds, n = _kinds(data), len(data.split("train").y)
+    assert data.target is not None
+    kinds, n = _kinds(data, data.target), len(data.split("train").y)
     known = {split: _read(_file(data, split), list(kinds), len(data.split(split).y)) for split in splits}
     if any(found is None for found in known.values()):
         if not fits:
             return []
         if int(np.prod(data.split("train").x.shape)) >= _TOLD:
-            print(f"the baselines of {data.directory.name} are fitted, once", file=sys.stderr, flush=True)
-        fitted = _fitted(data, kinds)
+            print("the baselines of these data are fitted, once", file=sys.stderr, flush=True)
+        fitted = _fitted(data.split("train"), data.target, kinds)
         for split in splits:
             known[split] = said = {name: _of_all(model, data.split(split).x) for name, model in fitted.items()}
-            _write(data, split, said)
+            _write(_file(data, split), said)
     return [
         Baseline(
             name, f"fitted on {rows:,} of {n:,} examples" if rows < n else "",
@@ -86,9 +90,10 @@ def baselines_of(data: PreparedData, splits: Sequence[str], *, fits: bool = True
     ]  # fmt: skip
 
 
-def _kinds(data: PreparedData) -> dict[str, int]:
+def _kinds(data: PreparedData | OwnData, target: Target) -> dict[str, int]:
     """The names of the baselines, the simplest first, and how many training examples each is fitted on."""
-    n, features, target = len(data.split("train").y), int(np.prod(data.shape)), data.target
+    x = data.split("train").x
+    n, features = len(x), int(np.prod(x.shape[1:]))
     number = target.kind == "number"
     outputs = 1 if number or (target.kind == "class" and len(target.names) == 2) else len(target.names)
     linear = min(n, max(1, CELLS // (features * max(4, outputs))))
@@ -96,22 +101,21 @@ def _kinds(data: PreparedData) -> dict[str, int]:
         "mean" if number else "label frequencies" if target.kind == "labels" else "majority class": n,
         "ridge regression" if number else "logistic regression": linear,
     }
-    if data.layout == "table":
+    if isinstance(data, PreparedData) and data.layout == "table":
         kinds["gradient boosting"] = min(n, max(FEWEST, BOOSTING_CELLS // (features * outputs)))
     return kinds
 
 
-def _fitted(data: PreparedData, kinds: Mapping[str, int]) -> dict[str, Fitted]:
+def _fitted(train: Split, target: Target, kinds: Mapping[str, int]) -> dict[str, Fitted]:
     from threadpoolctl import threadpool_limits
 
-    train = data.split("train")
     models = {}
     with threadpool_limits(1), warnings.catch_warnings():  # the last digits hang on the number of threads
         warnings.simplefilter("ignore")  # not all converge; a label may be of one value
         for name, rows in kinds.items():
             chosen = np.sort(np.random.default_rng(0).permutation(len(train.y))[:rows])
             x, y = _flat(train.x[chosen]), np.array(train.y[chosen])
-            models[name] = _fit(name, Split(x, y), data.target)
+            models[name] = _fit(name, Split(x, y), target)
     return models
 
 
@@ -168,13 +172,18 @@ def _of_all(model: Fitted, x: np.ndarray) -> Floats:
     return np.concatenate([model(_flat(x[start : start + _ROWS])) for start in range(0, len(x), _ROWS)])
 
 
-def _file(data: PreparedData, split: str) -> Path:
-    stamp = f"{data.data_hash[:16]}.{version('scikit-learn')}.{_MADE}"
+def _file(data: PreparedData | OwnData, split: str) -> Path | None:
+    """Where they are kept; None for a data module, whose hash is of none of its data."""
+    if not isinstance(data, PreparedData):
+        return None
+    stamp = f"{str(data.card['data_hash'])[:12]}.{data.data_hash[:12]}.{version('scikit-learn')}.{_MADE}"
     return data.directory.parent / f".{data.directory.name}.baselines.{split}.{stamp}.npz"
 
 
-def _read(file: Path, names: Sequence[str], n: int) -> dict[str, Floats] | None:
+def _read(file: Path | None, names: Sequence[str], n: int) -> dict[str, Floats] | None:
     """What was said of a split of n examples; None where nobody fitted them yet, or the file is damaged."""
+    if file is None:
+        return None
     try:
         with open_regular(file, limit=sys.maxsize) as stream, np.load(stream, allow_pickle=False) as kept:
             found = {name: np.asarray(kept[name], np.float64) for name in names}
@@ -183,11 +192,16 @@ def _read(file: Path, names: Sequence[str], n: int) -> dict[str, Floats] | None:
     return found if all(len(said) == n and np.isfinite(said).all() for said in found.values()) else None
 
 
-def _write(data: PreparedData, split: str, said: Mapping[str, Floats]) -> None:
-    file, stream = _file(data, split), io.BytesIO()
-    arrays: dict[str, Any] = dict(said)
+def _write(file: Path | None, said: Mapping[str, Floats]) -> None:
+    """Those of data that were there before are removed; other folds of these data stay."""
+    if file is None:
+        return
+    stream, arrays = io.BytesIO(), dict[str, Any](said)
     np.savez_compressed(stream, **arrays)
+    name, _, rest = file.name.partition(".baselines.")
+    split, whole, _ = rest.split(".", 2)
     with suppress(OSError):  # nothing is lost but time
-        for old in file.parent.glob(f".{data.directory.name}.baselines.{split}.*.npz"):
-            old.unlink()
+        for old in file.parent.glob(f"{name}.baselines.{split}.*.npz"):
+            if not old.name.startswith(f"{name}.baselines.{split}.{whole}."):
+                old.unlink()
         write_atomically(file, stream.getvalue())

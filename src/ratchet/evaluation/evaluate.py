@@ -67,7 +67,7 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
             seed=run_config.seed,
             trained_on_validation=run_config.trainer.train_on == "train+validation",
             notes=_notes(run, run_config, record),
-            baselines=baselines_measured(data, task, "test") if isinstance(data, PreparedData) else [],
+            baselines=baselines_measured(data, task, "test"),
             objective=run_config.judged_by.metric.rpartition("/")[2],
         )
     with storage_errors(output, command="the same command again"), scratch_beside(output) as scratch:
