@@ -154,3 +154,15 @@ def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
     wrong = reader_s_checkout.type("python", "src/train.py", "data=flowers", "model=wide", "model.width=big", status=1)
     assert "model.width" in wrong
     assert len(wrong.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_lightning_module_of_one_s_own(reader_s_checkout: Checkout) -> None:
+    root, heading = reader_s_checkout.root, "Your own LightningModule"
+    (root / "src/own/dense.py").write_text(blocks(heading, "python")[0])
+    (root / "conf/model/dense.yaml").write_text(blocks(heading, "yaml")[0])
+    train, search = (shlex.split(" ".join(command)) for command in shown(heading)[:2])
+    quick = ["logger=csv", "trainer.max_epochs=3"]
+    assert "val/acc" in reader_s_checkout.type(*train, *quick, "hydra.run.dir=runs/dense")
+    assert "accuracy" in reader_s_checkout.type("python", "src/evaluate.py", "run=runs/dense")
+    assert "val/acc, best first" in reader_s_checkout.type(*search, *quick, "sweep.n_trials=2")

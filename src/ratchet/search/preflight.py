@@ -27,6 +27,13 @@ def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
             config = composer.compose(told)
             if facts.check is not None:
                 facts.check(task_config(config), told)
+            known = None if facts.metrics is None else facts.metrics(task_config(config))
+            missing = [each.metric for each in plan.objectives if known is not None and each.metric not in known]
+            if missing:
+                raise ConfigError(
+                    f"it is not judged by {missing[0]}, as the rest of the study is; allowed: what has one objective; "
+                    "type: a command for each, or sweep.objectives='[{metric: seconds}]'"
+                )
         except ConfigError as error:
             raise ConfigError(f"{' '.join(own)}: {error}" if own else str(error)) from error
         except (HydraException, OmegaConfBaseException) as error:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from ratchet.config.composition import config_hash
 from ratchet.config.grammar import assignment, shown
@@ -352,6 +353,11 @@ def explained(config: Config) -> Iterator[None]:
             smaller = f"type: trainer.batch_size={config.trainer.batch_size // 2}, or choose a smaller model"
             smaller = smaller if config.trainer.batch_size > 1 else TO_SHRINK
             raise OutOfMemoryError(f"out of memory ({first_line(error)[:120]}); {smaller}") from error
+        if isinstance(error, MisconfigurationException) and config.model.is_lightning:
+            raise TrainingError(
+                f"Lightning refuses this run of {config.model.target}: {' '.join(str(error).split())[:300]}; "
+                "mend that in its code or its settings, then type the same again"
+            ) from error
         if short == "disk" and not isinstance(error, OSError):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise
