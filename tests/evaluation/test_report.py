@@ -3,12 +3,15 @@ from __future__ import annotations
 import io
 import json
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from ratchet.config.schema import EvaluationConfig
 from ratchet.evaluation.assessment import SPLITS, assess
+from ratchet.evaluation.baselines import Baseline
 from ratchet.evaluation.report import Evaluation, render
+from ratchet.tasks import Binary, Target
 from ratchet.tasks.multiclass import MulticlassPredictions
 
 
@@ -140,3 +143,23 @@ def test_validation_far_above_test_is_said(draw, seen, reason):
     config = EvaluationConfig(bootstrap=50)
     evaluation = assess(predictions, config=config, seed=0, trained_on_validation=seen)
     assert f"validation accuracy is above test accuracy by more than chance: {reason}" in evaluation.notes
+
+
+@pytest.mark.parametrize("resamples", [50, 0])
+def test_a_metric_that_one_split_leaves_undefined_is_said_and_gives_no_nan(resamples):
+    task, rng = Binary(Target("class", ("no", "yes"))), np.random.default_rng(0)
+    drawn = {
+        name: task.predictions(rng.normal(size=(60, 1)), (rng.random(60) < share).astype(int))
+        for name, share in {"train": 0.3, "validation": 0.3, "test": 0.0}.items()
+    }
+    simple = task.predictions(np.full((60, 1), -9.0), np.zeros(60, int))
+    evaluation = assess(
+        drawn, config=EvaluationConfig(bootstrap=resamples), seed=0, objective="auroc",
+        baselines=[(Baseline("majority class", "", {}), simple)],
+    )  # fmt: skip
+    assert (evaluation.verdict.fit, evaluation.verdict.reason) == ("undefined", "auroc is not defined on test")
+    assert evaluation.verdict.beside.startswith("the model is worse than the baseline majority class: -0.")
+    assert "nats less of log loss" in evaluation.verdict.beside
+    content = json.loads(evaluation.as_json())
+    assert content["splits"][2]["auroc"] is None
+    assert "nan" not in printed(evaluation)

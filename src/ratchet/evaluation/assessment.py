@@ -36,10 +36,12 @@ def assess(
     test = predictions["test"]
     scores = {name: score(name, predictions[name], bootstrap=bootstrap) for name in SPLITS}
     parts = test.parts()
-    metric = objective if objective in test.headline else test.shown[0]
+    found = test.metrics()
+    measured = [name for name in (objective, *test.shown) if name is not None and found.get(name) is not None]
+    metric = measured[0] if measured else test.shown[0]
     beside = [_against(*each, test, metric=metric, bootstrap=bootstrap) for each in baselines]
     return Evaluation(
-        metrics=test.metrics(),
+        metrics=found,
         intervals=bootstrap_metrics(test, test.headline, bootstrap=bootstrap),
         confidence=config.confidence,
         classes=parts,

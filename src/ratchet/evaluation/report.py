@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def _baselines(evaluation: Evaluation) -> Table:
 
 
 def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
+    return "undefined" if value is None or math.isnan(value) else f"{value:.4f}"
 
 
 def _interval(interval: Interval | None, *, brackets: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 from ratchet.evaluation.bootstrap import Interval
 from ratchet.metrics import find_metric
 
-Fit = Literal["overfit", "underfit", "fits"]
+Fit = Literal["overfit", "underfit", "fits", "undefined"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SplitScore:
         """Flat: the split, how many examples, then each metric and its interval."""
         told: dict[str, Any] = {"split": self.split, "examples": self.examples}
         for name, value in self.metrics.items():
-            told |= {name: value, f"{name}_interval": self.intervals[name]}
+            told |= {name: None if math.isnan(value) else value, f"{name}_interval": self.intervals[name]}
         return told
 
 
@@ -55,7 +56,9 @@ class BaselineScore:
     def as_json(self) -> dict[str, Any]:
         """Flat: the name, the metrics of the split and the one of the gain, the gain and its interval."""
         told: dict[str, Any] = {"name": self.name, "note": self.note, "metric": self.metric, self.metric: self.value}
-        return {**told, **self.score.metrics, "gain_of_the_model": self.gain, "gain_interval": self.interval}
+        shown = {name: value for name, value in self.score.as_json().items() if name in self.score.metrics}
+        gain = None if math.isnan(self.gain) else self.gain
+        return {**told, **shown, "gain_of_the_model": gain, "gain_interval": self.interval}
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ class Verdict:
 
     fit: Fit
     reason: str
-    gap: float
-    gap_interval: Interval
+    gap: float | None
+    gap_interval: Interval | None
     beside: str = ""  # a sentence about the baselines
 
 
@@ -79,10 +82,14 @@ def judge(*, train: SplitScore, test: SplitScore, baselines: Sequence[BaselineSc
 
     The two parts are those of Goodfellow, Bengio & Courville 2016, Deep Learning, section 5.2.
     """
+    beside = _beside([each for each in baselines if not math.isnan(each.gain)])
+    for score in (train, test):
+        if math.isnan(score.first[1]):
+            reason = f"{score.first[0].replace('_', ' ')} is not defined on {score.split}"
+            return Verdict("undefined", reason, None, None, beside)
     gap, interval = _difference(train, test)
     (name, on_train, _), (_, on_test, _) = train.first, test.first
     word, told = name.replace("_", " "), _Told(name)
-    beside = _beside(baselines)
     better = [each for each in baselines if _difference(train, each.score)[1][1] < 0]
     underfit = bool(better) or (bool(baselines) and baselines[0].surely[0] <= 0)
     if interval[0] > 0 and (gap >= 1 - on_train or not underfit):
