@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> None:
     import os
 
     from ratchet.config.composition import load_config
-    from ratchet.data.card import in_words
+    from ratchet.data.card import in_words, warn
     from ratchet.data.prepare import prepare
     from ratchet.project import Project
 
@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> None:
     card = prepare(config, project=project)
     where = os.path.relpath(project.prepared(config.name))
     print(f"{in_words(card)}; see {where}/card.png and card.json")
+    warn(card)
 
 
 if __name__ == "__main__":

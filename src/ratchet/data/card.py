@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import floor, log10
@@ -146,6 +147,12 @@ def in_words(card: Mapping[str, Any]) -> str:
         f"{item['removed']:,} {item['reason'].replace('_', ' ')}" for item in card["findings"] if item["removed"]
     ]
     return f"{card['name']}: {sizes}; removed: {', '.join(removed) or 'nothing'}"
+
+
+def warn(card: Mapping[str, Any]) -> None:
+    """Say on stderr what a person should look at."""
+    for warning in card.get("warnings", ()):
+        print(f"note: {warning}", file=sys.stderr)
 
 
 def plain(config: DataConfig) -> dict[str, Any]:

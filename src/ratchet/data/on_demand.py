@@ -40,7 +40,7 @@ def prepare_if_missing(config: DataConfig, *, project: Project) -> None:
 
 
 def _fetch_and_prepare(config: DataConfig, *, project: Project) -> None:
-    from ratchet.data.card import in_words
+    from ratchet.data.card import in_words, warn
     from ratchet.data.fetch import fetch
     from ratchet.data.prepare import prepare  # it brings matplotlib
 
@@ -49,3 +49,4 @@ def _fetch_and_prepare(config: DataConfig, *, project: Project) -> None:
     card = prepare(config, project=project)
     where = relpath(project.prepared(config.name))
     print(f"{in_words(card)}; see {where}/card.png and card.json", file=sys.stderr, flush=True)
+    warn(card)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ratchet.data.column_report import LEAKS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = {"train": "#3b6ea8", "validation": "#e69f00", "confirm": "#2a9d78", "test": "#c05a8a"}
 _INK, _FAINT = "#2b2b2b", "#8a8a8a"
 _CLASSES_SHOWN = 12
+_COLUMNS_SHOWN = 24
 EXAMPLES_SHOWN = 8  # of each class
 _BINS = 60
 
@@ -161,7 +164,7 @@ def _draw_findings(axes: Axes, card: Mapping[str, Any]) -> None:
 def _draw_examples(axes: Axes, card: Mapping[str, Any], x: np.ndarray, y: np.ndarray) -> None:
     """A row of cells, each one unit wide and high, for each class."""
     if card["layout"] == "table":
-        axes.set_axis_off()
+        _draw_columns(axes, card)
         return
     if card["target"]["kind"] != "class":
         y = np.zeros(len(x), np.int64)
@@ -181,6 +184,31 @@ def _draw_examples(axes: Axes, card: Mapping[str, Any], x: np.ndarray, y: np.nda
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def _draw_columns(axes: Axes, card: Mapping[str, Any]) -> None:
+    """A row for each column, those that say most of the target first: its values, its gaps, what it tells alone."""
+    columns = sorted(card["columns"], key=lambda each: -each["alone"])
+    shown = columns[:_COLUMNS_SHOWN]
+    more = f" (the first {len(shown)} of {len(columns)})" if len(shown) < len(columns) else ""
+    axes.set_title(f"Columns of the training split{more}", pad=18)
+    axes.set_axis_off()
+    axes.set_xlim(0, 10)
+    axes.set_ylim(_COLUMNS_SHOWN, 0)
+    for place, text in ((0, "column"), (3.1, "kind"), (4.4, "values"), (6.6, "gaps"), (7.4, "tells of the target")):
+        axes.text(place, -0.25, text, color=_FAINT, fontsize=7.5)
+    for row, each in enumerate(shown):
+        ink = "#b03030" if each["alone"] >= LEAKS else _INK
+        axes.text(0, row + 0.6, _short(each["name"]), color=ink, va="center")
+        axes.text(3.1, row + 0.6, each["kind"], color=_FAINT, va="center")
+        heights = np.array(each["histogram"])
+        if len(heights):
+            left = 4.4 + np.arange(len(heights)) * 0.19
+            axes.bar(left, -0.75 * heights / heights.max(), width=0.17, bottom=row + 0.95, align="edge",
+                     color=_COLOURS["train"])  # fmt: skip
+        axes.text(7.1, row + 0.6, f"{100 * each['missing']:.0f} %" if each["missing"] else "", va="center", ha="right")
+        axes.barh(row + 0.6, 2.0 * each["alone"], left=7.4, height=0.5, color=ink if ink != _INK else _COLOURS["test"])
+        axes.text(7.45 + 2.0 * each["alone"], row + 0.6, f"{100 * each['alone']:.0f} %", va="center", color=_FAINT)
 
 
 def _draw_sequence(axes: Axes, example: np.ndarray, column: int, row: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ratchet.config.schema import DataConfig
 from ratchet.data.array_files import Digests, write_array
 from ratchet.data.card import ValueSummary, make_card
 from ratchet.data.cleaning import CleanExamples, clean
+from ratchet.data.column_report import report_columns, warnings_of
 from ratchet.data.constants import without_constants
 from ratchet.data.examples import SPLITS, SplitName
 from ratchet.data.fetch import verify_raw
@@ -64,6 +66,7 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
     if table is not None:
         transform = TableTransform.fit(table.columns, x[splits["train"]])
         (directory / TRANSFORM).write_text(json.dumps(transform.as_json(), ensure_ascii=False), encoding="utf-8")
+        columns = report_columns(table.columns, x, examples.y, splits, config.target_kind)
         x = transform.apply(x)
     x, constants = without_constants(x, splits["train"], config=config)
     normalisation = fit(x, splits["train"], kind=config.prepare.normalise)
@@ -86,7 +89,13 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
         hashes=hashes,
     )
     if table is not None:
-        card |= {"features": transform.features, "numbers": transform.numbers, "left_out": list(table.notes)}
+        card |= {
+            "features": transform.features,
+            "numbers": transform.numbers,
+            "left_out": list(table.notes),
+            "columns": [asdict(each) for each in columns],
+            "warnings": warnings_of(columns, ", ".join(config.table.target if config.table else [])),
+        }
     text = json.dumps(card, indent=2, ensure_ascii=False)
     (directory / "card.json").write_text(f"{text}\n", encoding="utf-8")
     _draw(directory, card, x, examples.y, splits)
