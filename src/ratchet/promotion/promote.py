@@ -101,7 +101,7 @@ class _Promotion:
 
     def go(self) -> int:
         candidates = self._candidates()
-        told = resolution(self.champion.config, project=self.project, fits=True)
+        told = resolution(self.champion.config, project=self.project, fits=not self.ask.dry_run)
         if told is not None:
             print(f"note: {told}")
         if len(candidates) > 1 and self.ask.dry_run:
