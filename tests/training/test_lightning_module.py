@@ -118,6 +118,10 @@ class NoOptimizer(LitDense):
         raise KeyError("adamm")
 
 
+class Idle(LitDense):
+    def configure_optimizers(self): ...
+
+
 class Unloadable(LitDense):
     def on_save_checkpoint(self, checkpoint):
         checkpoint["mine"] = print
@@ -295,6 +299,7 @@ WRONG = {
         r"logs no such metric; allowed: val/loss, val/acc_best; type: .*val/acc_best"
     ),
     "model._target_=own.dense.Nothing": "training_step returned None for every batch",
+    "model._target_=own.dense.Idle": "configure_optimizers gives no optimizer of its parameters",
     "model._target_=own.dense.NotANumber": "the loss is nan at step 11",
     "model._target_=own.dense.Unloadable": "could only be loaded by executing what is in it",
     "model.net._target_=os.system": r"model\.net\._target_=os\.system is not called; allowed: a class of own, ",
@@ -396,6 +401,11 @@ def test_a_callback_goes_with_a_network_of_ours_too(own: Project, trained: Train
     _, record = trained("b", "model=logistic", *callback)
     assert record.metrics == plain.metrics
     assert note.read_text() == "22"
+
+
+def test_what_a_callback_logs_by_itself_is_for_services(trained: Trained) -> None:
+    monitor = "+callbacks.rate._target_=pytorch_lightning.callbacks.LearningRateMonitor"
+    assert rows(trained("a", monitor)[0]) == rows(trained("b")[0])
 
 
 SOURCES = {

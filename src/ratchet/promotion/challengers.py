@@ -21,6 +21,7 @@ from ratchet.errors import DataError, RatchetError
 from ratchet.evidence.attempt import shortlist
 from ratchet.files import read_json
 from ratchet.promotion.places import Places
+from ratchet.promotion.scores import require_predictions
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.directory import run_directories
 from ratchet.runs.record import Status, read_config
@@ -70,7 +71,7 @@ def from_run(named: str, champion: Champion, *, places: Places) -> Candidate:
     trial = RunRecord.read(run).trial
     rows = read_trials(study_directory(run.path)) if trial is not None else {}
     status = _told(run.path, trial, rows) if trial is not None else None
-    made = _candidate([_find(run, status)], champion, what=f"run {named}")
+    made = _candidate([_find(run, status)], champion, what=f"run {named}", places=places)
     return replace(made, beyond=trial is not None and _is_beyond(rows, trial))
 
 
@@ -82,7 +83,7 @@ def from_trial(study: str, trial: int, champion: Champion, *, places: Places) ->
             f"trial={trial}: study {study} has no run of it, or it failed before training began; allowed: "
             f"{_some(sorted(trials))}; type: {to_type(to_name('study', study))}, for its best"
         )
-    made = _candidate(trials[trial], champion, what=f"trial {trial} of study {study}")
+    made = _candidate(trials[trial], champion, what=f"trial {trial} of study {study}", places=places)
     return replace(made, beyond=_is_beyond(read_trials(places.sweeps / study), trial))
 
 
@@ -112,7 +113,7 @@ def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Cand
     direction = read_config(next(iter(complete.values()))[0].run).objective.direction
     mode: Literal["max", "min"] = "max" if direction == "maximize" else "min"
     for number in shortlist(values, mode=mode, top=len(values)):
-        yield _candidate(complete[number], champion, what=f"trial {number} of study {study}")
+        yield _candidate(complete[number], champion, what=f"trial {number} of study {study}", places=places)
 
 
 def _is_beyond(rows: Mapping[int, Mapping[str, str]], trial: int) -> bool:
@@ -194,7 +195,7 @@ def _find(run: RunDirectory, status: Status | None) -> _Found:
     return _Found(run, record.model_copy(update={"status": status}) if status is not None else record)
 
 
-def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Candidate:
+def _candidate(found: Sequence[_Found], champion: Champion, *, what: str, places: Places) -> Candidate:
     """From the runs of one configuration."""
     for reason in (reason for each in found for reason in _refusals(each, champion, what=what)):
         raise reason
@@ -211,6 +212,8 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str) -> Can
             f"{what} was judged by {theirs.metric}, the champion by {ours.metric}: they cannot be compared; train it "
             f"again with: objective.metric={ours.metric} objective.direction={ours.direction}"
         )
+    if config.model.is_lightning:
+        require_predictions(first.run, project=places.project)
     value, record = _value(found), first.record
     origin = {
         "study": record.study, "trial": record.trial, "run": record.id, "seeds": [each.record.seed for each in found],

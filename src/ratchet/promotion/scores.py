@@ -39,6 +39,18 @@ def score_confirm(run: RunDirectory, *, project: Project) -> NDArray[np.float64]
     return scores
 
 
+def require_predictions(run: RunDirectory, *, project: Project) -> None:
+    """Raises ConfigError for a LightningModule that gives the task nothing to score, before seeds are spent on it."""
+    import torch
+
+    from ratchet.training.checkpoint import load_model
+
+    model, config = load_model(run)
+    data = PreparedData.open(project.prepared(config.data.name), reader="train", config=config.data)
+    with torch.inference_mode():
+        model(torch.from_numpy(np.array(data.split("validation").x[:2])))
+
+
 def read_scores(run: RunDirectory) -> NDArray[np.float64]:
     """The scores that a run has on record. Raises DataError where they cannot be read."""
     try:

@@ -67,6 +67,8 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if "epoch" not in metrics:
+            return  # a callback's own, of any step: for services, not for a table of epochs
         row = {
             "epoch": int(metrics["epoch"]),
             "step": (step or 0) + 1,  # Lightning counts from 0; this is the number of steps taken

@@ -62,6 +62,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         if self.objective.metric not in trainer.callback_metrics:
             raise self._not_logged(list(trainer.callback_metrics), pl_module)
         value = float(trainer.callback_metrics[self.objective.metric])
+        value = trainer.strategy.broadcast(value)  # ranks that disagree on what is best would wait for each other
         if self.best is None or self._is_better(value, self.best.value):
             self._better = Best(
                 checkpoint=str(self.run.best_checkpoint.relative_to(self.run.path)),

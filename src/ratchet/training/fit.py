@@ -76,7 +76,7 @@ class Fit:
 
     def trainer(self, loggers: list[Logger], *, report: Report | None = None) -> pl.Trainer:
         """A Trainer that knows the run's checkpoints and loggers, and whom to tell of each validation."""
-        more, plugins = self.callbacks, []
+        more, plugins = self.callbacks, [PlainCheckpoints(self.identity)] if self.callbacks else []
         if self.config.model.is_lightning:
             more = (EpochSeeds(self.config.seed), RunningBests(), Checks(self.config.objective.metric), *more)
             plugins = [PlainCheckpoints(self.identity)]

@@ -26,6 +26,14 @@ class Checks(pl.Callback):
         self.objective = objective
         self._learns = False
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        adjusted = {id(each) for one in trainer.optimizers for group in one.param_groups for each in group["params"]}
+        if not adjusted & {id(each) for each in pl_module.parameters()}:
+            raise TrainingError(
+                f"{type(pl_module).__name__}.configure_optimizers gives no optimizer of its parameters, so it would "
+                "learn nothing; allowed: torch.optim.Adam(self.parameters()) and the like; return it, and train again"
+            )
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
