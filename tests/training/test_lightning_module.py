@@ -15,9 +15,12 @@ import yaml
 from ratchet.commands.train import check_classes, main
 from ratchet.config.composition import config_hash, load_config
 from ratchet.config.modules import is_lightning_module
-from ratchet.errors import ConfigError, DataError, NonFiniteLossError, RatchetError, SplitGuardError
+from ratchet.errors import CheckpointError, ConfigError, DataError, NonFiniteLossError, RatchetError, SplitGuardError
 from ratchet.evaluation.evaluate import evaluate
 from ratchet.project import Project
+from ratchet.promotion.challengers import Champion, from_run
+from ratchet.promotion.places import Places
+from ratchet.promotion.rewriting import write_for
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.tasks import Target
 from ratchet.terminal.quiet import quiet_libraries
@@ -381,6 +384,36 @@ def test_a_data_module_is_not_for_the_pipeline(own: Project) -> None:
 
     with pytest.raises(ConfigError, match="the pipeline fetches, prepares and splits data"):
         compose(own, [*QUICK, "data=own_digits"])
+
+
+def test_the_gate_judges_by_what_the_task_measures(own: Project) -> None:
+    for typed, judged in {
+        "objective.metric=val/acc_best": "validation/accuracy",
+        "objective.metric=val/f1": "validation/f1",
+        "model=mlp objective.metric=validation/recall": "validation/recall",
+    }.items():
+        assert load_config(own, [*QUICK, *typed.split(" ")]).judged_by.metric == judged
+
+
+def test_it_may_challenge_where_it_predicts(own: Project, trained: Trained) -> None:
+    places = Places(own)
+    champion = Champion.of(load_config(own, ["model=logistic"]), places=places)
+    _, record = trained("a", "model.net.width=8")
+    candidate = from_run("runs/a", champion, places=places)
+    assert record.best is not None
+    assert (candidate.value, candidate.config.model.name) == (record.best.value, "dense")
+    writing = write_for(candidate.config, project=own)
+    writing.put(own)
+    assert config_hash(load_config(own)) == config_hash(candidate.config)
+    trained("b", "model._target_=own.dense.WrongShape")
+    with pytest.raises(ConfigError, match=r"WrongShape\.predict_step gives \(2,\) for 2 examples"):
+        from_run("runs/b", champion, places=places)
+    trained("c", "data=own_digits")
+    with pytest.raises(DataError, match="your own data module: it has no confirm split"):
+        from_run("runs/c", champion, places=places)
+    (own.root / "elsewhere/own/dense.py").write_text("", encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"own\.dense\.LitDense was a LightningModule of src/own"):
+        from_run("runs/a", champion, places=places)
 
 
 def test_callbacks_and_loggers_are_called(own: Project, trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:

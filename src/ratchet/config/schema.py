@@ -471,6 +471,12 @@ def with_what_follows(given: Any) -> Any:
     model = given.get("model")
     if isinstance(model, dict) and is_lightning_module(model.get("_target_")):
         given = {**given, **IDLE, **_objective_of(model, given.get("objective"))}
+    elif isinstance(model, dict) and all(given.get(name, "") is None for name in IDLE):
+        raise MistakeError(
+            f"model._target_={model.get('_target_')} was a LightningModule of src/own, and there is none now; allowed: "
+            "the file that the run was trained with",
+            key="model._target_", otherwise="type: git log src/own, to find it, and put it back",
+        )  # fmt: skip
     if "_target_" in data or "module" in data:  # what it predicts an evaluation sees
         data = data if "module" in data else {**_NO_FILES, "name": data.get("name"), "module": data}
         objective = given.get("objective")
