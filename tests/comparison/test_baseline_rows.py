@@ -9,14 +9,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ratchet.comparison.baselines import with_baselines
+from ratchet.comparison.baselines import value_of, with_baselines
 from ratchet.comparison.display import show
 from ratchet.comparison.files import write_files
 from ratchet.comparison.gather import gather
 from ratchet.comparison.page import payload
 from ratchet.comparison.tables import Table, tables_of
 from ratchet.comparison.testing import make_run
+from ratchet.config.yaml_files import read_yaml, yaml_text
+from ratchet.data.folds import Fold
+from ratchet.data.prepared import PreparedData
+from ratchet.evaluation.baselines import baselines_measured
 from ratchet.project import Project
+from ratchet.tasks import Multiclass
 
 
 @pytest.fixture
@@ -76,6 +81,25 @@ def test_data_that_are_prepared_in_another_way_are_said(table) -> None:
     other = table(data_hash="e" * 64)
     assert other.baselines == ()
     assert "No baselines: digits is prepared, or folded, in another way." in other.notes
+
+
+def test_of_folds_they_are_the_mean(project: Project) -> None:
+    whole = json.loads((project.prepared("digits") / "card.json").read_text())["data_hash"]
+    split = {"name": "kfold", "folds": 3, "fold": None, "seed": 0}
+    run = make_run(
+        project.runs / "day/one", config={"data.name": "digits"}, data_hash=Fold(0, 3, 0).hash_of(whole)
+    )  # fmt: skip
+    run.config.write_text(yaml_text({**read_yaml(run.config), "split": split}))
+    [found] = tables_of(gather(project).runs, metric=None, direction=None, group_by=[])
+    table = with_baselines(found, project=project)
+    assert [each.note for each in table.baselines] == ["the mean of 3 folds"] * 2
+    singles = []
+    for number in range(3):
+        data = PreparedData.open(project.prepared("digits"), reader="train", fold=Fold(number, 3, 0))
+        [_, (_, linear)] = baselines_measured(data, Multiclass(data.target), "validation")
+        singles.append(value_of(linear, "accuracy"))
+    assert len(set(singles)) > 1
+    assert table.baselines[1].value == pytest.approx(sum(singles) / 3)
 
 
 def test_data_that_are_not_there_have_none(project: Project) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ratchet.config.schema import EvaluationConfig
+from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData, Split
 from ratchet.errors import SplitGuardError
 from ratchet.evaluation import baselines as module
@@ -89,10 +90,12 @@ def test_other_data_are_fitted_anew_and_the_old_files_go(prepared) -> None:
 
 
 def test_each_fold_of_the_same_data_is_kept(prepared, monkeypatch) -> None:
-    for fold in "ab":
-        monkeypatch.setattr(Prepared, "data_hash", fold * 64)
+    fits, fit = [], module._fitted
+    monkeypatch.setattr(module, "_fitted", lambda *args: fits.append(1) or fit(*args))
+    for number in (0, 1, 0):
+        object.__setattr__(prepared, "fold", Fold(number, 5, 0))
         baselines_of(prepared, ["validation"])
-    assert len(list(prepared.directory.parent.iterdir())) == 2
+    assert len(fits) == len(list(prepared.directory.parent.iterdir())) == 2
 
 
 def test_data_of_a_data_module_are_fitted_each_time(prepared, monkeypatch) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ratchet.comparison.gather import Run
 from ratchet.comparison.tables import BaselineRow, Table
+from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import RatchetError
 from ratchet.evaluation.baselines import baselines_measured
@@ -29,15 +32,18 @@ def with_baselines(table: Table, *, project: Project) -> Table:
     if split != "validation" or not (directory / "card.json").is_file():
         return table
     try:
-        data = PreparedData.open(directory, reader="train")
-        if data.data_hash != table.data_hash:
+        plain = _config_of(table.runs)
+        folds = _folds(directory, plain)
+        if folds[0].data_hash != table.data_hash:
             return _noted(table, f"No baselines: {table.dataset} is prepared, or folded, in another way.")
-        task = _task_of(table.runs, data)
-        found = [
-            BaselineRow(each.name, value, each.note)
-            for each, said in baselines_measured(data, task, split)
-            if (value := value_of(said, metric)) is not None
-        ]
+        of_folds = [baselines_measured(data, _task_of(plain, data), split) for data in folds]
+        found = []
+        for same in zip(*of_folds, strict=True):
+            values = [value_of(said, metric) for _, said in same]
+            if all(value is not None for value in values):
+                notes = [same[0][0].note, f"the mean of {len(same)} folds" if len(same) > 1 else ""]
+                value = float(np.mean(np.array(values, float)))
+                found.append(BaselineRow(same[0][0].name, value, ", ".join(filter(None, notes))))
     except (RatchetError, OSError) as error:
         return _noted(table, f"No baselines: {error}")
     return _noted(replace(table, baselines=tuple(found)), *_said(table, found)) if found else table
@@ -56,11 +62,23 @@ def value_of(said: Predictions, metric: str) -> float | None:
     return -mean if known is not None and known.direction == "minimize" else mean
 
 
-def _task_of(runs: Sequence[Run], data: PreparedData) -> Task:
+def _config_of(runs: Sequence[Run]) -> Mapping[str, Any]:
     """Of the newest run that has one on record."""
     recorded = [run for run in runs if run.directory.config.is_file()]
     newest = max(recorded, key=lambda run: run.record.started_at if run.record else "", default=None)
-    plain = whole_config(newest.directory) if newest is not None else {}
+    return whole_config(newest.directory) if newest is not None else {}
+
+
+def _folds(directory: Path, plain: Mapping[str, Any]) -> list[PreparedData]:
+    """The prepared data as each fold has them, of which runs with other seeds are repeats; else as they are."""
+    split = plain.get("split") or {}
+    folds: list[Fold | None] = [None]
+    if split.get("name") == "kfold":
+        folds = [Fold(number, split["folds"], split["seed"]) for number in range(split["folds"])]
+    return [PreparedData.open(directory, reader="train", fold=fold) for fold in folds]
+
+
+def _task_of(plain: Mapping[str, Any], data: PreparedData) -> Task:
     settings = dict(plain.get("task") or {})
     metrics = settings.pop("metrics", None)
     path = settings.pop("_target_", None) or usual_task(data.target.kind)

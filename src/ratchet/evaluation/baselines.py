@@ -176,7 +176,8 @@ def _file(data: PreparedData | OwnData, split: str) -> Path | None:
     """Where they are kept; None for a data module, whose hash is of none of its data."""
     if not isinstance(data, PreparedData):
         return None
-    stamp = f"{str(data.card['data_hash'])[:12]}.{data.data_hash[:12]}.{version('scikit-learn')}.{_MADE}"
+    fold = f"{data.fold.number}of{data.fold.of}by{data.fold.seed}" if data.fold is not None else "whole"
+    stamp = f"{data.card['data_hash'][:16]}.{fold}.{version('scikit-learn')}.{_MADE}"
     return data.directory.parent / f".{data.directory.name}.baselines.{split}.{stamp}.npz"
 
 

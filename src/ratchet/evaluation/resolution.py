@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ratchet.config.schema import Config
+from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import RatchetError
 from ratchet.evaluation.baselines import baselines_measured
@@ -25,14 +26,15 @@ def resolution(config: Config, *, project: Project, fits: bool = False) -> str |
     name = config.objective.metric.rpartition("/")[2]
     metric = find_metric(name)
     try:
-        data = PreparedData.open(project.prepared(config.data.name), reader="train", config=config.data)
+        directory, fold = project.prepared(config.data.name), Fold.asked(config)
+        data = PreparedData.open(directory, reader="train", config=config.data, fold=fold)
         found = _spread(config, data, name, project=project, fits=fits)
     except (RatchetError, OSError, KeyError):
         return None  # whatever it is, training says it
     if found is None or metric is None or not found[0]:
         return None
     spread, near = found
-    n, m = (int(data.card["counts"][split]["total"]) for split in ("validation", "confirm"))
+    n, m = len(data.split("validation").y), int(data.card["counts"]["confirm"]["total"])
     told = [metric.text(smallest_gain(spread, each)) for each in (n, m)]
     return (
         f"gains below {told[0]} {metric.shown_as} cannot be shown with the {n:,} examples of validation, "
