@@ -66,11 +66,11 @@ class Project:
     @cached_property
     def _table(self) -> str | None:
         """The name of the pipeline's table, as config.lock.yaml has it; None where params.yaml chooses other data."""
-        import yaml
+        from ratchet.config.yaml_files import read_yaml
 
-        with suppress(OSError, ValueError, AttributeError, KeyError, TypeError, yaml.YAMLError):
-            if yaml.safe_load(self.params.read_text(encoding="utf-8")).get("data") == _OF_THE_PIPELINE:
-                return str(yaml.safe_load(self.lock.read_text(encoding="utf-8"))["data"]["name"])
+        with suppress(OSError, ValueError, AttributeError, KeyError, TypeError):
+            if read_yaml(self.params).get("data") == _OF_THE_PIPELINE:
+                return str(read_yaml(self.lock)["data"]["name"])
         return None
 
     def data_lock(self, dataset: str) -> Path:

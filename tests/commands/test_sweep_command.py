@@ -126,7 +126,7 @@ def test_what_is_refitted_on_validation_is_searched_without_it(project, train, m
 INTERVAL = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
 TWO = "sweep.objectives=[{metric:validation/accuracy},{metric:parameters}]"
 MISTAKES = {
-    f"{INTERVAL} objective.metric=validation/recall": "there is no metric validation/recall; allowed: ",
+    f"{INTERVAL} objective.metric=validation/r2": "there is no metric validation/r2; allowed: ",
     f"{INTERVAL} sweep.objectives=[{{metric:recall,direction:maximize}}]": "there is no metric recall; allowed: "
     + "validation/accuracy, validation/balanced_accuracy, validation/f1, validation/loss, parameters, latency, seconds",
     f"{INTERVAL} sweep.constraints=['size<=3']": "there is no metric size; allowed: ",
