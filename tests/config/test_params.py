@@ -161,3 +161,16 @@ def test_a_multirun_over_a_group_goes_without_the_values_of_one_option(settings)
     request = Request.of(settings, ["model=cnn,transformer", "optimizer.lr=0.1,0.2"], multirun=True)
     assert request.params == ("data=digits", "seed=9")
     assert request.notices == ["params.yaml's model.growth is left out: it belongs to model=cnn"]
+
+
+def test_data_that_bring_a_model_set_that_of_params_yaml_aside(project):
+    (project.conf / "data" / "brings.yaml").write_text(
+        "defaults:\n  - override /model@_global_.model: mlp\n  - digits\n  - _self_\nname: brings\n", encoding="utf-8"
+    )
+    kept, notices = params_overrides(project, ["data=brings"])
+    assert not [text for text in kept if text.startswith("model")]
+    assert notices == ["params.yaml's model is left out: data=brings brings model=mlp"]
+    assert load_config(project, ["data=brings"]).model.name == "mlp"
+    assert load_config(project, ["data=brings", "model=gru"]).model.name == "gru"
+    project.params.write_text("data: brings\nmodel: logistic\n", encoding="utf-8")
+    assert load_config(project).model.name == "logistic"

@@ -352,6 +352,6 @@ def test_the_shipped_configs_say_all_there_is_to_say() -> None:
     for path in set(CONF.glob("*.yaml")) - {CONF / "table.yaml"}:  # that one says what follows from a file
         plain = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert plain["name"] == path.stem
-        assert plain.keys() - {"table"} == DataConfig.model_fields.keys() - {"table", "module"}
-        assert ("table" in plain) == (plain["layout"] == "table")
+        assert plain.keys() - {"table", "defaults"} == DataConfig.model_fields.keys() - {"table", "module"}
+        assert ("table" in plain) == ("defaults" in plain) == (plain["layout"] == "table")
         assert plain["prepare"].keys() == PrepareConfig.model_fields.keys()  # those that have a default too

@@ -37,6 +37,18 @@ def options(directory: Path, group: str) -> list[str]:
     return sorted(path.stem for path in (directory / group).glob("*.yaml"))
 
 
+def brought(directory: Path, group: str, option: str) -> dict[str, str]:
+    """What the option of a group chooses for other groups: `override /<group>@...: <option>` in its defaults list."""
+    try:
+        content: Any = read_yaml(directory / group / f"{option}.yaml")
+    except (OSError, FileError):
+        return {}
+    listed = content.get("defaults") if isinstance(content, dict) else None
+    entries = [entry for entry in listed or [] if isinstance(entry, dict)]
+    named = {key: value for entry in entries for key, value in entry.items() if str(key).startswith("override /")}
+    return {key.removeprefix("override /").partition("@")[0]: str(value) for key, value in named.items()}
+
+
 def default_choices(directory: Path) -> dict[str, str | None]:
     """What the defaults list of config.yaml chooses for each group; nothing where it cannot be read."""
     try:

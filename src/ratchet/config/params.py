@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ratchet.config.grammar import to_override_value
-from ratchet.config.groups import default_choices, is_group, options
+from ratchet.config.groups import brought, default_choices, is_group, options
 from ratchet.config.names import suggestion
 from ratchet.config.yaml_files import yaml_position
 from ratchet.errors import ConfigError, first_line
@@ -55,7 +55,8 @@ def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[lis
     """Params.yaml as Hydra overrides, and notices of what the command line sets aside.
 
     What the command line says of the same key wins. A value under a group (`overrides: {model: {width: 64}}`)
-    belongs to the option it was chosen for: it is left out when the command line names another option. An
+    belongs to the option it was chosen for: it is left out when the command line names another option, and so is a
+    group for which the option that was typed brings its own, as tables do a model. An
     `experiment=` is complete in itself: with it params.yaml is not read at all.
     """
     typed = _typed_choices(command_line)
@@ -64,6 +65,9 @@ def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[lis
     entries = _entries(project)
     chosen = {**default_choices(project.conf), **entries}
     kept, notices = [], []
+    others = [group for group in typed if is_group(project.conf, group) and typed[group] != chosen.get(group)]
+    theirs = {each: (group, option) for group in others
+              for each, option in brought(project.conf, group, typed[group]).items() if each not in typed}  # fmt: skip
     for key, value in entries.items():
         group = key.split(".")[0]
         _require_value(project, key, value)
@@ -71,6 +75,10 @@ def params_overrides(project: Project, command_line: Sequence[str]) -> tuple[lis
             continue
         if "." in key and group in typed and typed[group] != chosen.get(group):
             notices.append(f"params.yaml's {key} is left out: it belongs to {group}={chosen.get(group)}")
+            continue
+        if group in theirs:
+            by, option = theirs[group]
+            notices.append(f"params.yaml's {key} is left out: {by}={typed[by]} brings {group}={option}")
             continue
         kept.append(f"{key}={to_override_value(value)}")
     return kept, notices
