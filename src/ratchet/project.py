@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ratchet.errors import RatchetError
+from ratchet.errors import FileError, RatchetError
+from ratchet.yaml_files import read_yaml
 
 _OF_THE_PIPELINE = "table"  # the choice `data: table` of params.yaml, whose folder dvc.yaml knows as data/raw/table
 
@@ -66,9 +67,7 @@ class Project:
     @cached_property
     def _table(self) -> str | None:
         """The name of the pipeline's table, as config.lock.yaml has it; None where params.yaml chooses other data."""
-        from ratchet.config.yaml_files import read_yaml
-
-        with suppress(OSError, ValueError, AttributeError, KeyError, TypeError):
+        with suppress(OSError, ValueError, AttributeError, KeyError, TypeError, FileError):
             if read_yaml(self.params).get("data") == _OF_THE_PIPELINE:
                 return str(read_yaml(self.lock)["data"]["name"])
         return None

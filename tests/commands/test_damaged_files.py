@@ -157,7 +157,7 @@ def test_a_run_json_of_any_structure_is_read_or_named(runs: Path, capsys: pytest
 
 def test_a_config_of_any_structure_is_read_or_named(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = runs / "day/1/config.yaml"
-    from ratchet.config.yaml_files import read_yaml, yaml_text
+    from ratchet.yaml_files import read_yaml, yaml_text
 
     for _, content in mutated(read_yaml(path)):
         path.write_text(yaml_text(content))

@@ -16,12 +16,12 @@ from ratchet.comparison.gather import gather
 from ratchet.comparison.page import payload
 from ratchet.comparison.tables import Table, tables_of
 from ratchet.comparison.testing import make_run
-from ratchet.config.yaml_files import read_yaml, yaml_text
 from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.evaluation.baselines import baselines_measured
 from ratchet.project import Project
 from ratchet.tasks import Multiclass
+from ratchet.yaml_files import read_yaml, yaml_text
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from ratchet.config.explanation import explain
 from ratchet.config.grammar import to_override_value
 from ratchet.config.request import Request
 from ratchet.config.tree import value_at
-from ratchet.config.yaml_files import yaml_text
 from ratchet.errors import ConfigError
 from ratchet.project import Project
+from ratchet.yaml_files import yaml_text
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from ratchet.config.composition import Request, load_config
 from ratchet.config.grammar import to_override_value
+from ratchet.config.params import params_overrides
 from ratchet.errors import ConfigError
 
 
@@ -165,7 +166,7 @@ def test_a_multirun_over_a_group_goes_without_the_values_of_one_option(settings)
 
 def test_data_that_bring_a_model_set_that_of_params_yaml_aside(project):
     (project.conf / "data" / "brings.yaml").write_text(
-        "defaults:\n  - override /model@_global_.model: mlp\n  - digits\n  - _self_\nname: brings\n", encoding="utf-8"
+        "defaults:\n  - digits\n  - _self_\n  - override /model@_global_.model: mlp\nname: brings\n", encoding="utf-8"
     )
     kept, notices = params_overrides(project, ["data=brings"])
     assert not [text for text in kept if text.startswith("model")]

@@ -26,6 +26,7 @@ CHANGES_NOTHING = {
     "ratchet/project.py": "where files lie",
     "ratchet/terminal": "what a person sees",
     "ratchet/redaction.py": "what is left out of messages and records",
+    "ratchet/yaml_files.py": "as of the config",
     "ratchet/data/staging.py": "how directories are written",
 }
 OF_THE_OBJECTIVE = dict.fromkeys(["ratchet/metrics.py", "ratchet/tasks", "ratchet/evidence"], "of the objective")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from wandb.wandb_agent import Agent
 
-from ratchet.config.yaml_files import read_yaml
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.tracking.identity import SweepAgent
 from ratchet.training.checkpoint import read_config
+from ratchet.yaml_files import read_yaml
 from tracking.server import ENTITY, KEY, Server, serving
 from tracking.typing_commands import SOURCE
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from ratchet.config.names import to_install
-from ratchet.config.yaml_files import read_yaml
 from ratchet.csv_files import csv_text
 from ratchet.errors import FileError, RatchetError
 from ratchet.project import Project
 from ratchet.search.collection import Collection
+from ratchet.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

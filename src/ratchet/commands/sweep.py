@@ -30,7 +30,6 @@ from ratchet.config.request import Request, plain_config, refuse_idle
 from ratchet.config.schema import Config, ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate, whole
-from ratchet.config.yaml_files import read_yaml
 from ratchet.data.on_demand import is_missing, prepare_if_missing
 from ratchet.data.prepared import PreparedData, describe
 from ratchet.errors import ConfigError, FileError, RatchetError
@@ -44,6 +43,7 @@ from ratchet.search.settings import Objective, SweepSettings
 from ratchet.tasks import Target
 from ratchet.tasks.build import task_class
 from ratchet.terminal.quiet import quiet_libraries
+from ratchet.yaml_files import read_yaml
 
 _LOOKED_AT, _MEDIAN_OF = 50, 5  # runs, to say how long a training takes
 

@@ -26,7 +26,6 @@ from ratchet.config.targets import class_at
 from ratchet.config.tree import exists, value_at
 from ratchet.config.tuned import tuned_values_give_way
 from ratchet.config.validation import validate
-from ratchet.config.yaml_files import read_yaml
 from ratchet.data.on_demand import prepare_if_missing
 from ratchet.errors import CheckpointError, ConfigError, Interrupted
 from ratchet.files import not_a_directory
@@ -35,6 +34,7 @@ from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, read_config
 from ratchet.terminal.quiet import quiet_libraries
 from ratchet.tracking.identity import SweepAgent
+from ratchet.yaml_files import read_yaml
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 from ratchet.config.tree import leaves
-from ratchet.config.yaml_files import parse_yaml
 from ratchet.errors import first_line
 from ratchet.files import read_text
+from ratchet.yaml_files import parse_yaml
 
 _NUMBER = re.compile(r"([A-Za-z_]\w*): (-?(?:0|[1-9]\d*))(\.\d+(?:e[-+]\d+)?)?")
 

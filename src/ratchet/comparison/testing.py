@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ratchet.config.yaml_files import yaml_text
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.record import Best
+from ratchet.yaml_files import yaml_text
 
 _METRICS = ("validation/loss", "validation/accuracy", "validation/f1", "train/loss", "train/accuracy")
 _MODELS = {"logistic": 410, "mlp": 50_810, "cnn": 12_202, "gru": 27_018}

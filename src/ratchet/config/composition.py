@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from ratchet.config.inert import without_inert
 from ratchet.config.request import Request
 from ratchet.config.schema import Config
-from ratchet.config.yaml_files import yaml_text
 from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
 from ratchet.project import Project
+from ratchet.yaml_files import yaml_text
 
 LOCK_HEADER = "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
 WATCHED_HEADER = "# Written by `dvc repro`: what compose depends on beside conf/, which is the file of data=table.\n"

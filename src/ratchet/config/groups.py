@@ -8,8 +8,8 @@ from typing import Any
 from hydra.errors import HydraException
 
 from ratchet.config.grammar import parse_override
-from ratchet.config.yaml_files import read_yaml
 from ratchet.errors import FileError
+from ratchet.yaml_files import read_yaml
 
 
 def is_group(directory: Path, name: str) -> bool:

@@ -12,10 +12,10 @@ from omegaconf.errors import OmegaConfBaseException
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import brought, default_choices, is_group, options
 from ratchet.config.names import suggestion
-from ratchet.config.yaml_files import yaml_position
 from ratchet.errors import ConfigError, first_line
 from ratchet.files import not_a_file
 from ratchet.project import Project
+from ratchet.yaml_files import yaml_position
 
 _LINES = "allowed: lines such as `model: cnn`"
 

@@ -28,9 +28,9 @@ from ratchet.config.schema import IDLE, Config
 from ratchet.config.tree import exists
 from ratchet.config.tuned import TunedLoader, last_loader, tuned_values_give_way
 from ratchet.config.validation import validate, values_for
-from ratchet.config.yaml_files import flow, read_yaml
 from ratchet.errors import ConfigError
 from ratchet.project import Project
+from ratchet.yaml_files import flow, read_yaml
 
 
 @dataclass(frozen=True)

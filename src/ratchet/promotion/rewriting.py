@@ -20,10 +20,10 @@ from ratchet.config.groups import default_choices, is_group, options
 from ratchet.config.inert import is_inert
 from ratchet.config.schema import Config
 from ratchet.config.tree import exists, leaves, value_at
-from ratchet.config.yaml_files import needs_quotes, read_yaml, yaml_text
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.project import Project
 from ratchet.promotion.differences import differences
+from ratchet.yaml_files import needs_quotes, read_yaml, yaml_text
 
 _GROUPS = ("optimizer", "scheduler", "augmentation", "trainer")
 _ABOVE = ("experiment", "debug")  # what they say would win over conf/tuned/

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ratchet.config.hints import MistakeError
 from ratchet.config.inert import with_inert_of
-from ratchet.config.yaml_files import read_yaml
 from ratchet.errors import CheckpointError, ConfigError, FileError, RatchetError, first_line
 from ratchet.files import read_json_as, write_atomically
 from ratchet.runs.directory import RunDirectory
+from ratchet.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from ratchet.config.schema import Config

@@ -13,9 +13,9 @@ from typing import Any
 
 from ratchet.config.schema import Config, LoggerConfig
 from ratchet.config.tree import leaves
-from ratchet.config.yaml_files import read_yaml
 from ratchet.runs.record import RunRecord
 from ratchet.tracking.lineage import Material
+from ratchet.yaml_files import read_yaml
 
 _OF_THE_AGENT = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ratchet.config.schema import Config, DataConfig
-from ratchet.config.yaml_files import read_yaml
 from ratchet.files import read_json
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
+from ratchet.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)

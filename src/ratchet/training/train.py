@@ -27,7 +27,6 @@ from ratchet.config.hints import named, to_type
 from ratchet.config.inert import is_inert, only_inert, without_inert
 from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
-from ratchet.config.yaml_files import yaml_text
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import (
     CheckpointError,
@@ -55,6 +54,7 @@ from ratchet.training.module import TaskModule
 from ratchet.training.own_data import OwnData
 from ratchet.training.predictions import write_out_of_fold
 from ratchet.training.trainer import Report
+from ratchet.yaml_files import yaml_text
 
 RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "trainer.threads")  # what the rest of a run may have otherwise
 

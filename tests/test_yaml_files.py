@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 from ruamel.yaml import YAML
 
-from ratchet.config.yaml_files import needs_quotes, read_yaml, yaml_text
+from ratchet.yaml_files import needs_quotes, read_yaml, yaml_text
 
 TEXTS = [
     "1e-4", "1e1", "1E5", "-1e3", ".5", "+.5e3", "1_000", "0x1F", "0o17", "017", "0b101", "12:30", "1:30.5",
