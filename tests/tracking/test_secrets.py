@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from ratchet.config.composition import compose, load_config
+from ratchet.config.environment import text_or_none
 from ratchet.config.validation import validate
+from ratchet.errors import ConfigError
 from ratchet.project import Project
-from ratchet.redaction import without_password
+from ratchet.redaction import said_of, without_password
 from ratchet.search.outcomes import Outcome
 from ratchet.terminal.command import report
 from tracking.server import serving
@@ -120,6 +122,19 @@ def test_what_came_from_the_environment_is_in_no_message(
     assert said.count("${oc.env:CANARY}") >= 3
     assert "postgresql://me:***@host" in said
     assert "5ec4e7" not in said
+
+
+def test_an_error_is_said_in_one_redacted_line() -> None:
+    assert said_of(OSError("no answer\nfrom http://me:5ec4e7@host")) == "OSError: no answer from http://me:***@host"
+    assert said_of(ConfigError("a mistake\nof a person")) == "a mistake of a person"
+    assert said_of(TimeoutError()) == "TimeoutError: TimeoutError"
+
+
+def test_a_reference_of_a_record_is_followed_where_its_variable_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM", "crew")
+    assert [text_or_none(each) for each in ("${oc.env:TEAM}/a", "plain", None, "")] == ["crew/a", "plain", None, None]
+    monkeypatch.delenv("TEAM")
+    assert text_or_none("${oc.env:TEAM}") is None
 
 
 @pytest.mark.slow

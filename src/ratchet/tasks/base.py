@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Resampled = Callable[[Floats], dict[str, Floats]]
 TargetKind = Literal["class", "labels", "number"]
+OF_CLASSES = (  # the metrics of a report on classes, in its order
+    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc", "average_precision", "matthews",
+    "log_loss", "brier", "calibration_error",
+)  # fmt: skip
 LEAST = 1e-15  # of a probability, where its logarithm is taken
 Rows = tuple[Sequence[str], Iterable[Sequence[object]]]  # a table: its header, its rows
 
@@ -206,9 +210,9 @@ class Task(ABC):
         """The task with what it decides by, such as a threshold, chosen on these outputs: those of validation."""
         return self
 
-    @abstractmethod
     def activate(self, outputs: Tensor) -> Tensor:
-        """What `predictions` takes, in double precision, from a network's outputs."""
+        """What `predictions` takes, in double precision, from a network's outputs: those, if they are logits."""
+        return outputs.double()
 
     def outputs_saying(self, said: Floats) -> Floats | None:
         """What `predictions` takes, of probabilities (n, names) or numbers (n, 1) that some other model says.

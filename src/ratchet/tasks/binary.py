@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import ConfigError
-from ratchet.tasks.base import Arrays, Floats, Predictions, Resampled, Rows, Target, Task, logit
+from ratchet.tasks.base import OF_CLASSES, Arrays, Floats, Predictions, Resampled, Rows, Target, Task, logit
 from ratchet.tasks.multiclass import one_for_each, short
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ Threshold = float | Literal["f1"] | Mapping[Literal["cost", "precision"], float]
 class BinaryPredictions(Predictions):
     """Which examples are positive (n,), the model's logits (n,), float64, and the logit from which on it says yes."""
 
-    headline = (
-        "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc", "average_precision", "matthews",
-        "log_loss", "brier", "calibration_error",
-    )  # fmt: skip
+    headline = OF_CLASSES
     shown = ("auroc", "log_loss")
 
     positive: NDArray[np.bool_]
@@ -155,9 +152,6 @@ class Binary(Task):
         from torch.nn import functional
 
         return functional.binary_cross_entropy_with_logits(outputs.float(), self.learnable(y))
-
-    def activate(self, outputs: Tensor) -> Tensor:
-        return outputs.double()
 
     def outputs_saying(self, said: Floats) -> Floats:
         return logit(said[:, self.positive, None])

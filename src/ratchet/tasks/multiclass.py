@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import ConfigError
-from ratchet.tasks.base import LEAST, Arrays, Floats, Predictions, Resampled, Rows, Task
+from ratchet.tasks.base import LEAST, OF_CLASSES, Arrays, Floats, Predictions, Resampled, Rows, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 class MulticlassPredictions(Predictions):
     """Labels (n,), int64, and the model's log probabilities (n, n_classes), float64."""
 
-    headline = (
-        "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc", "average_precision", "matthews",
-        "log_loss", "brier", "calibration_error",
-    )  # fmt: skip
+    headline = OF_CLASSES
     shown = ("accuracy", "log_loss")
 
     labels: NDArray[np.int64]

@@ -146,9 +146,6 @@ class Multilabel(Task):
 
         return functional.binary_cross_entropy_with_logits(outputs.float(), y)
 
-    def activate(self, outputs: Tensor) -> Tensor:
-        return outputs.double()
-
     def outputs_saying(self, said: Floats) -> Floats:
         return logit(said)
 

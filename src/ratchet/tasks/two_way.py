@@ -9,16 +9,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ratchet.evidence.jackknife import auroc, average_precision, of_counts
-from ratchet.tasks.base import Floats
+from ratchet.tasks.base import OF_CLASSES, Floats
 from ratchet.tasks.calibration import miscalibration
 from ratchet.tasks.weighted import WeightedAuroc, share
 from ratchet.tasks.weighted import average_precision as weighted_precision
 
 Flags = NDArray[np.bool_]
-NAMES = (
-    "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc", "average_precision", "matthews",
-    "log_loss", "brier", "calibration_error",
-)  # fmt: skip
 # Of true and false positives, false and true negatives, each a count or an array of them.
 _OF_COUNTS: dict[str, Callable[[Floats, Floats, Floats, Floats], Floats]] = {
     "accuracy": lambda tp, fp, fn, tn: share(tp + tn, tp + fp + fn + tn),
@@ -39,7 +35,7 @@ class TwoWay:
         self.losses: Floats = np.logaddexp(0, np.where(positive, -logits, logits))  # nats
         self._bins = calibration_bins
 
-    def metrics(self, weights: Floats, names: Collection[str] = NAMES) -> dict[str, Floats]:
+    def metrics(self, weights: Floats, names: Collection[str] = OF_CLASSES) -> dict[str, Floats]:
         """Each metric named, (m,), under weights (n, m): whole numbers whose columns have one sum. NaN: undefined."""
         n = weights.sum(axis=0)
         told = [self.positive & self.predicted, ~self.positive & self.predicted, self.positive & ~self.predicted]
@@ -60,7 +56,7 @@ class TwoWay:
             found["auroc"] = np.where(none, np.nan, curve(weights.astype(np.float32)))
         if "average_precision" in names:
             found["average_precision"] = weighted_precision(self.probability, self.positive, weights)
-        return {name: found[name] for name in NAMES if name in names}
+        return {name: found[name] for name in OF_CLASSES if name in names}
 
     def scores(self, name: str) -> Floats:
         """Scores of single examples (n,), higher is better, or pseudo-values: their mean is the metric."""
