@@ -209,6 +209,9 @@ def _unknown(text: str, key: str, written: str, around: Surroundings) -> Mistake
         inner = "".join(f"{{{part}: " for part in parts[depth:]) + written + "}" * (len(parts) - depth)
         said = f"{key}: {parent} is null, no key can be set inside it; allowed: a mapping"
         return MistakeError(said, key=key, text=text, instead=[[f"{parent}={inner}"], *around.usual(parent)])
+    elif value_at(around.known, parent) == {}:
+        said = f"{key}: there is no such key, {parent} is empty; allowed: +{key}=value, to add one"
+        return MistakeError(said, text=text, instead=[[f"+{key}={written}"], *around.usual(parent)])
     elif not siblings:
         said = f"{key}: there is no such key, {parent} is one value; allowed: {parent}=value"
         return MistakeError(said, text=text, instead=[[f"{parent}={written}"], *around.usual(parent)])

@@ -174,8 +174,8 @@ class Request:
         file = None if texts and self.root is None else file
         if file is not None and self.root is not None:  # a resumed run keeps its settings: none can be typed
             return ConfigError(f"{mistake.said}; mend it in {file}, then type the same again")
-        if mistake.key and not mistake.instead:
-            mistake.instead = [*values_for(mistake.key.split("."), {}, self.known)]
+        if mistake.key:  # what stands there where nobody types it is tried last
+            mistake.instead += values_for(mistake.key.split("."), {}, self.known)
         plus = [key_of(text) or "" for text in self.overrides if text.startswith("+")]
         added = {key for key in plus if not exists(self.known, key)}  # Hydra takes them with their plus alone
         mistake.instead = [[f"+{text}" if key_of(text) in added else text for text in each] for each in mistake.instead]
