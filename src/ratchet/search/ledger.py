@@ -199,8 +199,8 @@ def is_given(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
 
     A pruner does not end it: a search is to be no worse than where it began. trials: the study's, up to it at least.
     """
-    while (before := (trial.user_attrs.get(CLAIM) or {}).get("retry_of")) is not None:
-        trial = trials[int(before)]
+    while (before := int((trial.user_attrs.get(CLAIM) or {}).get("retry_of", trial.number))) < trial.number:
+        trial = trials[before]
     return trial.number == 0 or "fixed_params" in trial.system_attrs
 
 
