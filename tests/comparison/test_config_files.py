@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ratchet import yaml_files
 from ratchet.comparison.config_files import read_flat
-from ratchet.config import yaml_files
 
 CONFIGS = {
     "numbers": {"a": {"x": 1e-08, "y": 10000.0, "z": -3, "big": 10**20, "no": 0, "tiny": 1.5e-300, "f": 1.0}},
