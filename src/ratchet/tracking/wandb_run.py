@@ -36,6 +36,7 @@ class WandbRun(Logger):
         self.mode = mode  # what it came to
         self._session = session
         self._known = known  # rows of history still to come that the server has already
+        self._between: dict[str, float] = {}
 
     @classmethod
     def open(
@@ -86,6 +87,10 @@ class WandbRun(Logger):
         """The run was opened with them."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if "epoch" not in metrics:  # a callback's own: it goes with the next row, for a resumed run counts them
+            self._between |= metrics
+            return
+        metrics, self._between = {**self._between, **metrics}, {}
         if self._known:
             self._known -= 1
             return
