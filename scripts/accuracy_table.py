@@ -1,8 +1,9 @@
-"""The README's table of test accuracies: train every recipe on every seed, evaluate, print Markdown.
+"""The README's tables of what is reached on test splits: train every recipe on every seed, evaluate, print Markdown.
 
     python scripts/accuracy_table.py                   everything; runs that are complete are not trained again
     python scripts/accuracy_table.py mnist1d           one data set
-    python scripts/accuracy_table.py --write           also put the table into README.md
+    python scripts/accuracy_table.py tables            all data sets that are tables, beside boosted trees
+    python scripts/accuracy_table.py --write           also put the tables into README.md
     python scripts/accuracy_table.py --minutes         only the minutes: each recipe once, alone
 
 A recipe is `data=<data> model=<model>` with the values of conf/tuned/, which were chosen on validation data, and with
@@ -39,11 +40,13 @@ class Recipe:
     published: str
     seeds: int
     at_once: int  # runs side by side on two cores
+    metric: str = "accuracy"
+    more: tuple[str, ...] = ()  # to type
 
     @property
     def overrides(self) -> list[str]:
         """What is typed after `python src/train.py`: conf/ alone, whatever params.yaml says."""
-        return [ALONE, f"data={self.data}", f"model={self.model}"]
+        return [ALONE, f"data={self.data}", f"model={self.model}", *self.more]
 
 
 RECIPES = [
@@ -57,12 +60,25 @@ RECIPES = [
     Recipe("fashion_mnist", "resnet", "", 1, 1),
 ]
 
+MEASURED = {
+    "credit": "auroc", "lending_club": "auroc", "hpc": "accuracy", "movielens": "average_precision", "ames": "r2",
+    "concrete": "r2", "bikeshare": "r2",
+}  # fmt: skip
+NETS = ("mlp", "tabm")
+TABLES = [
+    Recipe(data, model, "", 5, 2, metric, (f"objective.metric=validation/{metric}", "trainer.max_epochs=30"))
+    for data, metric in MEASURED.items()
+    for model in NETS
+]
+TABLES_BEGIN, TABLES_END = "<!-- tables: begin -->", "<!-- tables: end -->"
+
 
 def main() -> None:
-    """Measure what is missing, and print the table."""
+    """Measure what is missing, and print the tables."""
     project = Project.find()
     names = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    chosen = [recipe for recipe in RECIPES if not names or recipe.data in names]
+    everything = [recipe for recipe in [*RECIPES, *TABLES] if not names or recipe.data in names]
+    chosen = TABLES if names == ["tables"] else everything
     for data in dict.fromkeys(recipe.data for recipe in chosen):
         for stage in ("fetch", "prepare"):
             subprocess.run([sys.executable, f"src/{stage}.py", ALONE, f"data={data}"], cwd=project.root, check=True)
@@ -73,13 +89,18 @@ def main() -> None:
         missing = [seed for seed in range(recipe.seeds) if not is_measured(project, recipe, seed)]
         with ThreadPoolExecutor(recipe.at_once) as pool:
             list(pool.map(lambda seed, recipe=recipe: measure(project, recipe, seed), missing))
-    text = "\n".join(table(project, chosen))
-    print(text)
-    if "--write" in sys.argv:
-        readme = project.root / "README.md"
-        before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    ours = [recipe for recipe in chosen if recipe in TABLES]
+    others = [recipe for recipe in chosen if recipe not in TABLES]
+    for recipes, rows, begin, end in ((others, table, BEGIN, END), (ours, beside_trees, TABLES_BEGIN, TABLES_END)):
+        if not recipes:
+            continue
+        text = "\n".join(rows(project, recipes))
+        print(text)
+        if "--write" in sys.argv:
+            readme = project.root / "README.md"
+            before, _, rest = readme.read_text(encoding="utf-8").partition(begin)
+            after = rest.partition(end)[2]
+            readme.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def directory(project: Project, recipe: Recipe, seed: int) -> RunDirectory:
@@ -138,7 +159,7 @@ def table(project: Project, recipes: list[Recipe]) -> Iterator[str]:
     for recipe in recipes:
         runs = [directory(project, recipe, seed) for seed in range(recipe.seeds)]
         records = [RunRecord.read(run) for run in runs]
-        test = [100 * read_accuracy(run.evaluation / "metrics.json") for run in runs]
+        test = [100 * read_metric(run, recipe) for run in runs]
         validation = [100 * record.best.value for record in records if record.best is not None]
         minutes = statistics.median(record.timings["fit"] for record in records) / 60
         yield (
@@ -147,17 +168,32 @@ def table(project: Project, recipes: list[Recipe]) -> Iterator[str]:
         )
 
 
-def read_accuracy(path: Path) -> float:
-    """The test accuracy of one evaluation."""
-    return float(json.loads(path.read_text(encoding="utf-8"))["accuracy"])
+def beside_trees(project: Project, recipes: list[Recipe]) -> Iterator[str]:
+    """A row for each table: the baselines of evaluate and the nets on the same test split; the spread is over seeds."""
+    yield f"| data | metric | linear | boosted trees | {' | '.join(NETS)} |"
+    yield f"|---|---|---:|---:|{'---:|' * len(NETS)}"
+    for data in dict.fromkeys(recipe.data for recipe in recipes):
+        rows = [recipe for recipe in recipes if recipe.data == data]
+        runs = {recipe.model: [directory(project, recipe, seed) for seed in range(recipe.seeds)] for recipe in rows}
+        first = json.loads((next(iter(runs.values()))[0].evaluation / "metrics.json").read_text(encoding="utf-8"))
+        simple = {each["name"]: each[rows[0].metric] for each in first["baselines"]}
+        linear = next(value for name, value in simple.items() if name.endswith("regression"))
+        nets = [spread([read_metric(run, recipe) for run in runs[recipe.model]], digits=3) for recipe in rows]
+        cells = [data, rows[0].metric, f"{linear:.3f}", f"{simple['gradient boosting']:.3f}", *nets]
+        yield f"| {' | '.join(cells)} |"
 
 
-def spread(values: list[float]) -> str:
+def read_metric(run: RunDirectory, recipe: Recipe) -> float:
+    """A recipe's metric on the test split, as one evaluation found it."""
+    return float(json.loads((run.evaluation / "metrics.json").read_text(encoding="utf-8"))[recipe.metric])
+
+
+def spread(values: list[float], *, digits: int = 1) -> str:
     """Mean and standard deviation, where there is more than one value."""
     if not values:
         return "–"
-    mean = f"{statistics.mean(values):.1f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.1f}"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
 if __name__ == "__main__":
