@@ -91,3 +91,22 @@ def test_a_conf_that_cannot_say_it_any_more_is_told(written: Project) -> None:
     option.write_text(option.read_text() + "decay: 0.5\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"scheduler|decay"):
         write_for(target, project=written)
+
+
+def test_a_table_of_one_s_own_is_written_as_it_was_said_and_tuned_by_its_name(written: Project, monkeypatch) -> None:
+    monkeypatch.chdir(written.root)
+    rows = [f"{k},{k % 7},{'no' if k % 3 else 'yes'}" for k in range(60)]
+    (written.root / "orders.csv").write_text("\n".join(["id,age,churned", *rows]), encoding="utf-8")
+    said = ["data=table", "data.path=orders.csv", "data.target=churned", "data.id=id", "optimizer.lr=0.02"]
+    target = load_config(written, said)
+    writing = write_for(target, project=written)
+    writing.put(written)
+    assert (written.conf / "tuned" / "orders_mlp.yaml").is_file()
+    assert "data: table      # eight by eight" in written.params.read_text(encoding="utf-8")
+    assert config_hash(load_config(written)) == config_hash(target)
+    assert load_config(written).optimizer.lr == 0.02
+    assert load_config(written, ["data.name=others"]).optimizer.lr != 0.02  # another table has its own file
+    back = load_config(written, ["data=digits", "model=mlp"])
+    write_for(back, project=written).put(written)
+    assert "orders" not in written.params.read_text(encoding="utf-8")
+    assert config_hash(load_config(written)) == config_hash(back)
