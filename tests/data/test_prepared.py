@@ -120,7 +120,7 @@ def test_missing_data_says_what_to_type(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare_changes", "changes", "message"),
     [
-        ({"validation": 10}, {}, r"data\.prepare\.validation was 0\.2, is now 10; type: python src/prepare\.py"),
+        ({"validation": 10}, {}, r"data\.prepare\.validation was 0\.2, is now 10; type: .* python src/prepare\.py"),
         ({"seed": 1, "normalise": "none"}, {}, r"normalise was channel, is now none; data\.prepare\.seed was 0"),
         ({}, {"classes": ["b", "a"]}, r"data\.classes was \['a', 'b'\], is now \['b', 'a'\]"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import shlex
 import warnings
@@ -217,3 +218,29 @@ def test_a_table_that_the_environment_names_is_kept_by_reference(project, orders
     assert plain["data"]["sources"][0]["path"] == "${oc.env:SHOPS}"
     assert plain["logger"]["project"] == "${oc.env:SOMEBODY}"
     assert validate(plain).data == found.data
+
+
+def test_a_changed_file_and_one_of_the_same_name_end_in_what_mends_it(project, orders):
+    from ratchet.data.fetch import fetch
+    from ratchet.data.prepare import prepare
+
+    found = config(project, "data.target=churned").data
+    fetch(found, project=project)
+    prepare(found, project=project)
+    orders.write_text(orders.read_text(encoding="utf-8") + "30,Ulm,1.0,yes\n", encoding="utf-8")
+    changed = config(project, "data.target=churned").data
+    with pytest.raises(DataError) as refused:
+        PreparedData.open(project.prepared("orders"), reader="train", config=changed)
+    assert str(refused.value).endswith(
+        f"type: python src/fetch.py {found.typed} && python src/prepare.py {found.typed}"
+    )
+    fetch(changed, project=project)
+    prepare(changed, project=project)
+    PreparedData.open(project.prepared("orders"), reader="train", config=changed)
+    (project.root / "orders.csv.gz").write_bytes(gzip.compress(orders.read_bytes()))
+    packed = load_config(project, [*QUICK, "data=table", "data.path=orders.csv.gz", "data.target=churned"]).data
+    fetch(packed, project=project)
+    with pytest.raises(
+        DataError, match=r"is of another table of the name orders; type: rm .*, or data\.name=orders_2$"
+    ):
+        prepare(packed, project=project)

@@ -137,8 +137,10 @@ def verify_raw(config: DataConfig, *, project: Project) -> Path:
     known = {directory / file.name for file in config.files}
     for path in sorted(directory.rglob("*")):
         if path.is_file() and path not in known and not path.name.startswith("."):
-            raise DataError(
-                f"{path} is not among the files of conf/data/{config.name}.yaml; list it there, "
-                f"or type: {to_type('rm', str(path))}"
-            )
+            removed = to_type("rm", str(path))
+            if config.table is not None and config.table.path:
+                said = f"{path} is of another table of the name {config.name}"
+                raise DataError(f"{said}; type: {removed}, or data.name={config.name}_2")
+            said = f"{path} is not among the files of conf/data/{config.name}.yaml"
+            raise DataError(f"{said}; list it there, or type: {removed}")
     return directory

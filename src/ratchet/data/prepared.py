@@ -244,16 +244,14 @@ def _map(path: Path, *, shape: tuple[int, ...], dtype: str, typed: str) -> np.me
 def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> None:
     """DataError that names the settings in which `config` differs from the one the data was prepared from."""
     was, now = dict(_flat(card["config"])), dict(_flat(plain(config)))
-    differing = [
-        f"data.{key} was {_short(was.get(key))}, is now {_short(now.get(key))}"
-        for key in sorted(was.keys() | now.keys())
-        if was.get(key) != now.get(key)
-    ]
-    if differing:
-        more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""
+    keys = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
+    if keys:
+        differing = [f"data.{key} was {_short(was.get(key))}, is now {_short(now.get(key))}" for key in keys[:3]]
+        more = f" (and {len(keys) - 3} more)" if len(keys) > 3 else ""
+        beside = ", with the same data settings" if any(key.startswith("prepare.") for key in keys) else ""
         raise DataError(
-            f"{directory} was prepared from another configuration: {'; '.join(differing[:3])}{more}; "
-            f"type: python src/prepare.py {config.typed}, with the same data settings"
+            f"{directory} was prepared from another configuration: {'; '.join(differing)}{more}; "
+            f"{_type_again(config.typed)}{beside}"
         )
 
 
