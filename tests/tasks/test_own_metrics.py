@@ -192,6 +192,10 @@ def test_what_cannot_be_measured_is_said_before_training(project):
 
 
 def test_what_the_hint_says_can_be_typed(project):
+    typed = "+task.metrics.f1={_target_: torchmetrics.F, direction: maximize}"
+    with pytest.raises(ConfigError, match=r"type: the same and ~task\.metrics\.f1, to do without it"):
+        load_config(project, [typed])
+    assert load_config(project, [typed, "~task.metrics.f1"]).task.metrics == {}
     write_metrics(project, f1=KAPPA)
     assert load_config(project, ["~task.metrics.f1"]).task.metrics == {}
 

@@ -118,16 +118,16 @@ def _augmentation(config: schema.Config) -> None:
 
 def _metrics(config: schema.Config) -> None:
     for name, metric in config.task.metrics.items():
-        key, without = f"task.metrics.{name}", [[f"~task.metrics.{name}"]]
+        key, without = f"task.metrics.{name}", f"type: the same and ~task.metrics.{name}, to do without it"
         if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
             said = f"{key}: allowed: letters, digits and _, a letter first"
             raise MistakeError(said, otherwise="type: the same with such a name")
         if name in METRICS:
             said = f"{key}: there is a metric {name} already; allowed: another name, such as my_{name}"
-            raise MistakeError(said, instead=without)
+            raise MistakeError(said, otherwise=without)
         if metric.target.partition(".")[0] not in {"torchmetrics", "own"} or "." not in metric.target:
             said = f"{key}._target_={metric.target}; allowed: a metric of torchmetrics, or one of your own in src/own"
-            raise MistakeError(said, instead=without)
+            raise MistakeError(said, otherwise=without)
 
 
 def _objective(config: schema.Config) -> None:

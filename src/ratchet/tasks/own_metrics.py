@@ -185,4 +185,4 @@ def _imported(name: str, path: str) -> Any:
 
 
 def _without(name: str) -> str:
-    return f"~task.metrics.{name}"
+    return f"the same and ~task.metrics.{name}, to do without it"
