@@ -105,28 +105,34 @@ def _kind_of(series: pd.Series, where: str) -> tuple[Kind | None, str]:
 
 
 def _kind_of_texts(known: pd.Series, where: str) -> tuple[Kind | None, str]:
-    texts = known.astype(str).str.strip()
-    _refuse_commas(texts, where)
-    if _numeric(texts).notna().mean() > _MOST:
+    """By the different texts, each of which counts as often as it is there."""
+    import pandas as pd
+
+    counts = _texts(known).value_counts()
+    texts, share = pd.Series(counts.index), counts.to_numpy() / len(known)
+    numeric = _numeric(texts).notna().to_numpy()
+    _refuse_commas(texts, share, numeric, known, where)
+    if share[numeric].sum() > _MOST:
         return "number", ""
-    if texts.str.match(_DATE).mean() > _MOST:
+    if share[texts.str.match(_DATE).to_numpy()].sum() > _MOST:
         return "date", ""
-    count = texts.nunique()
-    if count <= max(_LEVELS, _SHARE * len(texts)):
+    if len(texts) <= max(_LEVELS, _SHARE * len(known)):
         return "category", ""
     what = (
-        "each row has another text: an identifier?" if count == len(texts) else f"it holds text ({count:,} different)"
+        "each row has another text: an identifier?"
+        if len(texts) == len(known)
+        else f"it holds text ({len(texts):,} different)"
     )
     return None, f"{what} (data.types.{known.name}=category takes it in)"
 
 
-def _refuse_commas(texts: pd.Series, where: str) -> None:
+def _refuse_commas(texts: pd.Series, share: np.ndarray, numeric: np.ndarray, known: pd.Series, where: str) -> None:
     """Raises DataError for numbers written with commas: read as text they would teach nothing."""
     for pattern, setting in ((_GROUPED, "data.thousands=','"), (_COMMA, "data.decimal=','")):
-        fits = texts.str.match(pattern)
-        if fits.any() and (fits | _numeric(texts).notna()).mean() > _MOST:
-            row = int(fits.idxmax())
-            raise DataError(f"{where} holds numbers with commas (row {row + 1}: {texts[row]!r}); type: {setting}")
+        fits = texts.str.match(pattern).to_numpy()
+        if fits.any() and share[fits | numeric].sum() > _MOST:
+            row = known.index[known.astype(str).str.strip().isin(texts[fits])][0]
+            raise DataError(f"{where} holds numbers with commas (row {row + 1}: {known[row]!r}); type: {setting}")
 
 
 def _as_numbers(series: pd.Series, where: str) -> np.ndarray:
@@ -177,13 +183,14 @@ def _as_dates(series: pd.Series, where: str) -> np.ndarray:
 
 def _texts(series: pd.Series) -> pd.Series:
     """Values as texts without blanks around them; gaps stay gaps, whole numbers have no point."""
+    import pandas as pd
     from pandas.api import types
 
     if types.is_float_dtype(series) and (series.dropna() % 1 == 0).all():
         series = series.astype("Int64")
-    texts = series.astype("object").where(series.notna())
-    stripped: pd.Series = texts.map(lambda value: str(value).strip(), na_action="ignore")
-    return stripped
+    codes, values = series.factorize()
+    texts = np.array([*(str(value).strip() for value in values), np.nan], object)  # a gap's code is -1
+    return pd.Series(texts[codes], index=series.index, name=series.name)
 
 
 def _numeric(texts: Any) -> Any:
