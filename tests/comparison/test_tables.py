@@ -253,7 +253,7 @@ def test_different_data_are_never_in_one_table(tmp_path):
     ]  # fmt: skip
     notes = [note for each in found for note in each.notes if each.dataset == "mnist1d"]
     assert len(notes) == 2
-    assert "prepared in different ways" in notes[0]
+    assert "prepared or split in different ways" in notes[0]
 
 
 def test_trials_that_never_began_are_shown_with_their_class(tmp_path):

@@ -267,3 +267,15 @@ def test_a_table_needs_a_file_and_a_target():
         ConfigError, match=r"a table needs both; type: data=table data\.path=<file> data\.target=<column>"
     ):
         completed({"path": "orders.csv", "target": None})
+
+
+def test_as_many_decimal_commas_as_semicolons_are_told_apart_by_the_header(tmp_path):
+    rows = "".join(f"{k},0;{k},5;{k},25;{'yes' if k % 2 else 'no'},x;{k}\n" for k in range(9))
+    frame = read_frame(write(tmp_path, f"a;b;c;bought;d\n{rows}"), settings())
+    assert list(frame.columns) == ["a", "b", "c", "bought", "d"]
+
+
+def test_a_target_of_grouped_digits_is_not_taken_for_classes(tmp_path):
+    rows = "".join(f'{k},"{k + 1},{k * 7:03d}.50"\n' for k in range(60))
+    with pytest.raises(DataError, match=r"column bought holds numbers with commas \(row 1: '1,000.50'\); type: data\."):
+        describe_target_column(write(tmp_path, f"age,bought\n{rows}"), settings(), asked=None)

@@ -95,7 +95,10 @@ def test_a_model_of_places_refuses_rows_before_anything_is_prepared(project, ord
     ("words", "said"),
     [
         (["task=binary", "task.positive=maybe"], r"task\.positive=maybe is no class; .*; type: task\.positive=yes$"),
-        (["loss=huber"], r"cannot be the loss of this task: .*; type: loss=usual$"),
+        (
+            ["loss=huber"],
+            r"is for numbers, the task multiclass learns classes, one out of several; type: loss=focal, or loss=usual$",
+        ),
         (["loss.class_weights=[1]"], r"loss\.class_weights has 1 weights for the 2 classes no, yes; type: "),
     ],
 )

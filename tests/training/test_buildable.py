@@ -65,7 +65,7 @@ def test_nothing_is_wrong_with_what_conf_says(project) -> None:
         (["+optimizer.betas=[2,1]"], "optimizer (torch.optim.AdamW): Invalid beta parameter"),
         (["+optimizer.foo=1"], "optimizer.foo: torch.optim.AdamW has no such argument"),
         (["augmentation.shift=0.01"], "augmentation.shift=0.01 is less than one of 8 positions"),
-        (["loss=huber"], "loss._target_=torch.nn.HuberLoss cannot be the loss of this task"),
+        (["loss=huber"], "loss._target_=torch.nn.HuberLoss is for numbers, the task multiclass learns classes"),
         (["loss.class_weights=[1,2]"], "loss.class_weights has 2 weights for the 10 classes"),
         (["loss=focal", "augmentation.mixup=0.2"], "FocalLoss takes no shares of classes as targets"),
     ],

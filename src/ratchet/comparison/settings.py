@@ -15,6 +15,7 @@ from ratchet.config.seeds import is_audit
 # Makes no rows apart: threads add in another order, which is chance as a seed is. An objective is no such key: it
 # decides which checkpoint is kept, when training stops and when a rate falls.
 _ALL_ONE = {"seed", "trainer.threads"}
+_OF_DATA = ("data.files", "data.table")  # the rows of a table are of arrays with one hash
 
 _SECTIONS = ("model", "optimizer", "scheduler", "augmentation", "loss", "trainer", "objective")  # as people ask
 _EARLY = ("optimizer.lr", "optimizer.weight_decay", "trainer.batch_size", "trainer.max_epochs")
@@ -80,7 +81,11 @@ def _setting(config: Mapping[str, Any], runs: Sequence[Run], values: Mapping[Run
 
 def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a config that changes a number, without the seed."""
-    return {key: value for key, value in config.items() if key not in _ALL_ONE and not is_inert(key)}
+    return {
+        key: value
+        for key, value in config.items()
+        if key not in _ALL_ONE and not key.startswith(_OF_DATA) and not is_inert(key)
+    }
 
 
 def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -103,7 +103,7 @@ def tables_of(
     twice = {name for name, count in Counter(table.dataset for table in made).items() if count > 1}
     if made and aside:
         made[0] = replace(made[0], notes=(*made[0].notes, _left_out(aside)))
-    said = "{0} was prepared in different ways: runs of the data hash {1} are compared among themselves"
+    said = "{0} was prepared or split in different ways: runs of the data hash {1} are compared among themselves"
     return [
         replace(t, notes=(*t.notes, said.format(t.dataset, t.data_hash[:8]))) if t.dataset in twice else t for t in made
     ]

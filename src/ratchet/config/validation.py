@@ -18,6 +18,7 @@ from ratchet.config.names import nearest, suggestion
 from ratchet.config.rules import example_at, keys_at, rule_at
 from ratchet.config.tables import is_table, where_completed
 from ratchet.config.tree import exists, paths, value_at
+from ratchet.errors import ConfigError
 
 _Path = Sequence[str | int]
 
@@ -29,6 +30,11 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> schem
     """
     for key in (path for path in paths(plain) if value_at(plain, path) == "???"):
         where = key.split(".")
+        if key in {"data.path", "data.target"}:
+            raise ConfigError(
+                f"{key} is ???, it has no value yet: a table needs its file and the column to predict; "
+                "type: data=table data.path=<file> data.target=<column>"
+            )
         said = f"{key} is ???, it has no value yet; allowed: {rule_at(where, plain)}"
         raise MistakeError(said, key=key, instead=values_for(where, plain, usual()))
     actual, references = whole(plain)

@@ -143,9 +143,11 @@ def _check_strata(counts: np.ndarray, names: Sequence[str], config: DataConfig, 
     rarest = int(counts.argmin())
     if counts[rarest] < n_splits:
         what = "class" if config.target_kind == "class" else "the target's"
+        place = "of the file" if config.said_of_the_table() else f"in conf/data/{config.name}.yaml"
+        what_to_do = f"add some, or take it out {place}"
         raise DataError(
             f"{what} {names[rarest]} of {config.name} has {counts[rarest]} examples to split, and "
-            f"each of {n_splits} splits needs one; add some, or take it out in conf/data/{config.name}.yaml"
+            f"each of {n_splits} splits needs one; {what_to_do}"
         )
 
 

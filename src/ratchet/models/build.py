@@ -78,7 +78,13 @@ def refuse_rows(network: type[nn.Module], config: ModelConfig, *, of_table: bool
 
 
 def parameter_count(model: nn.Module) -> int:
-    """How many numbers training adjusts."""
+    """How many numbers training adjusts. Raises ConfigError for layers that have no size yet."""
+    lazy = [name for name, each in model.named_parameters() if isinstance(each, nn.parameter.UninitializedParameter)]
+    if lazy:
+        raise ConfigError(
+            f"{type(model).__name__}.{lazy[0]} has no size yet: a lazy layer; give it its size, or call it once in the "
+            "constructor, with zeros"
+        )
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 

@@ -26,6 +26,7 @@ from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.directory import run_directories
 from ratchet.runs.record import Status, read_config
 from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES, ended_as, read_trials, study_directory
+from ratchet.yaml_files import flow
 
 
 @dataclass(frozen=True)
@@ -246,9 +247,14 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
             "without split=kfold; type: the same training without it"
         )
     if record.data.get("name") != name:
+        said = read_config(found.run).data.said_of_the_table() if found.run.config.is_file() else {}
+        lines = {"data": "table", **{f"data.{key}": value for key, value in said.items()}} if said else {}
+        write = ", ".join(
+            f"{key}: {flow(value)}" for key, value in (lines or {"data": record.data.get("name")}).items()
+        )
         yield DataError(
             f"{what} is of {record.data.get('name')}, the champion of {name}: they cannot be compared; "
-            f"write: data: {record.data.get('name')} into params.yaml, type: dvc repro, then the same again"
+            f"write: {write} into params.yaml, type: dvc repro, then the same again"
         )
     if record.data.get("hash") != champion.data_hash:
         yield DataError(

@@ -105,13 +105,8 @@ def _kind_of(series: pd.Series, where: str) -> tuple[Kind | None, str]:
 
 
 def _kind_of_texts(known: pd.Series, where: str) -> tuple[Kind | None, str]:
-    """By the different texts, each of which counts as often as it is there."""
-    import pandas as pd
-
-    counts = _texts(known).value_counts()
-    texts, share = pd.Series(counts.index), counts.to_numpy() / len(known)
-    numeric = _numeric(texts).notna().to_numpy()
-    _refuse_commas(texts, share, numeric, known, where)
+    refuse_commas(known, where)
+    texts, share, numeric = _shares(known)
     if share[numeric].sum() > _MOST:
         return "number", ""
     if share[texts.str.match(_DATE).to_numpy()].sum() > _MOST:
@@ -126,8 +121,18 @@ def _kind_of_texts(known: pd.Series, where: str) -> tuple[Kind | None, str]:
     return None, f"{what} (data.types.{known.name}=category takes it in)"
 
 
-def _refuse_commas(texts: pd.Series, share: np.ndarray, numeric: np.ndarray, known: pd.Series, where: str) -> None:
+def _shares(known: pd.Series) -> tuple[pd.Series, np.ndarray, np.ndarray]:
+    """The different texts of a column, the share of the rows that have each, and which of them are numbers."""
+    import pandas as pd
+
+    counts = _texts(known).value_counts()
+    texts = pd.Series(counts.index)
+    return texts, counts.to_numpy() / len(known), _numeric(texts).notna().to_numpy()
+
+
+def refuse_commas(known: pd.Series, where: str) -> None:
     """Raises DataError for numbers written with commas: read as text they would teach nothing."""
+    texts, share, numeric = _shares(known)
     for pattern, setting in ((_GROUPED, "data.thousands=','"), (_COMMA, "data.decimal=','")):
         fits = texts.str.match(pattern).to_numpy()
         if fits.any() and share[fits | numeric].sum() > _MOST:

@@ -157,14 +157,15 @@ def _encoding(path: Path, beginning: bytes) -> str:
 
 
 def _separator(text: str) -> str:
-    """The one that cuts the first rows into equally many fields, the most of them."""
+    """The one that cuts the header and the first rows into equally many fields, the most of them."""
     lines = text.splitlines()[:100]
     lines = lines[:-1] if len(lines) > 1 and not text.endswith("\n") and len(text) >= _LOOKED_AT else lines
     best, most = ",", 1
     for separator in SEPARATORS:
-        widths = Counter(len(row) for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=separator) if row)
+        rows = [len(row) for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=separator) if row]
+        widths = Counter(rows)
         width, count = widths.most_common(1)[0]
-        if width > most and count >= 0.8 * sum(widths.values()):
+        if width > most and rows[0] == width and count >= 0.8 * sum(widths.values()):
             best, most = separator, width
     return best
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ratchet.errors import DataError
-from ratchet.tables.columns import _numeric, _texts
+from ratchet.tables.columns import _numeric, _texts, refuse_commas
 from ratchet.tables.reading import TableSettings, read_frame
 from ratchet.tasks.base import TargetKind
 
@@ -30,6 +30,7 @@ class TargetColumn:
 def describe_target_column(path: Path, settings: TableSettings, *, asked: TargetKind | None) -> TargetColumn:
     """The kind of a table's target, and its classes. Raises DataError for a target that nothing can be learnt of."""
     import pandas as pd
+    from pandas.api import types
 
     frame = read_frame(path, settings, only=settings.target)
     if len(settings.target) > 1:
@@ -46,6 +47,8 @@ def describe_target_column(path: Path, settings: TableSettings, *, asked: Target
             f"{path}: the target {name} is {known.iloc[0]} in each of its {len(known):,} rows: there is nothing to "
             "learn; type: data.target=<another>"
         )
+    if not types.is_numeric_dtype(known):
+        refuse_commas(known, f"{path}: column {name}")
     kind = asked or _kind(known)
     if kind != "class":
         return TargetColumn("number", ())

@@ -77,6 +77,7 @@ def build_loss(
     """
     target = path or task.usual_loss
     loss_class = _loss_class(target)
+    _refuse_another_kind(target, task)
     known = inspect.signature(loss_class).parameters
     asked: dict[str, Any] = dict(arguments)
     if label_smoothing:
@@ -96,10 +97,34 @@ def build_loss(
         _check(loss, task, y)
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, UserWarning) as error:
         reason = " ".join(str(error).split())[:200]
-        said = f"loss._target_={target} cannot be the loss of this task: {type(error).__name__}: {reason}"
-        kin = {"FocalLoss": "loss=binary_focal, or ", "BinaryFocalLoss": "loss=focal, or "}  # of one output, of several
-        raise ConfigError(f"{said}; type: {kin.get(target.rpartition('.')[2], '')}loss=usual") from error
+        raise ConfigError(
+            f"loss._target_={target} cannot be the loss of this task: {type(error).__name__}: {reason}; "
+            "type: loss=usual"
+        ) from error
     return loss
+
+
+# What a loss of torch.nn or of this file is for, and what may be typed instead.
+_KINDS: dict[str, tuple[tuple[str, ...], str]] = {
+    "classes, one out of several": (("CrossEntropyLoss", "NLLLoss", "MultiMarginLoss", "FocalLoss"), "focal"),
+    "yes and no": (
+        ("BCEWithLogitsLoss", "SoftMarginLoss", "MultiLabelSoftMarginLoss", "BinaryFocalLoss"), "binary_focal",
+    ),
+    "numbers": (("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "PoissonNLLLoss"), "huber"),
+}  # fmt: skip
+
+
+def _refuse_another_kind(path: str, task: Task) -> None:
+    """Raises ConfigError for a loss that is known to be for something else: some of them would train all the same."""
+    if path.startswith("own."):
+        return
+    kinds = [next((kind for kind, (names, _) in _KINDS.items() if each.rpartition(".")[2] in names), None)
+             for each in (path, task.usual_loss)]  # fmt: skip
+    if None not in kinds and kinds[0] != kinds[1]:
+        raise ConfigError(
+            f"loss._target_={path} is for {kinds[0]}, the task {type(task).__name__.lower()} learns {kinds[1]}; "
+            f"type: loss={_KINDS[str(kinds[1])][1]}, or loss=usual"
+        )
 
 
 def _loss_class(path: str) -> Any:
