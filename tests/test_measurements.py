@@ -58,6 +58,7 @@ def test_the_table_trains_what_conf_says(chosen, monkeypatch):
     monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
     monkeypatch.setattr(script, "table", lambda *_: ["a table"])
     monkeypatch.setattr(script, "RECIPES", script.RECIPES[:1])
+    monkeypatch.setattr(script, "TABLES", [])
     monkeypatch.setattr(sys, "argv", ["accuracy_table.py"])
     script.main()
     assert [Path(command[1]).stem for command in commands] == ["fetch", "prepare", *["train", "evaluate"] * 5]
@@ -66,6 +67,19 @@ def test_the_table_trains_what_conf_says(chosen, monkeypatch):
     for command in commands:
         config = composed(chosen, [each for each in command[2:] if not each.startswith("seed=")])
         assert is_of_conf_alone(config), command
+
+
+def test_the_tables_are_trained_by_each_net_and_stand_beside_trees(chosen, monkeypatch):
+    script = load("scripts/accuracy_table.py", monkeypatch)
+    commands: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(script, "beside_trees", lambda _, recipes: [f"{len(recipes)} rows"])
+    monkeypatch.setattr(sys, "argv", ["accuracy_table.py", "concrete"])
+    script.main()
+    trained = [command for command in commands if "train" in command[1]]
+    assert sorted({command[command.index("data=concrete") + 1] for command in trained}) == ["model=mlp", "model=tabm"]
+    assert len(trained) == 10
+    assert all("objective.metric=validation/r2" in command for command in trained)
 
 
 def test_the_minutes_of_a_recipe_are_of_a_run_alone_and_go_into_its_row(project, monkeypatch):
