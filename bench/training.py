@@ -28,7 +28,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
 from ratchet.config.composition import load_config
-from ratchet.config.schema import Config, OneCycleSchedule
+from ratchet.config.schema import Config
+from ratchet.config.sections import OneCycleSchedule
 from ratchet.data.prepared import PreparedData
 from ratchet.models import build_model
 from ratchet.project import Project

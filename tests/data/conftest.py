@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from data.server import Server, serving
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.sources import urls
 from ratchet.project import Project
 

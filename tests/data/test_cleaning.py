@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.cleaning import CleanExamples, clean
 from ratchet.data.examples import RawExamples
 from ratchet.errors import DataError

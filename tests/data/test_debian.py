@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ratchet.config.schema import DebianSource, RawFile
+from ratchet.config.data_sections import DebianSource, RawFile
 from ratchet.data.sources import SourceUnavailableError
 from ratchet.data.sources.debian import Debian
 

@@ -19,7 +19,7 @@ import pytest
 
 from data.conftest import Dataset, sha256, shipped_config
 from data.server import CONTENT, Server
-from ratchet.config.schema import DataConfig, RawFile
+from ratchet.config.data_sections import DataConfig, RawFile
 from ratchet.data.fetch import fetch, verify_raw
 from ratchet.data.generators import mnist1d
 from ratchet.errors import ConfigError, DataError
@@ -284,7 +284,8 @@ def test_a_download_goes_on_after_its_process_was_stopped(
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's children would ignore it
     patient = downloads.model_dump() | {"sources": [{**downloads.model_dump()["sources"][0], "timeout": 30.0}]}
     code = (
-        "import json, pathlib, sys; from ratchet.config.schema import DataConfig; from ratchet.project import Project;"
+        "import json, pathlib, sys; from ratchet.config.data_sections import DataConfig;"
+        "from ratchet.project import Project;"
         "from ratchet.data.fetch import fetch; given = DataConfig.model_validate(json.loads(sys.argv[1]));"
         "fetch(given, project=Project(pathlib.Path(sys.argv[2])))"
     )

@@ -13,7 +13,7 @@ import pytest
 
 from data.conftest import Dataset
 from data.server import CONTENT, Server
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.fetch import fetch
 from ratchet.data.on_demand import UNASKED, prepare_if_missing
 from ratchet.data.prepared import PreparedData
@@ -24,7 +24,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 ASKS = """
 import sys
 from pathlib import Path
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data import on_demand
 from ratchet.project import Project
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from data.conftest import CONF, Dataset, sha256, shipped_config
-from ratchet.config.schema import DataConfig, PrepareConfig
+from ratchet.config.data_sections import DataConfig, PrepareConfig
 from ratchet.data import array_files, picture
 from ratchet.data import prepare as prepare_module
 from ratchet.data.card import in_words
@@ -101,7 +101,7 @@ def test_twice_gives_the_same_bytes_in_another_process_and_folder(fetched: Proje
     prepare(config, project=fetched)
     script = (
         "import json, sys; from pathlib import Path; from ratchet.project import Project;"
-        "from ratchet.config.schema import DataConfig; from ratchet.data.fetch import fetch;"
+        "from ratchet.config.data_sections import DataConfig; from ratchet.data.fetch import fetch;"
         "from ratchet.data.prepare import prepare;"
         "config, project = DataConfig.model_validate_json(sys.argv[1]), Project(Path(sys.argv[2]));"
         "fetch(config, project=project); prepare(config, project=project)"
@@ -319,7 +319,7 @@ def test_memory_stays_far_below_the_data_in_float32(fetched: Project) -> None:
     # VmHWM begins with the program; ru_maxrss would count the test process that it was forked from.
     script = (
         "import re, sys; from pathlib import Path; from ratchet.project import Project;"
-        "from ratchet.config.schema import DataConfig; from ratchet.data.prepare import prepare;"
+        "from ratchet.config.data_sections import DataConfig; from ratchet.data.prepare import prepare;"
         "prepare(DataConfig.model_validate_json(sys.argv[1]), project=Project(Path(sys.argv[2])));"
         "print(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"
     )

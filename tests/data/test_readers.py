@@ -11,7 +11,7 @@ import pytest
 
 import own
 from data.conftest import shipped_config
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.cleaning import clean
 from ratchet.data.examples import RawExamples
 from ratchet.data.readers import arrays, idx, read, table

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data.server import CONTENT, HALF, Server
-from ratchet.config.schema import RawFile, UrlSource
+from ratchet.config.data_sections import RawFile, UrlSource
 from ratchet.data.sources import SourceUnavailableError, urls
 from ratchet.data.sources.urls import Urls
 

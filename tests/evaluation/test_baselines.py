@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ratchet.config.schema import EvaluationConfig
+from ratchet.config.sections import EvaluationConfig
 from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData, Split
 from ratchet.errors import SplitGuardError

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from ratchet.config.composition import load_config
-from ratchet.config.schema import EvaluationConfig
+from ratchet.config.sections import EvaluationConfig
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import RatchetError
 from ratchet.evaluation.evaluate import evaluate

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from ratchet.config.schema import EvaluationConfig
+from ratchet.config.sections import EvaluationConfig
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import CheckpointError, DataError, RatchetError
 from ratchet.evaluation import evaluate as module

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ratchet.config.schema import EvaluationConfig
+from ratchet.config.sections import EvaluationConfig
 from ratchet.evaluation.assessment import SPLITS, assess
 from ratchet.evaluation.baselines import Baseline
 from ratchet.evaluation.report import Evaluation, render

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 import torch
 
-from ratchet.config.schema import ModelConfig
+from ratchet.config.sections import ModelConfig
 from ratchet.errors import ConfigError, OutOfMemoryError
 from ratchet.models import CNN, build_model
 

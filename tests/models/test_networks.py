@@ -11,7 +11,7 @@ import yaml
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ratchet.config.schema import ModelConfig
+from ratchet.config.sections import ModelConfig
 from ratchet.models import build_model, parameter_count
 from ratchet.models.build import FROM_DATA, model_class
 

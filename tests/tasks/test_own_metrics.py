@@ -14,7 +14,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, fbeta_score
 
 from ratchet.config.composition import config_hash, load_config
-from ratchet.config.schema import EvaluationConfig
+from ratchet.config.sections import EvaluationConfig
 from ratchet.errors import ConfigError
 from ratchet.metrics import declare, find_metric
 from ratchet.project import Project

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ratchet.config.schema import AugmentationConfig
+from ratchet.config.sections import AugmentationConfig
 from ratchet.errors import ConfigError
 from ratchet.training.augmentation import Augmentation
 

@@ -11,7 +11,7 @@ import yaml
 from torch import nn
 from torch.optim import Optimizer
 
-from ratchet.config.schema import OptimizerConfig
+from ratchet.config.sections import OptimizerConfig
 from ratchet.errors import ConfigError
 from ratchet.models.layers import convolution
 from ratchet.training.optimizers import build_optimizer

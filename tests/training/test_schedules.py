@@ -15,7 +15,7 @@ from torch import nn
 from torch.optim import SGD, Optimizer
 from torch.optim import lr_scheduler as torchs
 
-from ratchet.config.schema import SchedulerConfig
+from ratchet.config.sections import SchedulerConfig
 from ratchet.training.schedules import build_scheduler
 
 CONF = Path(__file__).parents[2] / "conf" / "scheduler"

@@ -27,7 +27,8 @@ from ratchet.config.hints import MistakeError
 from ratchet.config.inert import without_inert
 from ratchet.config.modules import is_lightning_module
 from ratchet.config.request import Request, plain_config, refuse_idle
-from ratchet.config.schema import Config, ObjectiveConfig
+from ratchet.config.schema import Config
+from ratchet.config.sections import ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
 from ratchet.config.validation import validate, whole
 from ratchet.data.on_demand import is_missing, prepare_if_missing

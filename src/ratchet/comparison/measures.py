@@ -25,7 +25,7 @@ def declare_metrics(runs: Sequence[Run]) -> None:
                 name, _, leaf = key.removeprefix("task.metrics.").partition(".")
                 own.setdefault(name, {})[leaf] = list(value) if isinstance(value, tuple) else value
         if own:
-            from ratchet.config.schema import own_metrics  # it brings pydantic
+            from ratchet.config.following import own_metrics  # it brings pydantic
 
             declare(own_metrics({"metrics": own}))
 

@@ -33,7 +33,7 @@ def push(tables: Sequence[Table], project: Project) -> str:
     """
     config = _newest(tables)
     try:
-        from ratchet.config.schema import LoggerConfig
+        from ratchet.config.sections import LoggerConfig
         from ratchet.tracking.identity import Identity
         from ratchet.tracking.wandb_run import WandbRun
 

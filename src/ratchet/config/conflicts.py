@@ -6,16 +6,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ratchet.config import schema
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import MistakeError
 from ratchet.config.names import suggestion
+from ratchet.config.schema import Config
+from ratchet.config.sections import LoggerConfig, LossConfig
 from ratchet.config.tree import value_at
 from ratchet.metrics import METRICS, find_metric
 from ratchet.tasks.build import task_class, usual_task
 
 
-def refuse_conflicts(config: schema.Config, usual: Callable[[], dict[str, Any]] = dict) -> None:
+def refuse_conflicts(config: Config, usual: Callable[[], dict[str, Any]] = dict) -> None:
     """Raises MistakeError for the first settings that exclude each other. `usual` has the values that conf/ gives."""
     _length(config)
     _data(config, usual)
@@ -24,7 +25,7 @@ def refuse_conflicts(config: schema.Config, usual: Callable[[], dict[str, Any]] 
         check(config)
 
 
-def _length(config: schema.Config) -> None:
+def _length(config: Config) -> None:
     if config.trainer.max_epochs is None and config.trainer.max_steps is None:
         raise MistakeError(
             "trainer.max_epochs and trainer.max_steps are both null: the training would never end",
@@ -32,7 +33,7 @@ def _length(config: schema.Config) -> None:
         )
 
 
-def _data(config: schema.Config, usual: Callable[[], dict[str, Any]]) -> None:
+def _data(config: Config, usual: Callable[[], dict[str, Any]]) -> None:
     data = config.data
     if data.table is not None or data.module is not None:
         return
@@ -51,7 +52,7 @@ def _data(config: schema.Config, usual: Callable[[], dict[str, Any]]) -> None:
         raise MistakeError(said, instead=[*had, *fits])
 
 
-def _modules(config: schema.Config) -> None:
+def _modules(config: Config) -> None:
     """What a person's LightningModule or LightningDataModule does itself, and what goes with it alone."""
     if config.data.module is None:
         return
@@ -68,7 +69,7 @@ def _modules(config: schema.Config) -> None:
         )
 
 
-def _splits(config: schema.Config) -> None:
+def _splits(config: Config) -> None:
     data = config.data
     shares = [s for s in (data.prepare.validation, data.prepare.confirm) if isinstance(s, float)]
     if sum(shares) >= 1:
@@ -79,7 +80,7 @@ def _splits(config: schema.Config) -> None:
     _folds(config)
 
 
-def _folds(config: schema.Config) -> None:
+def _folds(config: Config) -> None:
     split, table = config.split, config.data.table
     if split.name == "holdout":
         return
@@ -103,7 +104,7 @@ def _folds(config: schema.Config) -> None:
         )
 
 
-def _augmentation(config: schema.Config) -> None:
+def _augmentation(config: Config) -> None:
     layout = config.data.layout
     moves = {"sequence": ("rotate",), "table": ("shift", "flip", "rotate", "scale", "cutout")}.get(layout, ())
     asked = {f"augmentation.{key}": value for key in moves if (value := getattr(config.augmentation, key))}
@@ -116,7 +117,7 @@ def _augmentation(config: schema.Config) -> None:
         )
 
 
-def _metrics(config: schema.Config) -> None:
+def _metrics(config: Config) -> None:
     for name, metric in config.task.metrics.items():
         key, without = f"task.metrics.{name}", f"type: the same and ~task.metrics.{name}, to do without it"
         if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
@@ -130,7 +131,7 @@ def _metrics(config: schema.Config) -> None:
             raise MistakeError(said, otherwise=without)
 
 
-def _objective(config: schema.Config) -> None:
+def _objective(config: Config) -> None:
     if config.model.is_lightning:
         return  # the first validation says what it logs
     metric = find_metric(config.objective.metric)
@@ -157,10 +158,10 @@ def _objective(config: schema.Config) -> None:
         )
 
 
-def _loss(config: schema.Config) -> None:
+def _loss(config: Config) -> None:
     unknown = [name for name in config.loss.arguments if config.loss.target is None]
     if unknown:
-        known = [name for name in schema.LossConfig.model_fields if name != "target"]
+        known = [name for name in LossConfig.model_fields if name != "target"]
         raise MistakeError(
             f"loss.{unknown[0]}: there is no such key of the task's own loss; {suggestion(unknown[0], known)}, and "
             "what a loss takes that loss._target_ names",
@@ -168,7 +169,7 @@ def _loss(config: schema.Config) -> None:
         )
 
 
-def _named_classes(config: schema.Config) -> None:
+def _named_classes(config: Config) -> None:
     asked = config.logger.custom
     if config.logger.name == "custom" and "_target_" not in asked:
         raise MistakeError(
@@ -176,7 +177,7 @@ def _named_classes(config: schema.Config) -> None:
             instead=[["logger=custom"]],
         )  # fmt: skip
     if config.logger.name != "custom" and asked:
-        known = [name for name in schema.LoggerConfig.model_fields if name != "target"]
+        known = [name for name in LoggerConfig.model_fields if name != "target"]
         name = next(iter(asked))
         said = f"logger.{name}: there is no such key; {suggestion(name, known)}"
         raise MistakeError(said, key=f"logger.{name}", otherwise="type: logger=custom, for a logger by its _target_")
@@ -189,7 +190,7 @@ def _named_classes(config: schema.Config) -> None:
             )
 
 
-def _regularisation(config: schema.Config) -> None:
+def _regularisation(config: Config) -> None:
     if config.trainer.train_on == "train":
         return
     reads = "trainer.early_stopping=null" if config.trainer.early_stopping else None
@@ -202,7 +203,7 @@ def _regularisation(config: schema.Config) -> None:
         )
 
 
-def _devices(config: schema.Config) -> None:
+def _devices(config: Config) -> None:
     trainer = config.trainer
     if trainer.strategy != "auto" and trainer.devices == 1:
         said = f"trainer.strategy={trainer.strategy} with one device has no effect"
@@ -215,7 +216,7 @@ def _devices(config: schema.Config) -> None:
         raise MistakeError("trainer.precision=16-mixed needs a GPU", instead=instead, either=True)
 
 
-def _precision(config: schema.Config) -> None:
+def _precision(config: Config) -> None:
     if config.optimizer.arguments.get("fused") and config.trainer.clips_mixed:
         raise MistakeError(
             f"optimizer.fused=true and trainer.gradient_clip={config.trainer.gradient_clip:g} exclude each other under "
@@ -225,7 +226,7 @@ def _precision(config: schema.Config) -> None:
         )
 
 
-def _debugging(config: schema.Config) -> None:
+def _debugging(config: Config) -> None:
     if config.trainer.one_batch and config.trainer.overfit_one_batch:
         raise MistakeError(
             "trainer.one_batch and trainer.overfit_one_batch exclude each other",

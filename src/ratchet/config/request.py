@@ -19,12 +19,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from ratchet.config.environment import plain_with_references
 from ratchet.config.explanation import explain
+from ratchet.config.following import IDLE
 from ratchet.config.grammar import assignment, each_of, first, key_of, parse_override
 from ratchet.config.groups import chooses, default_choices, is_group, options
 from ratchet.config.hints import LONGEST, MistakeError, to_type, unquoted
 from ratchet.config.mistakes import Surroundings, mistake_in
 from ratchet.config.params import params_overrides, without_params
-from ratchet.config.schema import IDLE, Config
+from ratchet.config.schema import Config
 from ratchet.config.tree import exists
 from ratchet.config.tuned import TunedLoader, last_loader, tuned_values_give_way
 from ratchet.config.validation import validate, values_for

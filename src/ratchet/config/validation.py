@@ -9,13 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ratchet.config import schema
 from ratchet.config.conflicts import refuse_conflicts
 from ratchet.config.environment import Reference, from_environment
+from ratchet.config.following import with_what_follows
 from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import MistakeError
 from ratchet.config.names import nearest, suggestion
 from ratchet.config.rules import example_at, keys_at, rule_at
+from ratchet.config.schema import Config
 from ratchet.config.tables import is_table, where_completed
 from ratchet.config.tree import exists, paths, value_at
 from ratchet.errors import ConfigError
@@ -23,7 +24,7 @@ from ratchet.errors import ConfigError
 _Path = Sequence[str | int]
 
 
-def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> schema.Config:
+def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> Config:
     """A composed config, typed. Raises MistakeError for the first thing that is wrong with it.
 
     `usual` is called then: the config before any value was overridden, whose values are what to type.
@@ -39,7 +40,7 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> schem
         raise MistakeError(said, key=key, instead=values_for(where, plain, usual()))
     actual, references = whole(plain)
     try:
-        config = schema.Config.model_validate(actual)
+        config = Config.model_validate(actual)
         config._references = references
     except ValidationError as error:
         raise _mistake(error, plain, usual()) from error
@@ -55,7 +56,7 @@ def whole(plain: Any) -> tuple[Any, tuple[Reference, ...]]:
     actual, references = from_environment(plain)
     if isinstance(actual, dict) and isinstance(data := actual.get("data"), dict) and is_table(data):
         references = tuple(moved for reference in references for moved in where_completed(reference))
-    return schema.with_what_follows(actual), references
+    return with_what_follows(actual), references
 
 
 def values_for(path: _Path, plain: Any, usual: dict[str, Any]) -> list[list[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from ratchet import __version__
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.cleaning import Finding
 from ratchet.data.examples import SplitName
 from ratchet.data.normalisation import Normalisation

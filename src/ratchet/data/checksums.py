@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from ratchet.config.schema import RawFile
+from ratchet.config.data_sections import RawFile
 from ratchet.files import not_a_file
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.duplicates import both, digest_rows, find_duplicates
 from ratchet.data.examples import Origin, RawExamples
 from ratchet.data.requirements import has_shape, is_finite, stack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.cleaning import Finding
 from ratchet.data.normalisation import constant_features
 from ratchet.errors import ConfigError, DataError

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from os.path import relpath
 from pathlib import Path
 
+from ratchet.config.data_sections import DataConfig, RawFile
 from ratchet.config.hints import to_type
-from ratchet.config.schema import DataConfig, RawFile
 from ratchet.data.checksums import complaint
 from ratchet.data.sources import Source, SourceUnavailableError, open_source
 from ratchet.data.staging import one_process_at_a_time, scratch_beside, storage_errors

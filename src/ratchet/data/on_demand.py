@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from os.path import relpath
 
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.staging import one_process_at_a_time, storage_errors
 from ratchet.project import Project
 

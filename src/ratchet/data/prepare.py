@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.array_files import Digests, write_array
 from ratchet.data.card import ValueSummary, make_card
 from ratchet.data.cleaning import CleanExamples, clean

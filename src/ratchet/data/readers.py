@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data import table_file
 from ratchet.data.dotted import import_function
 from ratchet.data.examples import RawExamples

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.cleaning import CleanExamples
 from ratchet.data.examples import SPLITS, SplitName
 from ratchet.data.strata import strata

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.config.tables import READER, settings_of
 from ratchet.data.dotted import import_function
 from ratchet.data.examples import SPLITS, Origin, RawExamples

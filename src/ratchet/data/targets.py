@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ratchet.config.schema import DataConfig
+from ratchet.config.data_sections import DataConfig
 from ratchet.data.requirements import class_indices
 from ratchet.errors import DataError
 from ratchet.tasks.base import Target

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from ratchet.config.schema import EvaluationConfig
+from ratchet.config.sections import EvaluationConfig
 from ratchet.evaluation.baselines import Baseline
 from ratchet.evaluation.bootstrap import Bootstrap, bootstrap_gain, bootstrap_metrics
 from ratchet.evaluation.report import Evaluation

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from ratchet.config.schema import Config, EvaluationConfig
+from ratchet.config.schema import Config
+from ratchet.config.sections import EvaluationConfig
 from ratchet.data.folds import Fold
 from ratchet.data.on_demand import prepare_if_missing
 from ratchet.data.prepared import PreparedData

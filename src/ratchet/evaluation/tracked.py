@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ratchet.config.schema import LoggerConfig
+from ratchet.config.sections import LoggerConfig
 from ratchet.evaluation.report import Evaluation
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory

@@ -18,7 +18,7 @@ from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import MistakeError
 from ratchet.config.modules import is_lightning_module
 from ratchet.config.rules import example_of, rule_of
-from ratchet.config.schema import ModelConfig
+from ratchet.config.sections import ModelConfig
 from ratchet.config.targets import built, check, names_a_class
 from ratchet.dotted import named_by
 from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, first_line, ran_out

@@ -8,7 +8,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ratchet.config.schema import Probability
+from ratchet.config.base import Probability
 
 Readout = Literal["last", "mean", "max"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ratchet.config.hints import MistakeError
-from ratchet.config.schema import ModelConfig
+from ratchet.config.sections import ModelConfig
 from ratchet.config.targets import built, refused
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.models.build import checked_settings, model_class

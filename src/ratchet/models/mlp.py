@@ -8,7 +8,7 @@ from math import prod
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ratchet.config.schema import Probability
+from ratchet.config.base import Probability
 from ratchet.models.layers import Activation, Normalisation, activation, normalisation
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ratchet.config.schema import Probability
+from ratchet.config.base import Probability
 from ratchet.errors import ConfigError
 from ratchet.models.layers import (
     Activation,

@@ -9,7 +9,7 @@ import torch
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from ratchet.config.schema import Probability
+from ratchet.config.base import Probability
 from ratchet.errors import ConfigError
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own documentation writes it so
 
-from ratchet.config.schema import Probability
+from ratchet.config.base import Probability
 from ratchet.errors import ConfigError
 from ratchet.models.layers import Activation, activation
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ratchet.config.schema import Config, LoggerConfig
+from ratchet.config.schema import Config
+from ratchet.config.sections import LoggerConfig
 from ratchet.config.tree import leaves
 from ratchet.runs.record import RunRecord
 from ratchet.tracking.lineage import Material

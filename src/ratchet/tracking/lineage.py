@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ratchet.config.schema import Config, DataConfig
+from ratchet.config.data_sections import DataConfig
+from ratchet.config.schema import Config
 from ratchet.files import read_json
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory

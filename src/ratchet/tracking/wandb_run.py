@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pytorch_lightning.loggers.logger import Logger
 
-from ratchet.config.schema import LoggerConfig
+from ratchet.config.sections import LoggerConfig
 from ratchet.project import Project
 from ratchet.redaction import redacted, said_of
 from ratchet.tracking.identity import Identity, SweepAgent

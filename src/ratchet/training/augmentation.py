@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own documentation writes it so
 
 from ratchet.config.hints import MistakeError
-from ratchet.config.schema import AugmentationConfig
+from ratchet.config.sections import AugmentationConfig
 
 
 class Augmentation(nn.Module):

@@ -22,7 +22,7 @@ from rich.progress import (
 
 from ratchet.config.hints import to_type
 from ratchet.config.names import nearest
-from ratchet.config.schema import ObjectiveConfig
+from ratchet.config.sections import ObjectiveConfig
 from ratchet.errors import TrainingError
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import Best

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import MistakeError
-from ratchet.config.schema import OptimizerConfig
+from ratchet.config.sections import OptimizerConfig
 from ratchet.dotted import named_by
 from ratchet.errors import ConfigError
 

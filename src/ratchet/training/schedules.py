@@ -14,7 +14,7 @@ from typing import Any, Literal, SupportsFloat
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, ReduceLROnPlateau
 
-from ratchet.config.schema import (
+from ratchet.config.sections import (
     CosineRestartsSchedule,
     CosineSchedule,
     NoSchedule,

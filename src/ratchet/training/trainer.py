@@ -12,7 +12,8 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.profilers import SimpleProfiler
 
-from ratchet.config.schema import Config, TrainerConfig
+from ratchet.config.schema import Config
+from ratchet.config.sections import TrainerConfig
 from ratchet.errors import ConfigError
 from ratchet.runs.directory import RunDirectory
 from ratchet.training.batches import TrainingBatches

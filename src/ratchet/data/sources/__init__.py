@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ratchet.config import schema
+from ratchet.config import data_sections
 from ratchet.data.sources.base import Source, SourceUnavailableError
 from ratchet.data.sources.debian import Debian
 from ratchet.data.sources.folder import Folder
@@ -15,18 +15,18 @@ from ratchet.project import Project
 __all__ = ["Source", "SourceUnavailableError", "open_source"]
 
 
-def open_source(config: schema.Source, *, project: Project) -> Source:
+def open_source(config: data_sections.Source, *, project: Project) -> Source:
     """The source that `config` describes. Nothing is fetched yet."""
     match config:
-        case schema.GeneratedSource():
+        case data_sections.GeneratedSource():
             return Generated(config)
-        case schema.PackageSource():
+        case data_sections.PackageSource():
             return Package(config)
-        case schema.FolderSource():
+        case data_sections.FolderSource():
             return Folder(config, project=project)
-        case schema.DebianSource():
+        case data_sections.DebianSource():
             return Debian(config)
-        case schema.WheelSource():
+        case data_sections.WheelSource():
             return Wheel(config)
-        case schema.UrlSource():
+        case data_sections.UrlSource():
             return Urls(config)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from ratchet.config.schema import RawFile
+from ratchet.config.data_sections import RawFile
 from ratchet.files import not_a_file
 
 _TIMEOUT = 600.0  # seconds for the whole of one command

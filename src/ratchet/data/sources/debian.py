@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ratchet.config.schema import DebianSource, RawFile
+from ratchet.config.data_sections import DebianSource, RawFile
 from ratchet.data.sources.base import SourceUnavailableError, copy_files, run_tool
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ratchet.config.schema import FolderSource, RawFile
+from ratchet.config.data_sections import FolderSource, RawFile
 from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, copy_files
 from ratchet.files import not_a_directory
 from ratchet.project import Project

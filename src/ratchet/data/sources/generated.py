@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ratchet.config.schema import GeneratedSource, RawFile
+from ratchet.config.data_sections import GeneratedSource, RawFile
 from ratchet.data.dotted import import_function
 from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, require_files
 from ratchet.dotted import PackageMissingError

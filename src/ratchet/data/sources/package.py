@@ -7,8 +7,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
+from ratchet.config.data_sections import PackageSource, RawFile
 from ratchet.config.hints import to_type
-from ratchet.config.schema import PackageSource, RawFile
 from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, copy_files
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import sleep
 
-from ratchet.config.schema import RawFile, UrlSource
+from ratchet.config.data_sections import RawFile, UrlSource
 from ratchet.data.checksums import complaint
 from ratchet.data.sources.base import SourceUnavailableError
 from ratchet.data.sources.download import DownloadError, download, download_progress, length_of, version_file

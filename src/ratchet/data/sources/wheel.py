@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ratchet.config.schema import RawFile, WheelSource
+from ratchet.config.data_sections import RawFile, WheelSource
 from ratchet.data.sources.base import SourceUnavailableError, copy_files, run_tool
 
 

@@ -1,0 +1,178 @@
+"""conf/data: every key, its type and its range."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+)
+
+from ratchet.config.base import LONGEST_NAME, FileName, Fraction, PositiveFloat, Section, WithArguments
+from ratchet.config.hints import to_type
+from ratchet.config.tables import table_name
+from ratchet.tables.targets import MOST_CLASSES
+from ratchet.tasks.base import Target
+
+
+class RawFile(Section):
+    """One file of data/raw/<name>/ and the checksum that it must have."""
+
+    name: FileName
+    checksum: str = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
+    checksum_of: Literal["file", "content"] = "file"  # content: what is inside a .gz
+
+
+class GeneratedSource(Section):
+    """Files that a function writes: `function(directory: Path) -> None`, named by its dotted path."""
+
+    kind: Literal["generated"]
+    function: str
+
+
+class PackageSource(Section):
+    """Files that lie inside an installed Python package."""
+
+    kind: Literal["package"]
+    package: str  # its import name
+    path: str = "."  # folder inside the package
+    requirement: str | None = None  # what to `pip install` when it is absent
+
+
+class FolderSource(Section):
+    """Files in a folder of this machine, copied. A relative path is read from the project's root."""
+
+    kind: Literal["folder"]
+    path: str
+
+
+class DebianSource(Section):
+    """Files of a Debian package: read where it is installed, else downloaded by apt-get and unpacked (no root)."""
+
+    kind: Literal["debian"]
+    package: str
+    path: str  # folder of the files once installed, absolute
+
+
+class WheelSource(Section):
+    """Files inside a wheel, which pip downloads and nobody installs."""
+
+    kind: Literal["wheel"]
+    requirement: str  # of one version, such as ISLP==0.6.0
+    path: str  # folder of the files inside the wheel
+
+
+class UrlSource(Section):
+    """Files under one of several base addresses, tried in order."""
+
+    kind: Literal["urls"]
+    mirrors: Annotated[list[str], Field(min_length=1)]
+    timeout: PositiveFloat = 30.0  # seconds without a byte
+
+
+Source = Annotated[
+    GeneratedSource | PackageSource | FolderSource | DebianSource | WheelSource | UrlSource,
+    Field(discriminator="kind"),
+]
+
+
+class TableConfig(Section):
+    """A table's file, and how it is read. Null: it is found out."""
+
+    path: str | None = None  # of the file, relative to the project's root; null: of files
+    target: Annotated[list[str], Field(min_length=1)]  # the column to predict; several are labels, of 0 and 1
+    ignore: list[str] = []  # columns that are left out
+    types: dict[str, Literal["number", "category", "date"]] = {}
+    separator: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    missing: list[str] = []  # texts that mean a gap, beside the usual ones
+    object: str | None = None  # a data frame's name, in an R package's Rdata.rdb
+    id: str | None = None  # a column that names a row
+    group: str | None = None  # a column: rows of one group are in one split
+    time: str | None = None  # a column: the latest rows are the test split, those before them confirm, and so on
+    split: str | None = None  # a column that says a row's split
+
+
+class PrepareConfig(Section):
+    """How raw examples become clean, split, normalised arrays."""
+
+    validation: PositiveInt | Fraction  # a count, or a share of what is not test
+    confirm: PositiveInt | Fraction  # likewise; for promotion alone
+    test: Literal["published"] | PositiveInt | Fraction  # published: as the data set's makers split it
+    seed: NonNegativeInt = 0
+    duplicates: Literal["drop", "keep"] = "drop"
+    constant_features: Literal["drop", "keep"] = "keep"
+    normalise: Literal["feature", "channel", "none"] = "channel"
+
+
+_CLASSES = "a list of names: two classes or more, one label or more, none of a number"
+
+
+DataName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
+
+
+class DataModuleConfig(WithArguments):
+    """conf/data of a person's LightningDataModule: a class by `_target_`, and the keyword arguments that it takes."""
+
+    name: DataName
+    target: str = Field(alias="_target_")
+    classes: list[str] = []  # the names that an evaluation shows
+
+
+class DataConfig(Section):
+    """conf/data: all there is to say of a data set."""
+
+    name: DataName
+    table: TableConfig | None = None
+    layout: Literal["sequence", "image", "table"]
+    shape: (
+        list[PositiveInt] | None
+    )  # [channels, length] or [channels, height, width]; of a table null: prepare finds it
+    target_kind: Literal["class", "labels", "number"] = "class"  # of a class, of any number of labels, of a number
+    # the classes or labels; of a number none
+    classes: Annotated[list[str], Field(json_schema_extra={"words": _CLASSES})]
+    files: Annotated[list[RawFile], Field(min_length=1)]
+    sources: Annotated[list[Source], Field(min_length=1)]  # tried in order
+    reader: str  # dotted path of `reader(directory: Path) -> RawExamples`
+    prepare: PrepareConfig
+    module: DataModuleConfig | None = Field(default=None, exclude=True)  # then nothing is fetched or prepared
+
+    @property
+    def target(self) -> Target:
+        """What is to be predicted, but for the mean and the spread of a number, which prepare finds."""
+        return Target(self.target_kind, tuple(self.classes) or (self.name,))
+
+    @property
+    def typed(self) -> str:
+        """What chooses these data on a command line: `data=<name>`, or the words that a table was described by."""
+        from ratchet.config.grammar import assignment
+
+        if self.table is None or not self.table.path:
+            return to_type(f"data={self.name}")
+        said = self.said_of_the_table()
+        return to_type("data=table", *(assignment(f"data.{key}", value) for key, value in said.items()))
+
+    def said_of_the_table(self) -> dict[str, Any]:
+        """What a person said of a table of their own, by keys of conf/data/table.yaml; nothing for other data."""
+        if self.table is None or not self.table.path:
+            return {}
+        said = self.table.model_dump(exclude_defaults=True)
+        said["target"] = self.table.target if len(self.table.target) > 1 else self.table.target[0]
+        if self.name != table_name({"path": self.table.path}):
+            said["name"] = self.name
+        if self.target_kind == "number" or len(self.classes) > MOST_CLASSES:  # else it may be taken for another
+            said["target_kind"] = self.target_kind
+        return said
+
+    @field_validator("classes")
+    @classmethod
+    def _as_many_as_the_kind_has(cls, names: list[str], info: ValidationInfo) -> list[str]:
+        kind = info.data.get("target_kind", "class")
+        if len(names) < {"class": 2, "labels": 1, "number": 0}[kind] or (kind == "number" and names):
+            raise ValueError(names)
+        return names
