@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from ratchet.models import TabM
+from ratchet.models import MLP, TabM
 
 
 def network(**settings: int) -> TabM:
@@ -32,3 +33,15 @@ def test_a_member_s_loss_reaches_that_member_s_own_weights_alone():
     model(torch.randn(7, 5))[:, 1].sum().backward()
     moved = model.outputs.weight.grad.flatten(1).abs().sum(dim=1) > 0
     assert moved.tolist() == [False, True, False, False]
+
+
+def test_a_perceptron_embeds_numbers_where_it_is_asked_to():
+    settings = {"input_shape": (5,), "n_outputs": 3, "width": 16, "numbers": (0, 3)}
+    plain, bent = MLP(**settings), MLP(**settings, embedding=8)
+    assert (plain.hidden[0][0].in_features, bent.hidden[0][0].in_features) == (5, 2 * 8 + 3)
+    x = torch.randn(7, 5)
+    assert bent(x).shape == (7, 3)
+    assert torch.equal(plain.embedding(x), x)
+    assert not [key for key in plain.state_dict() if key.startswith("embedding")]
+    with pytest.raises(ValueError, match="numbers of a table"):
+        MLP(input_shape=(1, 5), n_outputs=3, embedding=8)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import prod
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from ratchet.config.base import Probability
+from ratchet.models.embeddings import NumberEmbeddings
 from ratchet.models.layers import Activation, Normalisation, activation, normalisation
 
 
 class MLP(nn.Module):
-    """`depth` hidden layers of `width` units: linear, normalisation, activation, dropout; then a classifier.
+    """`depth` hidden layers of `width` units: linear, normalisation, activation, dropout; then a linear layer.
 
+    Numbers of a table are embedded first, to a width of `embedding` each, as NumberEmbeddings says; 0: they are not.
     Hidden weights are drawn from He's normal distribution (arXiv:1502.01852), biases are zero.
     """
 
@@ -28,9 +31,20 @@ class MLP(nn.Module):
         activation: Activation = "relu",
         normalisation: Normalisation = "batch",
         dropout: Probability = 0.0,
+        numbers: Sequence[int] = (),
+        embedding: NonNegativeInt = 0,
+        frequencies: PositiveInt = 48,
+        frequency_scale: PositiveFloat = 0.05,
     ) -> None:
+        """numbers: the positions of features that are numbers, in ascending order; the others are 0 or 1."""
         super().__init__()
-        sizes = [prod(input_shape), *[width] * depth]
+        if embedding and len(input_shape) > 1:
+            raise ValueError(f"model.embedding={embedding} is for the numbers of a table; allowed: model.embedding=0")
+        self.embedding = NumberEmbeddings(
+            numbers, n_features=prod(input_shape), width=embedding, frequencies=frequencies,
+            frequency_scale=frequency_scale,
+        )  # fmt: skip
+        sizes = [sum(self.embedding.chunks), *[width] * depth]
         self.hidden = nn.Sequential(
             *[
                 _layer(n_in, n_out, act=activation, norm=normalisation, dropout=dropout)
@@ -41,7 +55,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, *spatial) -> outputs (batch, n_outputs)."""
-        logits: Tensor = self.classifier(self.hidden(x.flatten(1)))
+        logits: Tensor = self.classifier(self.hidden(self.embedding(x.flatten(1))))
         return logits
 
 
