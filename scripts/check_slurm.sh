@@ -89,7 +89,7 @@ export PYTHONPATH=$PWD/src OMP_NUM_THREADS=1 RATCHET_RUNS=$work/runs
 sweep=$!
 study=$work/runs/sweeps/on_slurm
 until (($(find "$study" -path '*/checkpoints/best.ckpt' 2>/dev/null | wc -l) >= 4)); do
-  kill -0 "$sweep" || exit 1
+  kill -0 "$sweep" 2>/dev/null || exit 1
   sleep 0.5
 done
 squeue

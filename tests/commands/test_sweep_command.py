@@ -101,6 +101,15 @@ def test_a_sampler_s_settings_can_be_added(untouched, train, monkeypatch) -> Non
     assert train("-m", *typed)[0] == 0
 
 
+def test_a_launcher_s_settings_are_those_of_the_launcher_that_is_chosen(untouched, train, monkeypatch) -> None:
+    monkeypatch.chdir(untouched.root)
+    typed = ["-m", "sweep=learning_rate", "sweep.dry_run=true", "hydra/launcher=joblib"]
+    status, out, err = train(*typed, "hydra.launcher.n_jobs=2")
+    assert (status, out.startswith("study ")) == (0, True), err
+    status, _, err = train(*typed, "hydra.launcher.n_job=2")
+    assert (status, "type: hydra.launcher.n_jobs=2" in err) == (1, True)
+
+
 def test_the_plan_says_what_would_be_run_and_runs_nothing(untouched, train, monkeypatch) -> None:
     monkeypatch.chdir(untouched.root)
     before = sorted(untouched.root.rglob("*"))

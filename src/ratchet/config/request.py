@@ -150,7 +150,7 @@ class Request:
                 **default_choices(self.directory),
                 **{group: name for group, name in here.items() if name in options(self.directory, group)},
             },
-            hydra=lambda: _hydras_own(self.directory),
+            hydra=lambda: _hydras_own(self.directory, [text for text in self.overrides if text.startswith("hydra/")]),
             accepts=lambda text: self._accepts([text], MistakeError("", text=text), [text]),
         )  # fmt: skip
 
@@ -270,12 +270,12 @@ def _hydra(directory: Path, overrides: Sequence[str]) -> tuple[DictConfig, Tuned
         return hydra_compose("config", overrides=list(overrides)), last_loader()
 
 
-def _hydras_own(directory: Path) -> dict[str, Any]:
-    """Hydra's own settings; none where conf/ is broken."""
+def _hydras_own(directory: Path, choices: Sequence[str]) -> dict[str, Any]:
+    """Hydra's own settings with what is chosen of its groups, such as a launcher; none where conf/ is broken."""
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(directory), version_base="1.3"):
-            whole = hydra_compose("config", return_hydra_config=True)
+            whole = hydra_compose("config", overrides=list(choices), return_hydra_config=True)
         plain: Any = OmegaConf.to_container(whole.hydra, resolve=False)
     except Exception:  # noqa: BLE001 - the first error is what counts
         return {}
