@@ -39,13 +39,18 @@ from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
 from ratchet.search.channel import current_trial
-from ratchet.search.plan import TaskFacts
+from ratchet.search.plan import Earlier, TaskFacts
 from ratchet.search.settings import Objective, SweepSettings
 from ratchet.tasks import Target
 from ratchet.tasks.build import task_class
 from ratchet.terminal.quiet import quiet_libraries
 from ratchet.yaml_files import read_yaml
 
+# of two studies, one of which may have found settings that are worth a try in the other
+_ALIKE = (
+    "task._target_", "data.layout", "data.target_kind", "model.name", "model._target_", "optimizer._target_",
+    "scheduler.name", "trainer.one_batch", "trainer.overfit_one_batch",
+)  # fmt: skip
 _LOOKED_AT, _MEDIAN_OF = 50, 5  # runs, to say how long a training takes
 
 
@@ -108,6 +113,7 @@ class SweptTraining:
             trainings=_length,
             measured=lambda composed: measured_before(self.project.runs, _whole(composed)),
             resolution=self._resolution,
+            earlier=Earlier(self.project.runs / "sweeps", _ALIKE, "data.name"),
             lost=note_the_end,
             ended=self.ending.tell,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,11 +12,10 @@ from typing import Any
 from ratchet.comparison.config_files import read_flat
 from ratchet.config.tree import leaves
 from ratchet.errors import FileError, RatchetError, first_line
-from ratchet.files import DOCUMENT, open_regular
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.directory import run_directories
-from ratchet.runs.trials import FEASIBLE, FRONT, NO, ended_as, read_trials, study_directory
+from ratchet.runs.trials import FEASIBLE, FRONT, NO, asked_of, ended_as, read_trials, study_directory
 
 FINISHED = "completed"
 
@@ -168,11 +166,12 @@ class _Studies:
         """Whether the trials were sampled. Unknown counts as sampled; a grid or a recheck was not."""
         if home not in self._searched:
             try:
-                space = _space(home / "study.journal")
+                asked = asked_of(home)
             except (FileError, OSError) as error:
                 self.unread.append(f"{error}; the trials of {home.name} are taken for those of a search")
-                space = None
-            self._searched[home] = space is None or (bool(space) and "each of" not in space)
+                asked = None
+            space = (asked or {}).get("space") or {}
+            self._searched[home] = asked is None or (bool(space) and "each of" not in space)
         return self._searched[home]
 
 
@@ -180,26 +179,3 @@ def _beyond(row: Mapping[str, str]) -> str:
     if row.get(FEASIBLE) == NO:
         return "beyond a constraint"
     return "not of the front" if row.get(FRONT) == NO else ""
-
-
-def _space(journal: Path) -> dict[str, Any] | None:
-    """The space of a study, from the first lines of its journal; None where they do not say it, {} for a recheck.
-
-    Raises FileError for a line among them that says nothing.
-    """
-    try:
-        stream = open_regular(journal, limit=2**40)
-    except FileNotFoundError:
-        return None  # its storage is another one
-    with stream:
-        for number in range(1, 11):
-            line = stream.readline(DOCUMENT)
-            if not line.endswith(b"\n"):
-                return None  # not yet written
-            try:
-                identity = json.loads(line).get("user_attr", {}).get("ratchet:study")
-                if identity is not None:
-                    return dict(identity.get("space") or {})
-            except (ValueError, RecursionError, AttributeError, TypeError) as error:
-                raise FileError(f"{os.path.relpath(journal)} line {number} is damaged") from error
-    return None

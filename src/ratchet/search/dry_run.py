@@ -13,6 +13,7 @@ from ratchet.search.plan import StudyPlan, TaskFacts, in_full
 from ratchet.search.preflight import corners, lease
 from ratchet.search.results import seconds_of_trials
 from ratchet.search.studies import load_study
+from ratchet.search.warm_start import proposals, told
 
 
 def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
@@ -37,6 +38,9 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
         if len(plan.cells) > 20:
             print(f"  and {len(plan.cells) - 20} more")
         return
+    first_settings, _ = proposals(plan, facts.earlier) if load_study(plan) is None else ([], None)
+    if first_settings:
+        print(f"  warm start: {told(first_settings)}")
     print(f"  sampler: {settings.sampler['_target_']}; pruner: {(settings.pruner or {}).get('_target_', 'none')}")
     for key, text in plan.space.described().items():
         print(f"  {key}: {text}")

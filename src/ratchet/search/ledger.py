@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.search.host import Process
 
+WARM_START = "ratchet:warm_start"  # trial attribute: which trial of which earlier study has these parameters
 CLAIM = "ratchet:claim"  # trial attribute: ticket, worker, attempt
 RESULT = "ratchet:result"  # trial attribute: failure class, error, traceback, metrics, directory
 WORKER = "ratchet:worker:"  # study attribute: a counter that the worker raises
@@ -194,14 +195,26 @@ def ticket_of(trial: FrozenTrial) -> int | None:
     return None if ticket is None else int(ticket)
 
 
+def first_attempt(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> FrozenTrial:
+    """The trial that this one is a retry of, or itself. trials: the study's, up to it at least."""
+    while (before := int((trial.user_attrs.get(CLAIM) or {}).get("retry_of", trial.number))) < trial.number:
+        trial = trials[before]
+    return trial
+
+
 def is_given(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
     """Whether a trial's values are given, not drawn: what conf/ has, what a person has queued, or the first of all.
 
-    A pruner does not end it: a search is to be no worse than where it began. trials: the study's, up to it at least.
+    A pruner does not end it: a search is to be no worse than where it began. Settings of earlier studies may end early.
     """
-    while (before := int((trial.user_attrs.get(CLAIM) or {}).get("retry_of", trial.number))) < trial.number:
-        trial = trials[before]
-    return trial.number == 0 or "fixed_params" in trial.system_attrs
+    trial = first_attempt(trial, trials)
+    return trial.number == 0 or ("fixed_params" in trial.system_attrs and WARM_START not in trial.user_attrs)
+
+
+def warm_started_by(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> str | None:
+    """`<study>/<number>` of the earlier trial whose parameters it has; None of one that was drawn."""
+    origin = first_attempt(trial, trials).user_attrs.get(WARM_START)
+    return None if origin is None else f"{origin['study']}/{origin['trial']}"
 
 
 def is_over(trial: FrozenTrial) -> bool:

@@ -26,6 +26,15 @@ from ratchet.search.space import Dimension, SearchSpace
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """Where earlier studies are, and by which keys of their configs those are known whose settings are worth a try."""
+
+    directory: Path  # each study is a directory in it
+    alike: tuple[str, ...]  # the same in both
+    data: str  # what they may differ in; those that do not come first
+
+
+@dataclass(frozen=True)
 class TaskFacts:
     """What an application tells of its task; a plain Hydra task tells nothing."""
 
@@ -48,6 +57,7 @@ class TaskFacts:
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
     measured: Callable[[DictConfig], tuple[float, str] | None] | None = None  # seconds of such a training, and whose
     resolution: Callable[[DictConfig], str | None] | None = None  # what a config's data can tell apart, in a line
+    earlier: Earlier | None = None  # where a study gets settings from; None: nowhere
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, Signals | None], None] | None = None  # hears how many trials failed, and what ended it early
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -13,7 +13,7 @@ from ratchet.csv_files import csv_text
 from ratchet.files import write_atomically
 from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES
 from ratchet.search.display import relative, told, written
-from ratchet.search.ledger import RESULT, has_result, is_feasible, ticket_of
+from ratchet.search.ledger import RESULT, has_result, is_feasible, ticket_of, warm_started_by
 from ratchet.search.plan import StudyPlan, in_full
 
 # commands to type after a study: of its name, a trial of the front where there is one, and the best trial's run
@@ -29,6 +29,8 @@ def export(study: optuna.Study, plan: StudyPlan) -> None:
     metrics = list(dict.fromkeys(name for trial in trials for name in _result(trial).get("metrics", {})))
     head = ["number", "ticket", "state", "failure", "error", "seconds", "directory"]
     standing = _standing(study, plan)
+    if origins := _origins(study):
+        standing["warm_start"] = origins
     names = [*(f"params/{name}" for name in params), *(f"metrics/{name}" for name in metrics)]
     rows = []
     for trial in trials:
@@ -56,6 +58,26 @@ def _standing(study: optuna.Study, plan: StudyPlan) -> dict[str, dict[int, str]]
     return standing
 
 
+def _origins(study: optuna.Study) -> dict[int, str]:
+    """Of the trials that have parameters of an earlier study, by number: `<study>/<number>` of that trial."""
+    trials = study.get_trials(deepcopy=False)
+    found = {trial.number: warm_started_by(trial, trials) for trial in trials}
+    return {number: origin for number, origin in found.items() if origin is not None}
+
+
+def _whether_it_helped(ranked: Sequence[FrozenTrial], origins: Mapping[int, str]) -> str | None:
+    """The best of the trials with settings of earlier studies beside the best of the others; None without both."""
+    warm = [trial for trial in ranked if trial.number in origins]
+    others = [trial for trial in ranked if trial.number not in origins]
+    if not warm or not others:
+        return None
+    best, other = (f"{written(each[0].values[0])}" for each in (warm, others))
+    return (
+        f"best of the {len(warm)} warm-started trial{'s' if len(warm) > 1 else ''}: {best}; "
+        f"best of the {len(others)} other{'s' if len(others) > 1 else ''}: {other}"
+    )
+
+
 def show(study: optuna.Study, plan: StudyPlan, *, command: str, follow_up: FollowUp | None) -> None:
     """Print the table, best first, and what to type next."""
     print("\n".join(_lines(study, plan, command=command, follow_up=follow_up)))
@@ -67,7 +89,7 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, follow_up: Fol
     tally = [f"{count} {state.name.lower()}" for state, count in counts.items() if count]
     yield ""
     yield f"study {plan.name}: {', '.join(tally) or 'no trials'}; in {relative(plan.directory)}"
-    ranked = rank(study, plan)
+    ranked, origins = rank(study, plan), _origins(study)
     if ranked:
         names = [each.metric for each in plan.objectives]
         yield f"{', '.join(names)}, {'the front first' if len(names) > 1 else 'best first'}"
@@ -76,9 +98,12 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, follow_up: Fol
         spread = _spread(trial, plan)
         bounds = "" if is_feasible(trial) else "  (beyond a constraint)"
         where = relative(plan.directory / str(trial.number))
-        yield f"  {values}{spread}{bounds}  {where}  {told(trial.params)}".rstrip()
+        origin = f"  (from {origins[trial.number]})" if trial.number in origins else ""
+        yield f"  {values}{spread}{bounds}  {where}  {told(trial.params)}{origin}".rstrip()
     if len(ranked) > SHOWN:
         yield f"  and {len(ranked) - SHOWN} more: {relative(plan.directory / 'trials.csv')}"
+    if (line := _whether_it_helped(ranked, origins)) is not None:
+        yield f"  {line}"
     failed = [trial for trial in trials if has_failed(trial)]
     for trial in failed[:FAILED]:
         yield f"  failed  {cause(trial)}"

@@ -67,6 +67,7 @@ class SweepSettings(Section):
     sampler: dict[str, Any] = Field(default={"_target_": "optuna.samplers.TPESampler"})
     pruner: dict[str, Any] | None = None
     champion_first: bool = True  # the values that are now in conf/ are the first trial
+    warm_start: NonNegativeInt = 4  # best settings of earlier studies, at most; of half of the trials at most
     repeats: PositiveInt = 1  # seeds of one configuration; the objective is their mean
     recheck: Recheck = Recheck()
     retries: NonNegativeInt = 2  # of a trial whose process was killed

@@ -90,6 +90,24 @@ class Dimension:
         internal = float(value)
         return value if self.distribution._contains(internal) else None
 
+    def read(self, text: str) -> Any:
+        """The value of this space that is written as `text` in trials.csv; None where there is none."""
+        kind = self.distribution
+        if isinstance(kind, CategoricalDistribution):
+            return next((label for label in kind.choices if str(label) == text), None)
+        try:
+            return self.label_of(int(text) if isinstance(kind, IntDistribution) else float(text))
+        except ValueError:
+            return None
+
+    def distance(self, one: Any, other: Any) -> float:
+        """Of two values, as a share of the dimension on its scale; two options are 1 apart."""
+        kind = self.distribution
+        if not isinstance(kind, IntDistribution | FloatDistribution) or kind.low == kind.high:
+            return float(one != other)
+        low, high, a, b = (math.log(x) if kind.log else x for x in (kind.low, kind.high, one, other))
+        return float(abs(a - b) / (high - low))
+
     def cells(self) -> list[Any] | None:
         """Each value of a discrete space; None for a continuous one."""
         kind = self.distribution
@@ -156,6 +174,13 @@ class SearchSpace:
                 values[dimension.key] = dimension.suggest(trial)
                 overrides.append(dimension.override(values[dimension.key]))
         return overrides
+
+    def distance(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+        """Of two trials' parameters in the unit cube, along the axis in which they differ most."""
+        if one.keys() != other.keys():
+            return 1.0
+        by_name = {dimension.name: dimension for dimension in self.everything()}
+        return max((by_name[name].distance(value, other[name]) for name, value in one.items()), default=0.0)
 
     def without(self, keys: set[str]) -> SearchSpace:
         """The same, but these keys are fixed."""

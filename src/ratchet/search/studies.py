@@ -32,8 +32,10 @@ from ratchet.config.names import to_install
 from ratchet.errors import ConfigError, RatchetError, first_line
 from ratchet.redaction import redacted
 from ratchet.search.journal import Journal, JournalStudies
-from ratchet.search.plan import StudyPlan
+from ratchet.search.ledger import WARM_START
+from ratchet.search.plan import Earlier, StudyPlan
 from ratchet.search.samplers import build_pruner
+from ratchet.search.warm_start import proposals, told
 
 IDENTITY = "ratchet:study"  # study attribute: what it asks
 CELLS = "ratchet:cells"  # study attribute: a grid's jobs in the order in which they are run
@@ -80,8 +82,11 @@ def _connect(url: str) -> BaseStorage:
     return optuna.storages.get_storage(url)
 
 
-def open_study(plan: StudyPlan, *, say: Callable[[str], None]) -> optuna.Study:
-    """The study of a plan, made where there is none yet. Raises ConfigError where it has been asking something else."""
+def open_study(plan: StudyPlan, *, say: Callable[[str], None], earlier: Earlier | None = None) -> optuna.Study:
+    """The study of a plan, made where there is none yet, with what is to be tried first.
+
+    Raises ConfigError where it has been asking something else.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = patient(open_storage(plan.storage), say=say)
     directions = [each.direction or "maximize" for each in plan.objectives]
@@ -97,6 +102,12 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None]) -> optuna.Study:
         study.set_user_attr(IDENTITY, identity)  # the last: who waits for it finds the others too
         if plan.baseline is not None:
             study.enqueue_trial(dict(plan.baseline), user_attrs={BASELINE: True})
+        found, unread = proposals(plan, earlier)
+        for each in found:
+            study.enqueue_trial(dict(each.params), user_attrs={WARM_START: {"study": each.study, "trial": each.trial}})
+        for line in (f"study {plan.name}: warm start: {told(found)}" if found else None, unread):
+            if line:
+                say(line)
     except DuplicatedStudyError:
         study = optuna.load_study(storage=storage, study_name=plan.name)
         _require_same(study, identity)

@@ -77,7 +77,8 @@ class Worker:
             executor.warm_up()
 
     def _open(self, plan: StudyPlan) -> OpenStudy:
-        study = patiently(lambda: open_study(plan, say=self._display.say), say=self._display.say)
+        say, earlier = self._display.say, self._facts.earlier
+        study = patiently(lambda: open_study(plan, say=say, earlier=earlier), say=say)
         plan = as_it_began(study, plan)
         ledger = Ledger(study, tickets=plan.n_trials, retries=plan.settings.retries, worker=self.name)
         ledger.beat(0)  # by what a worker finds it draws its seed: alone on a new study it is the same again
