@@ -84,11 +84,18 @@ export PYTHONPATH=$PWD/src OMP_NUM_THREADS=1 RATCHET_RUNS=$work/runs
 "$PYTHON" src/fetch.py data=digits
 "$PYTHON" src/prepare.py data=digits
 "$PYTHON" src/train.py -m data=digits model=logistic,mlp 'optimizer.lr=0.002,0.004,0.008,0.016,0.03,0.06,0.12,0.25' \
-  trainer.max_epochs=5 logger=csv hydra/launcher=submitit_slurm hydra.launcher.partition=all \
+  trainer.max_epochs=20 logger=csv hydra/launcher=submitit_slurm hydra.launcher.partition=all \
   hydra.launcher.timeout_min=30 hydra.launcher.cpus_per_task=1 sweep.n_workers=2 sweep.n_jobs=1 sweep.study=on_slurm &
 sweep=$!
 study=$work/runs/sweeps/on_slurm
-until (($(find "$study" -path '*/checkpoints/best.ckpt' 2>/dev/null | wc -l) >= 4)); do
+finished() { find "$study" -path '*/checkpoints/best.ckpt' 2>/dev/null | wc -l; }
+workers() { grep -so '"worker":"[^"]*"' "$study/study.journal" | sort -u | wc -l; }
+until (($(workers) == 2)); do # one may still be starting when the other is well ahead
+  kill -0 "$sweep" 2>/dev/null || exit 1
+  sleep 0.5
+done
+before=$(finished)
+until (($(finished) >= before + 4)); do
   kill -0 "$sweep" 2>/dev/null || exit 1
   sleep 0.5
 done
