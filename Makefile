@@ -50,7 +50,7 @@ bench-search: $(STAMP)  ## the search against its peers, as tables of ratios (an
 truth: $(STAMP)  ## what the rules of evidence give where the truth is known (minutes)
 	@$(BIN)/python bench/truth.py
 
-table: $(STAMP)  ## the README's table of accuracies (long: it trains everything)
+table: $(STAMP)  ## the table of accuracies in docs/results.md (long: it trains everything)
 	@$(BIN)/python scripts/accuracy_table.py
 
 plots: $(STAMP)  ## the pipeline's plots as one page without network

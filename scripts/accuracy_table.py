@@ -1,9 +1,9 @@
-"""The README's tables of what is reached on test splits: train every recipe on every seed, evaluate, print Markdown.
+"""The tables of docs/results.md, what is reached on test splits: train each recipe on each seed, evaluate, print.
 
     python scripts/accuracy_table.py                   everything; runs that are complete are not trained again
     python scripts/accuracy_table.py mnist1d           one data set
     python scripts/accuracy_table.py tables            all data sets that are tables, beside boosted trees
-    python scripts/accuracy_table.py --write           also put the tables into README.md
+    python scripts/accuracy_table.py --write           also put the tables into docs/results.md
     python scripts/accuracy_table.py --minutes         only the minutes: each recipe once, alone
 
 A recipe is `data=<data> model=<model>` with the values of conf/tuned/, which were chosen on validation data, and with
@@ -97,10 +97,10 @@ def main() -> None:
         text = "\n".join(rows(project, recipes))
         print(text)
         if "--write" in sys.argv:
-            readme = project.root / "README.md"
-            before, _, rest = readme.read_text(encoding="utf-8").partition(begin)
+            page = project.root / "docs" / "results.md"
+            before, _, rest = page.read_text(encoding="utf-8").partition(begin)
             after = rest.partition(end)[2]
-            readme.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+            page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def directory(project: Project, recipe: Recipe, seed: int) -> RunDirectory:
@@ -133,8 +133,8 @@ def measure(project: Project, recipe: Recipe, seed: int) -> None:
 
 
 def measure_minutes(project: Project, recipes: list[Recipe]) -> None:
-    """Train one seed of each recipe, one after another and nothing beside it, and write its minutes into the README."""
-    readme = project.root / "README.md"
+    """Train one seed of each recipe, one after another and nothing beside it, and write its minutes into the table."""
+    page = project.root / "docs" / "results.md"
     for recipe in recipes:
         with tempfile.TemporaryDirectory() as folder:
             run = RunDirectory(Path(folder) / "run")
@@ -142,12 +142,12 @@ def measure_minutes(project: Project, recipes: list[Recipe]) -> None:
             subprocess.run(train, cwd=project.root, check=True, stdout=subprocess.DEVNULL)
             minutes = RunRecord.read(run).timings["fit"] / 60
         print(f"{recipe.data} {recipe.model}: {minutes:.2f} minutes", flush=True)
-        text = with_minutes(readme.read_text(encoding="utf-8"), recipe, minutes)
-        readme.write_text(text, encoding="utf-8")
+        text = with_minutes(page.read_text(encoding="utf-8"), recipe, minutes)
+        page.write_text(text, encoding="utf-8")
 
 
 def with_minutes(text: str, recipe: Recipe, minutes: float) -> str:
-    """The README with other minutes, the last column, in the row of a recipe."""
+    """The page with other minutes, the last column, in the row of a recipe."""
     row = re.escape(f"| {recipe.data} | {recipe.model} |")
     return re.sub(rf"^({row}.*\|) [\d.]+ \|$", rf"\g<1> {minutes:.1f} |", text, flags=re.MULTILINE)
 

@@ -84,9 +84,10 @@ def test_the_tables_are_trained_by_each_net_and_stand_beside_trees(chosen, monke
 
 def test_the_minutes_of_a_recipe_are_of_a_run_alone_and_go_into_its_row(project, monkeypatch):
     script = load("scripts/accuracy_table.py", monkeypatch)
-    readme = project.root / "README.md"
+    page = project.root / "docs/results.md"
+    page.parent.mkdir()
     text = "| mnist1d | mlp | 5 | 0.5 |\n| mnist1d | cnn | 98.6 ± 0.3 | 94 | 5.7 |\n| digits | cnn | 94 | 5.7 |\n"
-    readme.write_text(text, encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
     running, trained = [], []
 
     def train(command: list[str], **_: object) -> None:
@@ -101,7 +102,7 @@ def test_the_minutes_of_a_recipe_are_of_a_run_alone_and_go_into_its_row(project,
     script.measure_minutes(project, recipes)
     assert trained == [["data=mnist1d", "model=cnn", "seed=0"], ["data=mnist1d", "model=mlp", "seed=0"]]
     said = text.replace("94 | 5.7 |\n| digits", "94 | 0.3 |\n| digits").replace("| 5 | 0.5 |", "| 5 | 10.0 |")
-    assert readme.read_text(encoding="utf-8") == said
+    assert page.read_text(encoding="utf-8") == said
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The README's commands are understood, and its two recipes, data and a model of one's own, work word for word."""
+"""Commands of README and docs are understood; their recipes, data and models of one's own, work word for word."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from ratchet.config.command_line import CommandLine
 from ratchet.config.composition import Request
 from ratchet.project import Project
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+PAGES = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+README = "\n## next page\n".join(PAGES.values())
 INDENTED = re.findall(r"^    python src/train\.py(.*)$", README, re.MULTILINE)
 
 
@@ -30,7 +32,7 @@ COMMANDS = [arguments(line) for line in INDENTED]
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_train_command_composes(command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    project = Project(Path(__file__).parents[1])
+    project = Project(ROOT)
     (tmp_path / "orders.csv").write_text("age,churned\n30,yes\n40,no\n", encoding="utf-8")
     command = [text.replace("data.path=", f"data.path={tmp_path}/") for text in command]
     monkeypatch.chdir(project.root)
@@ -47,6 +49,15 @@ def test_the_readme_shows_the_ways_to_train() -> None:
         assert needed in shown
 
 
+def test_the_readme_is_short_and_every_link_of_a_page_leads_somewhere() -> None:
+    assert len(PAGES[ROOT / "README.md"].encode()) <= 8192
+    for page, text in PAGES.items():
+        for link in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+            assert (page.parent / link).exists(), (page.name, link)
+    linked = set(re.findall(r"\(docs/(\w+\.md)", PAGES[ROOT / "README.md"]))
+    assert {path.name for path in PAGES if path.parent.name == "docs"} == linked
+
+
 def tree() -> dict[str, str]:
     """The paths that "What is where" names, from the project's root, and the purpose of each."""
     found, folders = {}, {}
@@ -59,7 +70,7 @@ def tree() -> dict[str, str]:
 
 
 def test_the_tree_names_what_is_there_and_every_file_of_the_package() -> None:
-    root, named = Path(__file__).parents[1], tree()
+    root, named = ROOT, tree()
     assert [path for path in named if not (root / path).exists() or path.endswith("/") != (root / path).is_dir()] == []
     package = [path for path in root.glob("src/ratchet/**/*.py") if path.name != "__init__.py"]
     files = {str(path.relative_to(root)) for path in [*package, *root.glob("src/*.py"), *root.glob("scripts/*.py")]}
@@ -103,14 +114,14 @@ def test_every_compare_command_is_understood(line: str) -> None:
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^    )make ([a-z-]+)", README, re.MULTILINE))))
 def test_every_target_of_make_that_is_shown_is_there(target: str) -> None:
-    done = subprocess.run(["make", "-n", target], cwd=Path(__file__).parents[1], capture_output=True, check=False)
+    done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_scripts_of_clusters_are_run_by_the_target_that_is_shown() -> None:
     assert "`make check-clusters`" in README
     command = ["make", "-n", "check-clusters"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(re.findall(r"scripts/\S+\.sh", done.stdout)) == set(re.findall(r"scripts/\S+?\.sh", README))
 
 

@@ -153,7 +153,9 @@ def test_an_experiment_of_dvc_sets_any_value_as_the_readme_shows(tmp_path: Path,
     checkout = make_checkout(
         tmp_path / "project", f"data: digits\nmodel: logistic\nseed: 0\nlogger: csv\noverrides: {overrides}\n"
     )
-    (command,) = re.findall(r"^    (dvc exp run -S '.+?') ", (REPOSITORY / "README.md").read_text(), re.MULTILINE)
+    (command,) = re.findall(
+        r"^    (dvc exp run -S '.+?') ", (REPOSITORY / "docs/pipeline.md").read_text(), re.MULTILINE
+    )
     checkout.type(*shlex.split(command))
     trained = yaml.safe_load((checkout.root / "champion/train/config.yaml").read_text())
     assert trained["trainer"]["max_epochs"] == 3
