@@ -121,6 +121,10 @@ MISTAKES = {
     "trainer.precision=bf16-mixed; type: +optimizer.fused=false, or trainer.gradient_clip=null",
     "debug=one_batch trainer.overfit_one_batch=true": "exclude each other; type: debug=overfit",
     "trainer.train_on=train+validation scheduler=plateau": "type: trainer.train_on=train, or scheduler=cosine",
+    "trainer.sampling=oversample loss.class_weights=balanced": "together would for the others; "
+    "type: loss.class_weights=none, or trainer.sampling=none",
+    "data=concrete trainer.sampling=undersample": "for one class of several, and the target of concrete is a number; "
+    "type: trainer.sampling=none",
     "data.prepare.confirm=0.6 data.prepare.validation=0.6": "none is left to train on",
     "data.layout=sequence": "allowed for layout sequence: [channels, length]",
     # not written as Hydra reads it

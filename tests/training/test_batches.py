@@ -71,3 +71,47 @@ def test_evaluation_goes_in_order_in_batches_bounded_in_values() -> None:
     assert [y.tolist() for _, y in batches] == [[0, 1], [2, 3], [4]]
     assert len(batches) == 3
     assert [y.tolist() for _, y in EvaluationBatches(x, torch.arange(5), limit=1)] == [[0, 1]]
+
+
+RARE = torch.tensor([0] * 95 + [1] * 5)  # 5 % positives
+
+
+def drawn(sampling: str, *, epoch: int = 0, **others: int) -> list[int]:
+    """The places of the examples of an epoch."""
+    batches = TrainingBatches(
+        torch.arange(100.0)[:, None], RARE, batch_size=10, seed=1, epoch=epoch, sampling=sampling, **others
+    )
+    return [int(place) for x, _ in batches for place in x[:, 0]]
+
+
+def test_oversampling_has_as_many_of_each_class_and_every_example() -> None:
+    times = [drawn("oversample").count(place) for place in range(100)]
+    assert times == [1] * 95 + [19] * 5
+
+
+def test_undersampling_has_each_rare_example_once_and_other_frequent_ones_in_each_epoch() -> None:
+    first, second = drawn("undersample"), drawn("undersample", epoch=1)
+    for places in (first, second):
+        assert len(set(places)) == len(places) == 10
+        assert sorted(places)[5:] == [95, 96, 97, 98, 99]
+    assert set(first) != set(second)
+
+
+@pytest.mark.parametrize("sampling", ["oversample", "undersample"])
+def test_what_is_drawn_comes_from_seed_and_epoch_alone_and_ranks_share_it(sampling: str) -> None:
+    assert drawn(sampling, epoch=3) == drawn(sampling, epoch=3)
+    assert drawn(sampling, epoch=3) != drawn(sampling, epoch=4)
+    whole, half = drawn(sampling, epoch=3), drawn(sampling, epoch=3, rank=1, ranks=2)
+    size = 10 if sampling == "oversample" else 5  # a batch is at most a rank's share
+    batches = [whole[start : start + size] for start in range(0, len(whole), size)]
+    assert half == [place for batch in batches[1::2] for place in batch]
+
+
+def test_batches_of_an_oversampled_epoch_are_about_balanced() -> None:
+    batches = TrainingBatches(torch.zeros(100, 1), RARE, batch_size=50, seed=0, sampling="oversample")
+    assert all(15 <= int(y.sum()) <= 35 for _, y in batches)
+
+
+def test_a_batch_is_at_most_what_is_drawn() -> None:
+    batches = TrainingBatches(torch.zeros(100, 1), RARE, batch_size=100, seed=0, sampling="undersample")
+    assert (batches.batch_size, len(batches)) == (10, 1)

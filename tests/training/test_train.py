@@ -123,7 +123,7 @@ def test_the_same_config_gives_the_same_run_bit_for_bit(trained: Trained) -> Non
 @pytest.mark.parametrize(
     "more",
     [
-        ["scheduler=cosine"],
+        ["scheduler=cosine", "trainer.sampling=undersample"],
         ["scheduler=plateau", "scheduler.patience=0", "optimizer.lr=0.1"],
         ["trainer.early_stopping={patience: 4, min_delta: 1}"],  # stops one epoch before the last
     ],

@@ -21,7 +21,7 @@ def refuse_conflicts(config: Config, usual: Callable[[], dict[str, Any]] = dict)
     _length(config)
     _data(config, usual)
     checks = (_modules, _metrics, _splits, _augmentation, _objective, _loss, _named_classes, _regularisation, _devices)
-    for check in (*checks, _precision, _debugging):
+    for check in (*checks, _sampling, _precision, _debugging):
         check(config)
 
 
@@ -199,6 +199,26 @@ def _regularisation(config: Config) -> None:
         raise MistakeError(
             "trainer.train_on=train+validation leaves no validation data to decide on",
             instead=[["trainer.train_on=train"], [reads]],
+            either=True,
+        )
+
+
+def _sampling(config: Config) -> None:
+    asked = f"trainer.sampling={config.trainer.sampling}"
+    if config.trainer.sampling == "none":
+        return
+    without = [["trainer.sampling=none"]]
+    if config.data.module is not None:
+        raise MistakeError(f"{asked}: a data module of your own draws its batches itself", instead=without)
+    if config.data.target_kind != "class":
+        kind = {"labels": "any number of labels", "number": "a number"}[config.data.target_kind]
+        raise MistakeError(
+            f"{asked} is for one class of several, and the target of {config.data.name} is {kind}", instead=without
+        )
+    if config.loss.class_weights == "balanced":
+        raise MistakeError(
+            f"{asked} and loss.class_weights=balanced each make up for rare classes, and together would for the others",
+            instead=[["loss.class_weights=none"], *without],
             either=True,
         )
 

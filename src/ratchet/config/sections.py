@@ -177,6 +177,7 @@ class TrainerConfig(Section):
     validate_every: PositiveInt = 1  # epochs
     gradient_clip: PositiveFloat | None = None  # norm of all gradients
     early_stopping: EarlyStoppingConfig | None = None
+    sampling: Literal["none", "oversample", "undersample"] = "none"  # of training examples, by class
     train_on: Literal["train", "train+validation"] = "train"
     deterministic: bool = True
     progress: Literal["auto", "rich", "plain", "none"] = "auto"

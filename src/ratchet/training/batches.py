@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -37,6 +38,8 @@ def fitting(batch_size: int, *, examples: int, ranks: int) -> int:
 class TrainingBatches:
     """One pass over the training data in an order drawn from (seed, epoch) alone.
 
+    sampling: undersample draws as many examples of each class as the smallest has, others in each epoch; oversample as
+    many as the largest has, each of them as often as the next of its class, give or take one.
     A batch size above the number of examples is that number: see `fitting`.
     Under data parallelism every rank draws the same order and takes every `ranks`-th batch; a tail that not
     every rank would get is left out. A last batch of one example is left out too: batch normalisation cannot
@@ -51,24 +54,47 @@ class TrainingBatches:
     ranks: int = 1
     epoch: int = 0
     one_batch: bool = False  # the first batch of epoch 0, again and again
+    sampling: Literal["none", "oversample", "undersample"] = "none"
+    examples: int = field(init=False)  # in one pass
 
     def __post_init__(self) -> None:
-        self.batch_size = fitting(self.batch_size, examples=len(self.x), ranks=self.ranks)
+        self._classes: list[Tensor] = []  # the places of each class's examples
+        self.examples = len(self.x)
+        if self.sampling != "none":
+            self._classes = [torch.nonzero(self.y == label)[:, 0] for label in torch.unique(self.y)]
+            self.examples = len(self._classes) * self._of_each
+        self.batch_size = fitting(self.batch_size, examples=self.examples, ranks=self.ranks)
+
+    @property
+    def _of_each(self) -> int:
+        counts = [len(places) for places in self._classes]
+        return min(counts) if self.sampling == "undersample" else max(counts)
 
     def __len__(self) -> int:
         if self.one_batch:
             return 1
-        full, tail = divmod(len(self.x), self.batch_size)
+        full, tail = divmod(self.examples, self.batch_size)
         batches = full + (tail > 1)
         return batches // self.ranks
 
     def __iter__(self) -> Iterator[Batch]:
         epoch = 0 if self.one_batch else self.epoch
-        order = torch.randperm(len(self.x), generator=torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))
+        order = self._order(torch.Generator().manual_seed(self.seed * 1_000_003 + epoch))
         for number in range(len(self)):
             start = (number * self.ranks + self.rank) * self.batch_size
             chosen = order[start : start + self.batch_size]
             yield self.x[chosen], self.y[chosen]
+
+    def _order(self, generator: torch.Generator) -> Tensor:
+        """The places (examples,) of what a pass consists of."""
+        order = torch.randperm(self.examples, generator=generator)
+        if not self._classes:
+            return order
+        drawn = []
+        for places in self._classes:
+            times, rest = divmod(self._of_each, len(places))
+            drawn += [*times * [places], places[torch.randperm(len(places), generator=generator)[:rest]]]
+        return torch.cat(drawn)[order]
 
 
 @dataclass

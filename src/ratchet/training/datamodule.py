@@ -42,6 +42,7 @@ class PreparedDataModule(pl.LightningDataModule):
             seed=self.config.seed,
             rank=rank,
             ranks=ranks,
+            sampling=settings.sampling,
             one_batch=settings.overfit_one_batch or settings.one_batch,
         )
 
