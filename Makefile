@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check check-clusters bench bench-search truth table plots dashboard lock clean
+.PHONY: help setup repro test check nightly check-clusters bench bench-search truth table plots dashboard lock clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,14 +25,17 @@ repro: $(STAMP)  ## the main job: compose > fetch > prepare > train > evaluate
 	@PATH="$(abspath $(BIN)):$$PATH" dvc repro
 	@$(BIN)/python scripts/reproduction.py
 
-test: $(STAMP)  ## every test that a plain machine can run
+test: $(STAMP)  ## the tests
 	@$(BIN)/pytest -n 2 --dist loadfile -q
 
 check: $(STAMP)  ## lint, types and the fast tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest -n 2 --dist loadfile -q -m 'not slow'
+	@$(BIN)/pytest -n 2 --dist loadfile -q -m 'not slow and not nightly'
+
+nightly: $(STAMP)  ## the tests that make test leaves out: further launchers, clones, caches (an hour at most)
+	@$(BIN)/pytest -n 2 --dist loadfile -q -m nightly
 
 check-clusters: $(STAMP)  ## sweeps on SLURM, Ray and PostgreSQL (Debian, as root: it installs them)
 	@scripts/check_slurm.sh

@@ -28,10 +28,12 @@ from search.applications import trials
 REPOSITORY = Path(__file__).parents[2]
 SWEEPS = sorted(path.stem for path in (REPOSITORY / "sweeps").glob("*.yaml") if path.stem != "base")
 MODELS = sorted(path.stem for path in (REPOSITORY / "conf/model").glob("*.yaml"))
-# a sequence, an image, a table; full and grid are of several models, not all for tables
+# a sequence, an image, a table; these are of several models, not all for each
+DATA_OF = {"full": ("mnist1d", "digits"), "grid": ("mnist1d", "digits"), "tables": ("credit",)}
 SWEPT = [
-    (name, data) for name in SWEEPS for data in ("mnist1d", "digits") + ("credit",) * (name not in {"full", "grid"})
-]
+    pytest.param(name, data, marks=[] if name == "architecture" and data != "digits" else pytest.mark.nightly)
+    for name in SWEEPS for data in DATA_OF.get(name, ("mnist1d", "digits", "credit"))
+]  # fmt: skip
 
 
 # --- the files
@@ -66,7 +68,7 @@ def test_a_sweep_composes_for_each_model_on_each_kind_of_data(
 ) -> None:
     monkeypatch.chdir(untouched.root)
     suited = [model for model in MODELS if (model in {"logistic", "mlp", "tabm"}) == (data == "credit")]
-    for model in [None] if name in {"full", "grid"} else suited:
+    for model in [None] if name in DATA_OF else suited:
         typed = [f"data={data}", f"sweep={name}", *filter(None, [ASKED.get(name)]), "sweep.dry_run=true"]
         chosen = [f"model={model}"] if model else []
         status, out, err = train("-m", *typed, *chosen)
@@ -339,7 +341,7 @@ def test_several_objectives_end_in_a_front_and_a_constraint_is_kept(project) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.nightly)])
 def test_a_sweep_that_is_told_to_end_has_the_status_of_a_training(project, number) -> None:
     process = start(project, "model=logistic", "seed=1,2", "trainer.max_epochs=100000", "sweep.n_jobs=1")
     while not list(project.runs.glob("sweeps/*/0/checkpoints/*.ckpt")) and process.poll() is None:

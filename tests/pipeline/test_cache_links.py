@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.conftest import make_checkout
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 
 def objects(root: Path) -> dict[str, str]:

@@ -139,6 +139,7 @@ def test_the_number_comes_out_again_bit_for_bit_elsewhere(reproduced: Checkout, 
         assert (clone.root / name).read_bytes() == (reproduced.root / name).read_bytes()
 
 
+@pytest.mark.nightly
 def test_an_experiment_of_dvc_changes_params_natively(tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path / "project")
     checkout.type("dvc", "exp", "run", "-S", "model=mlp", "-n", "another")
@@ -148,6 +149,7 @@ def test_an_experiment_of_dvc_changes_params_natively(tmp_path: Path) -> None:
     assert "another" in checkout.type("dvc", "exp", "list")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("overrides", ["{}", "{trainer: {max_epochs: 2}}"])
 def test_an_experiment_of_dvc_sets_any_value_as_the_readme_shows(tmp_path: Path, overrides: str) -> None:
     checkout = make_checkout(

@@ -16,7 +16,7 @@ from ratchet.config.composition import config_hash
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.training.checkpoint import read_config
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 STAGES = ["compose", "fetch", "prepare", "train", "evaluate"]
 
 

@@ -19,7 +19,7 @@ from ratchet.search.ledger import CLAIM
 from search.applications import SOURCE, end, start, sweep, trials
 
 pytestmark = pytest.mark.slow
-LAUNCHERS = ["joblib", "submitit_local"]
+LAUNCHERS = ["joblib", pytest.param("submitit_local", marks=pytest.mark.nightly)]
 
 
 def worker_of(trial: FrozenTrial) -> str:
@@ -107,7 +107,7 @@ def test_ctrl_c_twice_ends_placed_workers(launcher, tmp_path):
     assert states == [TrialState.FAIL] * 2 + [TrialState.WAITING] * 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.nightly)])
 def test_who_placed_workers_is_told_to_end_and_so_are_they(number, tmp_path):
     settings = {"n_trials": 4, "n_workers": 2, "n_jobs": 1}
     running = sweep(tmp_path, "hydra/launcher=joblib", "seconds=300", "steps=3000", **settings)
@@ -120,7 +120,7 @@ def test_who_placed_workers_is_told_to_end_and_so_are_they(number, tmp_path):
     assert states == [TrialState.FAIL] * 2 + [TrialState.WAITING] * 2
 
 
-@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+@pytest.mark.parametrize("storage", ["journal", pytest.param("sqlite", marks=pytest.mark.nightly)])
 def test_a_second_terminal_joins_by_the_same_command(storage, tmp_path):
     """Both begin at once, in a database without tables too."""
     settings: dict[str, object] = {"n_trials": 24, "n_jobs": 1}

@@ -138,7 +138,7 @@ def test_a_reference_of_a_record_is_followed_where_its_variable_is_set(monkeypat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["run", "sweep"])
+@pytest.mark.parametrize("command", ["run", pytest.param("sweep", marks=pytest.mark.nightly)])
 def test_a_value_of_the_environment_is_nowhere_and_its_reference_is_enough(
     project: Project, tmp_path: Path, command: str
 ) -> None:

@@ -29,7 +29,7 @@ class HalvingPruner(BasePruner):
 
     A rung ends nothing before it knows `enough` values, 4, and the best `least`, 2, of any number go on, for what was
     ended does not come back: among few values a rank says little, and so no trial is ended that is of the better half
-    of four. README has what is lost in searches of 6, 12 and 24 trials.
+    of four. docs/results.md says what is lost in searches of 6, 12 and 24 trials.
 
     One rung lies early, where it costs little to see what learns nothing, and one late, where values are nearly final.
     None lies between: while a schedule keeps the learning rate high, those that will be best look worst. The shares are
