@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check nightly check-clusters bench bench-search truth table plots dashboard lock clean
+.PHONY: help setup repro test check nightly check-clusters bench bench-search truth table plots docs dashboard lock clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,10 @@ table: $(STAMP)  ## the table of accuracies in docs/results.md (long: it trains 
 plots: $(STAMP)  ## the pipeline's plots as one page without network
 	@test -d champion/evaluate || { echo "no evaluation yet; type: make repro" >&2; exit 1; }
 	@PATH="$(abspath $(BIN)):$$PATH" dvc plots show
+
+docs: $(STAMP)  ## the pages of docs/ and a reference of the package, in docs/_build/html
+	@$(BIN)/pip install -q -q --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 
 dashboard: $(STAMP)  ## every study in a browser, while it runs; PORT=8081 chooses another port
 	@$(BIN)/python src/dashboard.py $(if $(PORT),port=$(PORT))

@@ -11,6 +11,7 @@ from typing import Any
 from ratchet.errors import ConfigError
 
 EVERY_KEY = "python src/train.py --cfg job"
+TO_SEE_KEYS = f"type: {EVERY_KEY}, which shows every key, or leave it out"
 _SAFE = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.S)
@@ -73,7 +74,7 @@ class MistakeError(ConfigError):
         key: str = "",
         text: str = "",
         instead: Sequence[Sequence[str]] = (),
-        otherwise: str = f"type: {EVERY_KEY}, which shows every key, or leave it out",
+        otherwise: str = TO_SEE_KEYS,
         note: str = "",
         either: bool = False,
     ) -> None:
