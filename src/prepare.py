@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> None:
     note_without_effect(arguments, script="prepare", reads="data")
     card = prepare(config, project=project)
     where = os.path.relpath(project.prepared(config.name))
-    print(f"{in_words(card)}; see {where}/card.png and card.json")
+    print(f"{in_words(card)}; see {where}/card.html and card.json")
     warn(card)
 
 

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = SOURCE / "ratchet"
 FLOORS = [
     {"csv_files", "dotted", "errors", "files", "metrics", "project", "redaction", "yaml_files"},
-    {"evidence"},
+    {"evidence", "pages"},
     {"tasks"},
     {"tables"},
     {"config"},

@@ -152,7 +152,7 @@ def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
     for command in (fetch, prepare):
         reader_s_checkout.type(*command)
     assert "note: trainer.batch_size=100 is more than" in reader_s_checkout.type(*train)
-    assert (root / "data/prepared/flowers/card.png").stat().st_size > 10_000
+    assert (root / "data/prepared/flowers/card.html").stat().st_size > 10_000
 
     (code,) = blocks("Your own model", "python")
     (settings,) = blocks("Your own model", "yaml")

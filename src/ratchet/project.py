@@ -53,6 +53,11 @@ class Project:
         """What dvc.yaml reads of the last composition: the file of data=table, on which the next one depends."""
         return self.root / ".dvc" / "watched.yaml"
 
+    @property
+    def cache(self) -> Path | None:
+        """What can be made again lies in DVC's folder of such; None where there is no pipeline."""
+        return self.root / ".dvc" / "tmp" if (self.root / ".dvc").is_dir() else None
+
     def raw(self, dataset: str) -> Path:
         """Raw files of a data set, as they were fetched."""
         return self.root / "data" / "raw" / self._folder(dataset)

@@ -1,4 +1,4 @@
-"""The stage prepare, from raw files to arrays, card and picture."""
+"""The stage prepare, from raw files to arrays, card and report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import yaml
 
 from data.conftest import CONF, Dataset, sha256, shipped_config
 from ratchet.config.data_sections import DataConfig, PrepareConfig
-from ratchet.data import array_files, picture
+from ratchet.data import array_files
 from ratchet.data import prepare as prepare_module
 from ratchet.data.card import in_words
 from ratchet.data.examples import SPLITS
@@ -114,7 +114,7 @@ def test_twice_gives_the_same_bytes_in_another_process_and_folder(fetched: Proje
     )
     first, second = hashes(fetched.prepared("digits")), hashes(tmp_path / "data" / "prepared" / "digits")
     assert first == second
-    assert set(first) == {"card.json", "card.png"} | {f"{s}/{a}.npy" for s in SPLITS for a in ("x", "y", "ids")}
+    assert set(first) == {"card.json", "card.html"} | {f"{s}/{a}.npy" for s in SPLITS for a in ("x", "y", "ids")}
 
 
 def test_a_spoilt_data_set_is_cleaned_and_the_card_says_so(dataset: Dataset) -> None:
@@ -216,7 +216,7 @@ def test_raw_files_are_verified_before_they_are_read(toy: Dataset, spoil: Any, m
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-@pytest.mark.parametrize("where", ["arrays", "picture"])
+@pytest.mark.parametrize("where", ["arrays", "report"])
 def test_what_was_prepared_before_stays_whole_when_prepare_fails(
     toy: Dataset, monkeypatch: pytest.MonkeyPatch, failure: BaseException, where: str
 ) -> None:
@@ -237,7 +237,7 @@ def test_what_was_prepared_before_stays_whole_when_prepare_fails(
 
         monkeypatch.setattr(prepare_module, "write_array", write_two)
     else:
-        monkeypatch.setattr(prepare_module, "draw_card", fail)
+        monkeypatch.setattr(prepare_module, "write_report", fail)
     expected = DataError if isinstance(failure, OSError) else KeyboardInterrupt
     with pytest.raises(expected):
         prepare(toy.config(prepare={"seed": 1}), project=toy.project)
@@ -278,36 +278,6 @@ def test_prepared_data_may_lie_on_another_disk(toy: Dataset, tmp_path: Path) -> 
     assert link.is_symlink()
     assert (elsewhere / "card.json").is_file()
     assert [path.name for path in elsewhere.parent.iterdir()] == ["toy"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("layout", "shape", "n_classes"),
-    [
-        ("image", [3, 2, 5], 2),
-        ("image", [4, 3, 3], 2),
-        ("sequence", [6, 4], 3),
-        ("sequence", [1, 1], 60),
-    ],
-)
-def test_data_of_any_form_is_drawn(dataset: Dataset, layout: str, shape: list[int], n_classes: int) -> None:
-    generator = np.random.default_rng(0)
-    n = 8 * n_classes
-    dataset.write(x=generator.normal(size=(n, *shape)), y=np.arange(n) % n_classes)
-    classes = [f"${index}_{{ a rather long name 名" for index in range(n_classes)]
-    prepare(dataset.config(layout=layout, shape=shape, classes=classes), project=dataset.project)
-    png = (dataset.project.prepared("toy") / "card.png").read_bytes()
-    assert png.startswith(b"\x89PNG")
-    assert len(png) > 10_000
-
-
-def test_only_training_examples_are_drawn(toy: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: dict[str, Any] = {}
-    monkeypatch.setattr(prepare_module, "draw_card", lambda *_, **arguments: drawn.update(arguments))
-    prepare(toy.config(prepare={"normalise": "none"}), project=toy.project)
-    train = {row.tobytes() for row in load(toy.project, "toy")["train"][0]}
-    assert len(drawn["x"]) == 2 * picture.EXAMPLES_SHOWN
-    assert all(row.tobytes() in train for row in drawn["x"])
 
 
 @pytest.mark.slow

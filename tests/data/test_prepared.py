@@ -80,7 +80,7 @@ def test_large_arrays_that_nobody_has_touched_are_hashed_once(directory: Path, m
     assert {path.name for path in directory.iterdir()} == {
         *("train", "validation", "confirm", "test"),
         "card.json",
-        "card.png",
+        "card.html",
     }
 
 

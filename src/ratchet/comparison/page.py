@@ -20,6 +20,7 @@ from ratchet.comparison.tables import Row, Table
 from ratchet.config.environment import text_or_none
 from ratchet.config.inert import is_inert
 from ratchet.files import write_atomically
+from ratchet.pages import style
 
 _PARTS = Path(__file__).parent
 
@@ -29,7 +30,7 @@ def write_page(tables: Sequence[Table], page: Path) -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
     content = (_PARTS / "page.html").read_text(encoding="utf-8")
     for mark, text in (
-        ("/*style*/", (_PARTS / "page.css").read_text(encoding="utf-8")),
+        ("/*style*/", style() + (_PARTS / "page.css").read_text(encoding="utf-8")),
         ("/*script*/", (_PARTS / "page.js").read_text(encoding="utf-8")),
         ("/*data*/", embedded(payload(tables, page.parent))),
     ):

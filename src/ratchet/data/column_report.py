@@ -49,7 +49,7 @@ def report_columns(
     kind: TargetKind,
 ) -> list[ColumnReport]:
     """A report of each column, codes (n, columns) and targets y (n, ...) being those of all splits."""
-    train = _some(splits["train"])
+    train = some(splits["train"])
     targets = _targets(y[train], kind)
     found = []
     for k, column in enumerate(columns):
@@ -60,14 +60,14 @@ def report_columns(
                 column.name, column.kind, round(1 - len(known) / len(values), 6), len(np.unique(known)),
                 round(float(np.mean([_known_by(_binned(values, column), each) for each in targets])), 4),
                 {name: gap for name, rows in splits.items() if name != "train" and len(known)
-                 and (gap := _distance(known, codes[_some(rows), k])) is not None},
+                 and (gap := _distance(known, codes[some(rows), k])) is not None},
                 [round(float(share), 4) for share in _histogram(known, column)],
             )
         )  # fmt: skip
     return found
 
 
-def _some(rows: np.ndarray) -> np.ndarray:
+def some(rows: np.ndarray) -> np.ndarray:
     """At most _ROWS of the rows, evenly."""
     return rows[:: -(-len(rows) // _ROWS)]
 

@@ -48,5 +48,5 @@ def _fetch_and_prepare(config: DataConfig, *, project: Project) -> None:
     fetch(config, project=project, at_most=UNASKED)
     card = prepare(config, project=project)
     where = relpath(project.prepared(config.name))
-    print(f"{in_words(card)}; see {where}/card.png and card.json", file=sys.stderr, flush=True)
+    print(f"{in_words(card)}; see {where}/card.html and card.json", file=sys.stderr, flush=True)
     warn(card)

@@ -20,8 +20,8 @@ from ratchet.data.constants import without_constants
 from ratchet.data.examples import SPLITS, SplitName
 from ratchet.data.fetch import verify_raw
 from ratchet.data.normalisation import Normalisation, fit
-from ratchet.data.picture import EXAMPLES_SHOWN, draw_card
 from ratchet.data.readers import read
+from ratchet.data.report import write_report
 from ratchet.data.splitting import split
 from ratchet.data.staging import one_process_at_a_time, replace_directory, scratch_beside, storage_errors
 from ratchet.data.targets import describe_target
@@ -37,7 +37,7 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
 
     The directory holds {train,validation,confirm,test}/{x,y,ids}.npy (x float32 (n, *shape); y int64 (n,) for classes,
     float32 (n, labels) of 0 and 1 for labels, float32 (n,) for numbers; ids (n,) of the raw rows or files: texts, or
-    their positions), card.json and card.png. The same raw files
+    their positions), card.json and card.html. The same raw files
     and config give the same bytes. What was there stays until all is written, and is then replaced by a rename;
     another process that prepares or fetches the same waits. Raises DataError for raw data that is missing, damaged or
     unfit, and for a disk that is full or not writable.
@@ -51,12 +51,12 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
     ):
         new = scratch / "new"
         new.mkdir()
-        card = _prepare_into(new, config, raw_directory)
+        card = _prepare_into(new, config, raw_directory, cache=project.cache)
         replace_directory(new, target)
     return card
 
 
-def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> dict[str, Any]:
+def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path, *, cache: Path | None) -> dict[str, Any]:
     raw = read(config, directory=raw_directory)
     n_raw, table = len(raw.y), raw.table
     examples = clean(raw, config=config)
@@ -98,28 +98,11 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path) -> d
         }
     text = json.dumps(card, indent=2, ensure_ascii=False)
     (directory / "card.json").write_text(f"{text}\n", encoding="utf-8")
-    _draw(directory, card, x, examples.y, splits)
+    write_report(
+        directory, card, examples, {str(name): rows for name, rows in splits.items()},
+        columns=table.columns if table else (), cache=cache,
+    )  # fmt: skip
     return card
-
-
-def _draw(
-    directory: Path,
-    card: dict[str, Any],
-    x: np.ndarray,
-    y: np.ndarray,
-    splits: Mapping[SplitName, np.ndarray],
-) -> None:
-    train = splits["train"]
-    if y.dtype.kind == "i":
-        shown = np.concatenate([train[y[train] == label][:EXAMPLES_SHOWN] for label in range(y.max() + 1)])
-    else:
-        shown = train[:EXAMPLES_SHOWN]
-    values: dict[str, np.ndarray] = {}
-    for name in SPLITS:
-        written = np.load(directory / name / "x.npy", mmap_mode="r")
-        values[name] = written[:: -(-len(written) // _ROWS)]  # evenly: raw data may be sorted by class
-    targets = {str(name): y[positions] for name, positions in splits.items()}
-    draw_card(directory / "card.png", card, x=x[shown], y=y[shown], values=values, targets=targets)
 
 
 def _write_splits(

@@ -96,8 +96,8 @@ def _plot(
         write_table(plots / f"{name}.csv", header=header, rows=rows)
     x, ids = data.split("test").x, data.ids("test")
     draw_mistakes(test, x, ids, plots / "mistakes.png", count=config.mistakes)
-    if (project.root / ".dvc").is_dir():  # the page is for `dvc plots show`
-        write_page(plots / "page.html", cache=project.root / ".dvc" / "tmp")
+    if project.cache:  # the page is for `dvc plots show`
+        write_page(plots / "page.html", cache=project.cache)
 
 
 def _notes(run: RunDirectory, config: Config, record: RunRecord) -> list[str]:
