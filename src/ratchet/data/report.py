@@ -100,6 +100,7 @@ def _split_rows(card: Mapping[str, Any], examples: CleanExamples, splits: Splits
 
 def _within(values: np.ndarray, ordered: np.ndarray) -> int:
     """How many of the values are among others, which are sorted."""
+    values = np.sort(values)  # looked up faster
     place = np.searchsorted(ordered, values).clip(max=len(ordered) - 1)
     return int((ordered[place] == values).sum())
 
