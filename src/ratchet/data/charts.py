@@ -107,10 +107,8 @@ def distributions(
     place: dict[str, Any] = {"field": "x", "type": "quantitative", "title": x, "scale": {"zero": False, "nice": False}}
     if days:
         place |= {"type": "temporal", "scale": {"type": "utc"}}
-    elif float(edges[1] - edges[0]) == 1.0:
-        place["axis"] = {"tickMinStep": 1}
-    if not days and 1000 <= edges[-1] < 10_000:
-        place["axis"] = {"format": "~f"}  # a year has no comma
+    else:
+        place["axis"] = _axis(edges)
     share = _share(of, **({"scale": {"type": "sqrt"}} if small else {}))
     area = {
         "transform": [{"filter": "datum.split === 'train'"}],
@@ -119,6 +117,16 @@ def distributions(
     lines = {"mark": {"type": "line", "strokeWidth": 1.5, "interpolate": "step-after"}}
     encoding = {"x": place, "y": share, "color": _of_splits(list(shares))}
     return _chart(caption, 230, rows, layer=[area, lines], encoding=encoding)
+
+
+def _axis(edges: np.ndarray) -> dict[str, Any]:
+    """Whole numbers have a tick each; a year has no comma; large and small numbers are short."""
+    largest = float(np.abs(edges).max())
+    if float(edges[0]) % 1 == 0.5 and float(edges[1] - edges[0]) == 1.0:
+        return {"values": [float(edge) + 0.5 for edge in edges[:-1]], "format": "d"}
+    if 1e-3 <= largest < 1000:
+        return {}
+    return {"format": "~f" if 1000 <= largest < 10_000 else "~g" if largest < 1 else "~s"}
 
 
 def levels(shares: Mapping[str, np.ndarray], names: Sequence[str], *, caption: str) -> Chart:
@@ -153,7 +161,7 @@ class Bands:
         A layer with data of its own is of all bands.
         """
         own, other = ("x", "y") if self.across else ("y", "x")
-        axis = {"labelAngle": -35, "labelLimit": 90, "labelOverlap": False} if self.across else {"labelOverlap": False}
+        axis = {"labelAngle": -35, "labelLimit": 110, "labelOverlap": False} if self.across else {"labelOverlap": False}
         bands = _level("band", axis=axis, title=self.column if self.across else None)
         channels = {"band": own, "value": other, "value2": f"{other}2"}
         drawn = [
@@ -191,10 +199,10 @@ class Bands:
         ]
         encoding = {
             "value": _share("share of rows", scale={"domain": [0, 1]}),
-            "color": _level("class", legend={"columns": 4}),
+            "color": _level("class", legend={"columns": 3, "labelLimit": 85}),
             "order": {"field": "place", "type": "quantitative"},
         }
-        return self.chart(caption, rows, {"mark": "bar", "encoding": encoding}, legend=50)
+        return self.chart(caption, rows, {"mark": "bar", "encoding": encoding}, legend=60)
 
     def boxes(self, quantiles: np.ndarray, *, caption: str, of: str) -> Chart:
         """The target's quantiles .1, .25, .5, .75, .9 in each band, (bands, 5)."""

@@ -30,7 +30,7 @@ _FEWEST = 20  # rows of a band that say something of the target
 _PIXELS = 64  # of the longer side of a picture
 _POINTS = 120  # of a curve
 _ROWS = 20_000  # looked at for means, for values
-_PARTS = 8  # classes of a stacked bar
+_PARTS = 7  # classes of a stacked bar, beside all others: there are eight colours
 _KINDS = {"sequence": "sequences", "image": "pictures", "table": "rows"}
 _READ_BY = {
     "train": "training",
@@ -232,8 +232,9 @@ def _distribution(codes: Mapping[str, np.ndarray], column: Column) -> Chart:
             names.append("all others")
             shares = {name: np.append(part, 1 - part.sum()) for name, part in shares.items()}
         return charts.levels(shares, _distinct(names), caption=caption)
-    edges = _edges(known["train"])
-    if len(known["train"]) and not edges[0] <= known["train"].min() <= known["train"].max() <= edges[-1]:
+    everything = np.concatenate(list(known.values()))
+    edges = _edges(everything)
+    if len(everything) and not edges[0] <= everything.min() <= everything.max() <= edges[-1]:
         caption += "; the outermost bins hold what lies beyond"
     return charts.distributions(
         {name: _shares(part, edges) for name, part in known.items()}, edges, caption=caption, x=column.name,
@@ -278,18 +279,21 @@ def _banded(values: np.ndarray, column: Column) -> tuple[np.ndarray, list[str]]:
             edges, names = different[1:], [_label(each, column) for each in different]
         else:
             cuts = np.quantile(known, np.arange(1, _BANDS) / _BANDS)
-            edges = np.unique([float(f"{each:.4g}") for each in cuts]) if column.kind == "number" else np.unique(cuts)
+            edges = np.unique(cuts) if column.kind == "date" else _short(cuts)
             labels = [_label(each, column) for each in edges]
-            names = [
-                f"< {labels[0]}",
-                *(f"{a} – {b}" for a, b in pairwise(labels)),
-                f"≥ {labels[-1]}",
-            ]
+            between = [f"{a} …" if column.kind == "date" else f"{a} – {b}" for a, b in pairwise(labels)]
+            names = [f"< {labels[0]}", *between, f"≥ {labels[-1]}"]
         bands[~gaps] = np.searchsorted(edges, known, side="right")
     if gaps.any():
         bands[gaps] = len(names)
         names.append("missing")
     return bands, _distinct(names)
+
+
+def _short(cuts: np.ndarray) -> np.ndarray:
+    """The different cuts, with as few digits, from three on, as keep them apart."""
+    short = [np.unique([float(f"{cut:.{digits}g}") for cut in cuts]) for digits in range(3, 8)]
+    return next(each for each in short if len(each) == len(short[-1]))
 
 
 def _figure(value: float) -> str:
