@@ -199,10 +199,10 @@ class Bands:
         ]
         encoding = {
             "value": _share("share of rows", scale={"domain": [0, 1]}),
-            "color": _level("class", legend={"columns": 3, "labelLimit": 85}),
+            "color": _level("class", legend={"columns": 2, "labelLimit": 110}),
             "order": {"field": "place", "type": "quantitative"},
         }
-        return self.chart(caption, rows, {"mark": "bar", "encoding": encoding}, legend=60)
+        return self.chart(caption, rows, {"mark": "bar", "encoding": encoding}, legend=20 + 7 * len(classes))
 
     def boxes(self, quantiles: np.ndarray, *, caption: str, of: str) -> Chart:
         """The target's quantiles .1, .25, .5, .75, .9 in each band, (bands, 5)."""

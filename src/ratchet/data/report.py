@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ COLUMNS_DRAWN = 50  # of a table, those that tell most of the target; the others
 EXAMPLES_SHOWN = 8  # of each class
 _CLASSES_SHOWN = 12
 _LABELS_SHOWN = 20
-_LEVELS_SHOWN = 10
+_LEVELS_SHOWN = 12  # of a category that has more than twice as many
 _BINS = 24
 _BANDS = 8
 _FEWEST = 20  # rows of a band that say something of the target
@@ -225,7 +226,7 @@ def _distribution(codes: Mapping[str, np.ndarray], column: Column) -> Chart:
     caption = f"Distribution of the training rows{more}"
     if column.kind == "category":
         counts = {name: np.bincount(part.astype(int), minlength=len(column.levels)) for name, part in known.items()}
-        chosen = _most(counts["train"], _LEVELS_SHOWN)
+        chosen = _levels_shown(counts["train"], column)
         names = [column.levels[k] for k in chosen]
         shares = {name: part[chosen] / max(1, part.sum()) for name, part in counts.items()}
         if len(chosen) < len(column.levels):
@@ -268,7 +269,7 @@ def _banded(values: np.ndarray, column: Column) -> tuple[np.ndarray, list[str]]:
     known, bands = values[~gaps], np.zeros(len(values), int)
     if column.kind == "category":
         counts = np.bincount(known.astype(int), minlength=len(column.levels))
-        chosen = _most(counts, _LEVELS_SHOWN)
+        chosen = _levels_shown(counts, column)
         place = np.full(len(counts), len(chosen))
         place[chosen] = np.arange(len(chosen))
         bands[~gaps], names = place[known.astype(int)], [column.levels[k] for k in chosen]
@@ -298,6 +299,14 @@ def _short(cuts: np.ndarray) -> np.ndarray:
 
 def _figure(value: float) -> str:
     return f"{_round(value):,.6g}" if abs(value) >= 10_000 else f"{_round(value):.6g}"  # a year has no comma
+
+
+def _levels_shown(counts: np.ndarray, column: Column) -> np.ndarray:
+    """The codes of the most frequent levels, of all where they are not many; numbers in their order."""
+    chosen = _most(counts, len(counts) if len(counts) <= 2 * _LEVELS_SHOWN else _LEVELS_SHOWN)
+    with suppress(ValueError):
+        chosen = chosen[np.argsort([float(column.levels[k]) for k in chosen], kind="stable")]
+    return chosen
 
 
 def _label(value: float, column: Column) -> str:
