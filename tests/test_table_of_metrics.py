@@ -11,24 +11,26 @@ import torch
 from ratchet.config.sections import ObjectiveConfig
 from ratchet.errors import RatchetError
 from ratchet.metrics import METRICS, OBJECTIVES, find_metric, range_of
-from ratchet.tasks import Binary, Multiclass, Multilabel, Regression, Target, Task
+from ratchet.tasks import Binary, Multiclass, Multilabel, Quantile, Regression, Target, Task
 from ratchet.tasks.binary import BinaryPredictions
 from ratchet.tasks.multiclass import MulticlassPredictions
 from ratchet.tasks.multilabel import MultilabelPredictions
+from ratchet.tasks.quantile import QuantilePredictions
 from ratchet.tasks.regression import RegressionPredictions
 
 PACKAGE = Path(__file__).parents[1] / "src" / "ratchet"
 
 
 @pytest.mark.parametrize(
-    "kind", [BinaryPredictions, MulticlassPredictions, MultilabelPredictions, RegressionPredictions]
+    "kind",
+    [BinaryPredictions, MulticlassPredictions, MultilabelPredictions, RegressionPredictions, QuantilePredictions],
 )
 def test_every_metric_of_a_report_is_in_the_table(kind):
     assert set(kind.headline) <= METRICS.keys()
     assert set(kind.shown) <= set(kind.headline)
 
 
-@pytest.mark.parametrize("task", [Binary, Multiclass, Multilabel, Regression])
+@pytest.mark.parametrize("task", [Binary, Multiclass, Multilabel, Regression, Quantile])
 def test_every_objective_of_a_task_is_in_the_table_and_can_be_proved(task):
     """What promotion weighs, a score of each example, has the objective as its mean; one to be minimised negated."""
     built, outputs, y = drawn(task)
@@ -44,7 +46,7 @@ def test_every_objective_of_a_task_is_in_the_table_and_can_be_proved(task):
         assert sign * scores.mean() == pytest.approx(float(value), rel=1e-5), name
 
 
-@pytest.mark.parametrize("task", [Binary, Multiclass, Multilabel, Regression])
+@pytest.mark.parametrize("task", [Binary, Multiclass, Multilabel, Regression, Quantile])
 def test_a_metric_is_the_same_alone_and_among_all(task):
     built, outputs, y = drawn(task)
     predictions = built.predictions(built.activate(outputs).numpy(), y.numpy())
@@ -68,11 +70,8 @@ def drawn(task: type[Task]) -> tuple[Task, torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_the_direction_of_an_objective_follows_its_metric(name):
-    wanted = (
-        "minimize"
-        if name.rpartition("/")[2] in {"loss", "log_loss", "brier", "calibration_error", "rmse", "mae"}
-        else "maximize"
-    )
+    errors = {"loss", "log_loss", "brier", "calibration_error", "rmse", "mae", "pinball", "width"}
+    wanted = "minimize" if name.rpartition("/")[2] in errors else "maximize"
     assert ObjectiveConfig.model_validate({"metric": name, "direction": None}).direction == wanted
     assert ObjectiveConfig.model_validate({"metric": name}).direction == wanted
 

@@ -25,6 +25,7 @@ def test_every_option_composes_alone(option, tmp_path):
         "task/binary": ["data.classes=[no,yes]"],
         "task/multilabel": ["data.target_kind=labels"],
         "task/regression": ["data.target_kind=number", "data.classes=[]"],
+        "task/quantile": ["data.target_kind=number", "data.classes=[]"],
     }
     config = load_config(Project(CONF.parent), ["model=mlp", f"{group}={name}", *of.get(option, [])])
     chosen = getattr(config, group, None)

@@ -164,6 +164,11 @@ def test_a_mistake_is_one_line_before_anything_is_prepared(project, orders, word
             ["index", "id", "label", "predicted", "probability_yes"],
         ),
         (["data.target=worth", "data.ignore=[churned]"], "r2", ["index", "id", "label", "predicted"]),
+        (
+            ["data.target=worth", "data.ignore=[churned]", "task=quantile", "task.quantiles=[0.1,0.5]"],
+            "coverage",
+            ["index", "id", "label", "predicted", "quantile_0.1", "quantile_0.5"],
+        ),
     ],
 )
 def test_a_table_is_prepared_trained_and_evaluated(project, orders, words, metric, columns):

@@ -5,6 +5,7 @@ from ratchet.tasks.binary import Binary
 from ratchet.tasks.build import build_task
 from ratchet.tasks.multiclass import Multiclass
 from ratchet.tasks.multilabel import Multilabel
+from ratchet.tasks.quantile import Quantile
 from ratchet.tasks.regression import Regression
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Multiclass",
     "Multilabel",
     "Predictions",
+    "Quantile",
     "Regression",
     "Target",
     "Task",

@@ -165,6 +165,11 @@ class Task(ABC):
         """The target as a loss takes it beside outputs (batch, n_outputs)."""
         return y
 
+    @property
+    def loss_arguments(self) -> dict[str, Any]:
+        """Keyword arguments that follow from the task, for a loss that takes them."""
+        return {}
+
     def class_weights(self, y: Tensor, asked: Literal["balanced"] | Sequence[float]) -> dict[str, Tensor]:
         """The loss's argument that weighs classes or labels: `weight` or `pos_weight`, as torch's losses call it.
 

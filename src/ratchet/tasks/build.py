@@ -25,7 +25,7 @@ def usual_task(kind: str) -> str:
 
 def task_class(path: str) -> type[Task]:
     """The Task class at a dotted path, of Ratchet or of src/own. Raises ConfigError where there is none."""
-    allowed = "ratchet.tasks.Multiclass, Binary, Multilabel, Regression, or a class of your own in src/own"
+    allowed = "ratchet.tasks.Multiclass, Binary, Multilabel, Regression, Quantile, or a class of your own in src/own"
     found = named_by(path, setting="task._target_", allowed=allowed, refuse=_refused, homes=("ratchet.tasks", "own"))
     if not (isinstance(found, type) and issubclass(found, Task) and not isabstract(found)):
         raise _refused(f"task._target_={path} is no Task of ratchet.tasks; allowed: {allowed}")

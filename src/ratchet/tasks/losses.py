@@ -61,6 +61,27 @@ class BinaryFocalLoss(nn.Module):
         return losses.mean()
 
 
+class QuantileLoss(nn.Module):
+    """The pinball loss: its best constant is the quantile. The mean over several quantiles.
+
+    Koenker & Bassett 1978, Econometrica 46. Takes outputs (n, quantiles) and numbers (n, 1). For the median it is half
+    the absolute error.
+    """
+
+    quantiles: Tensor
+
+    def __init__(self, quantiles: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("quantiles", torch.tensor(quantiles), persistent=False)
+
+    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """The mean over everything."""
+        if outputs.shape != (len(target), len(self.quantiles)):
+            raise ValueError(f"outputs {tuple(outputs.shape)} for {len(self.quantiles)} quantiles")
+        error = target - outputs
+        return torch.maximum(self.quantiles * error, (self.quantiles - 1) * error).mean()
+
+
 def build_loss(
     path: str | None,
     task: Task,
@@ -79,7 +100,7 @@ def build_loss(
     loss_class = _loss_class(target)
     _refuse_another_kind(target, task)
     known = inspect.signature(loss_class).parameters
-    asked: dict[str, Any] = dict(arguments)
+    asked = {name: value for name, value in task.loss_arguments.items() if name in known} | dict(arguments)
     if label_smoothing:
         asked["label_smoothing"] = label_smoothing
     if class_weights != "none":
@@ -111,6 +132,7 @@ _KINDS: dict[str, tuple[tuple[str, ...], str]] = {
         ("BCEWithLogitsLoss", "SoftMarginLoss", "MultiLabelSoftMarginLoss", "BinaryFocalLoss"), "binary_focal",
     ),
     "numbers": (("MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss", "PoissonNLLLoss"), "huber"),
+    "quantiles": (("QuantileLoss",), "usual"),
 }  # fmt: skip
 
 
@@ -123,12 +145,14 @@ def _refuse_another_kind(path: str, task: Task) -> None:
     if None not in kinds and kinds[0] != kinds[1]:
         raise ConfigError(
             f"loss._target_={path} is for {kinds[0]}, the task {type(task).__name__.lower()} learns {kinds[1]}; "
-            f"type: loss={_KINDS[str(kinds[1])][1]}, or loss=usual"
+            f"type: {', or '.join(dict.fromkeys([f'loss={_KINDS[str(kinds[1])][1]}', 'loss=usual']))}"
         )
 
 
 def _loss_class(path: str) -> Any:
-    allowed = "a loss of torch.nn, ratchet.tasks.losses.FocalLoss, BinaryFocalLoss, one of your own in src/own"
+    allowed = (
+        "a loss of torch.nn, ratchet.tasks.losses.FocalLoss, BinaryFocalLoss, QuantileLoss, one of your own in src/own"
+    )
     homes = ("torch.nn", "ratchet.tasks.losses", "own")
     found = named_by(path, setting="loss._target_", allowed=allowed, refuse=_refused, homes=homes)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):

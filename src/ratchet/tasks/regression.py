@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class RegressionPredictions(Predictions):
             spread = second - first**2 / n
             r2 = np.divide(squared, spread, out=np.full(len(n), np.nan), where=spread > 0)
             found = {"r2": 1 - r2, "mae": absolute / n, "rmse": np.sqrt(squared / n)}
-            return {name: found[name] for name in self.headline if name in names}
+            return {name: value for name, value in found.items() if name in names}
 
         return measure
 
@@ -90,7 +90,7 @@ class Regression(Task):
     """A number: the squared error of one output, which is in standard deviations of the training split's target."""
 
     kinds = ("number",)
-    objectives = ("rmse", "mae", "r2")
+    objectives: ClassVar[tuple[str, ...]] = ("rmse", "mae", "r2")
     training_metric = "mae"
     usual_loss = "torch.nn.MSELoss"
 
