@@ -58,6 +58,14 @@ def read_yaml(path: Path) -> Any:
         raise FileError(f"{shown(path)}{yaml_position(error)}") from error
 
 
+def content(path: Path) -> Any:
+    """What read_yaml() reads, or an empty dict where the file cannot be read."""
+    try:
+        return read_yaml(path)
+    except (OSError, ValueError):
+        return {}
+
+
 def yaml_position(error: yaml.YAMLError) -> str:
     """` line 3: mapping values are not allowed here`, as far as the parser knows."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "it is not YAML"

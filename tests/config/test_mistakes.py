@@ -68,9 +68,9 @@ MISTAKES = {
     "seed.x=1": "seed is one value; allowed: seed=value; type: seed=1",
     "trainer.early_stopping.patience=3": "is null, no key can be set inside it; allowed: a mapping; "
     "type: 'trainer.early_stopping={patience: 3}'",
-    "trainer.early_stopping={patince: 3}": "nearest: patience; allowed: min_delta, patience; "
+    "trainer.early_stopping={patince: 3}": "nearest: patience; allowed: patience, min_delta; "
     "type: 'trainer.early_stopping={patience:3}'",
-    "+new.key=1": "new: there is no such key; allowed: augmentation, callbacks, data",
+    "+new.key=1": "new: there is no such key; allowed: seed, objective, data",
     "+trainer.foo=1": "trainer.foo: there is no such key",
     "+optimizer.lr=1": "optimizer.lr is there already; allowed: optimizer.lr=value; type: optimizer.lr=1",
     "~nothing": "nothing: there is no such key",

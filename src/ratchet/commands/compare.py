@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.config.hints import named, names_in, to_type, unquoted
-from ratchet.config.names import nearest
 from ratchet.errors import RatchetError
+from ratchet.names import nearest, suggestion
 from ratchet.project import Project
 
 _KEYS = ("study", "runs", "data", "group_by", "metric", "direction", "output", "push")
@@ -71,13 +71,12 @@ def _unknown(text: str) -> str:
         return f"{text}: a folder is named by its key; type: {to_type(named('runs', text))}"
     known = {name: f"{name}=" for name in _KEYS} | {"--html": "--html"}
     close = nearest(key, known)
-    told = f"nearest: {', '.join(known[name] for name in close)}; " if close else ""
-    allowed = ", ".join([f"{name}=" for name in _KEYS] + ["--html", "--html=<file>"])
+    told = suggestion(key, known, allowed=", ".join([f"{name}=" for name in _KEYS] + ["--html", "--html=<file>"]))
     value = text.partition("=")[2]
     typed = "python src/compare.py --help"
     if close and (value or close[0] not in _KEYS):
         typed = to_type(known[close[0]] + (value if close[0] in _KEYS else ""))
-    return f"{text}: compare does not know it; {told}allowed: {allowed}; type: {typed}"
+    return f"{text}: compare does not know it; {told}; type: {typed}"
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -15,9 +15,9 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from ratchet.config.names import to_install
 from ratchet.csv_files import csv_text
 from ratchet.errors import FileError, RatchetError
+from ratchet.names import to_install
 from ratchet.project import Project
 from ratchet.search.collection import Collection
 from ratchet.yaml_files import read_yaml

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ratchet.config.hints import unquoted
-from ratchet.config.names import suggestion
 from ratchet.errors import ConfigError
+from ratchet.names import suggestion
 from ratchet.project import Project
 from ratchet.promotion.gate import Terms
 from ratchet.promotion.promote import Ask, promote

@@ -21,11 +21,11 @@ from ratchet.config.grammar import each_of, parse_override, values_of
 from ratchet.config.groups import groups, is_group, options
 from ratchet.config.hints import MistakeError, to_type
 from ratchet.config.mistakes import Surroundings, mistake_in
-from ratchet.config.names import nearest, suggestion
 from ratchet.config.request import Request, plain_config
 from ratchet.config.tables import data_name
 from ratchet.errors import ConfigError
 from ratchet.files import read_text
+from ratchet.names import nearest, suggestion
 from ratchet.project import Project
 from ratchet.search.samplers import arguments_of
 from ratchet.search.settings import SweepSettings, read_settings

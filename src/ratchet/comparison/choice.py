@@ -9,8 +9,8 @@ from pathlib import Path
 from ratchet.comparison.gather import Gathered, Run, gather, oldest_first
 from ratchet.comparison.settings import what_matters
 from ratchet.config.hints import named, to_type
-from ratchet.config.names import nearest
 from ratchet.errors import RatchetError
+from ratchet.names import nearest, suggestion
 from ratchet.project import Project
 
 
@@ -33,9 +33,9 @@ def runs_named(project: Project, names: Sequence[str]) -> Gathered:
         if not more and not damaged:
             known = [run.id for run in everything.runs] if everything else []
             close = nearest(name, known)
-            told = f"nearest: {', '.join(close)}; " if close else ""
+            told = suggestion(name, known, allowed="run directories, folders of them and ids")
             raise RatchetError(
-                f"runs={name}: there is no run; {told}allowed: run directories, folders of them and ids; "
+                f"runs={name}: there is no run; {told}; "
                 f"type: {to_type(named('runs', close[0])) if close else 'python src/compare.py, to see them all'}"
             )
         found += more
@@ -57,12 +57,10 @@ def of_study(runs: Sequence[Run], study: str) -> list[Run]:
     found = [run for run in runs if run.study == study]
     if not found:
         known = sorted({run.study for run in runs if run.study is not None})
-        close = nearest(study, known) or [name for name in known if study in name][:3]
-        told = f"nearest: {', '.join(close)}; " if close else ""
-        listed = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+        close = nearest(study, known)
         typed = to_type(named("study", close[0])) if close else "python src/compare.py, to see them all"
         typed = typed if known else "python src/train.py -m model=cnn,mlp, to make one"
-        raise RatchetError(f"study={study}: no run is of it; {told}allowed: {listed or 'none yet'}; type: {typed}")
+        raise RatchetError(f"study={study}: no run is of it; {suggestion(study, known)}; type: {typed}")
     return found
 
 
@@ -73,7 +71,7 @@ def of_data(runs: Sequence[Run], dataset: str) -> list[Run]:
         known = sorted({run.dataset for run in runs if run.dataset})
         close = nearest(dataset, known)
         typed = f"data={close[0]}" if close else "python src/compare.py, to see them all"
-        raise RatchetError(f"data={dataset}: no run is of it; allowed: {', '.join(known)}; type: {typed}")
+        raise RatchetError(f"data={dataset}: no run is of it; {suggestion(dataset, known)}; type: {typed}")
     return found
 
 

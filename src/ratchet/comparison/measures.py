@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ratchet.comparison.gather import Run
-from ratchet.config.names import nearest
 from ratchet.csv_files import read_csv
 from ratchet.errors import RatchetError
 from ratchet.metrics import OBJECTIVES, Direction, declare, find_metric
+from ratchet.names import listed, nearest, suggestion
 
 COSTS = ("seconds", "parameters")  # those that every run has on record
 
@@ -100,8 +100,8 @@ def require_metric(metric: str, runs: Sequence[Run]) -> None:
     example = (nearest(metric, known) or [objective_of(runs)])[0]
     if metric.startswith("test/") or metric == "test":
         raise RatchetError(
-            f"metric={metric}: to choose by the test split spoils it; allowed: {', '.join(known)}; "
+            f"metric={metric}: to choose by the test split spoils it; allowed: {listed(known)}; "
             f"type: metric={objective_of(runs)}, and evaluate the one you choose"
         )
     if metric not in known:
-        raise RatchetError(f"metric={metric}: no run has it; allowed: {', '.join(known)}; type: metric={example}")
+        raise RatchetError(f"metric={metric}: no run has it; {suggestion(metric, known)}; type: metric={example}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from hydra._internal.utils import get_args_parser
 
 from ratchet.config.hints import MistakeError, named, to_type, unquoted
 from ratchet.errors import ConfigError
+from ratchet.names import nearest
 
 _MODES = ("run", "multirun", "cfg", "info", "shell_completion")
 _OTHER_CONFIG = ("config_name", "config_path", "config_dir", "experimental_rerun")
@@ -84,7 +84,7 @@ def _refuse(message: str, parser: ArgumentParser) -> NoReturn:
     known = [option for action in actions for option in action.option_strings if option.startswith("--")]
     if "unrecognized arguments" in message:
         got = message.partition(": ")[2].split()[0]
-        close = difflib.get_close_matches(got.partition("=")[0], [*known, "--debug"], n=1, cutoff=0.75)
+        close = nearest(got.partition("=")[0], [*known, "--debug"])
         meant = _with_a_value(close[0], got.partition("=")[2], actions) if close else ["--help"]
         raise ConfigError(
             f"{got}: there is no such flag; {f'nearest: {close[0]}; ' if close else ''}allowed: --help, "

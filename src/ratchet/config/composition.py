@@ -23,15 +23,14 @@ def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
 
     Raises ConfigError.
     """
-    request = Request.of(project, overrides, trains=False)
-    config = request.compose()
-    request.notify()
-    return config
+    return Request.of(project, overrides, trains=False).compose()
 
 
 def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     """Stage compose: write config.lock.yaml, the same bytes on every machine, and for DVC what file it hangs on."""
-    config = load_config(project, overrides)
+    request = Request.of(project, overrides, trains=False)
+    config = request.compose()
+    request.notify()
     if config.data.module is not None:
         raise ConfigError(
             f"data={config.data.name}: the pipeline fetches, prepares and splits data, and {config.data.module.target} "

@@ -8,11 +8,11 @@ from typing import Any
 
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import MistakeError
-from ratchet.config.names import suggestion
 from ratchet.config.schema import Config
 from ratchet.config.sections import LoggerConfig, LossConfig
 from ratchet.config.tree import value_at
 from ratchet.metrics import METRICS, find_metric
+from ratchet.names import nearest, suggestion
 from ratchet.tasks.build import task_class, usual_task
 
 
@@ -143,11 +143,14 @@ def _objective(config: Config) -> None:
             instead=[["task=auto"]],
         )
     allowed = ["loss", *task.objectives, *task.on_request, *config.task.metrics]
-    if config.objective.metric not in [f"validation/{name}" for name in allowed]:
+    folder, _, bare = config.objective.metric.rpartition("/")
+    if bare not in allowed or folder != "validation":
+        near = nearest(bare, allowed)
         raise MistakeError(
             f"objective.metric={config.objective.metric} is not measured of a {task.__name__.lower()} task; "
-            f"allowed: {', '.join(f'validation/{name}' for name in allowed)}",
-            instead=[[f"objective.metric=validation/{task.objectives[0]}"]],
+            f"{suggestion(bare, allowed)}, each as validation/<name>",
+            instead=[[f"objective.metric=validation/{name}"] for name in near or [task.objectives[0]]],
+            note="" if near else ", as without it",
         )
     if metric is not None and config.objective.direction != metric.direction:
         raise MistakeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -168,6 +169,12 @@ class DataConfig(Section):
         if self.target_kind == "number" or len(self.classes) > MOST_CLASSES:  # else it may be taken for another
             said["target_kind"] = self.target_kind
         return said
+
+    @property
+    def another_name(self) -> str:
+        """What a table can be called where there is another one of its name."""
+        folder = Path(self.table.path if self.table and self.table.path else "").parent.name
+        return table_name({"path": f"{folder}_{self.name}"} if folder else {"name": f"{self.name}_2"})
 
     @field_validator("classes")
     @classmethod

@@ -10,8 +10,8 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from ratchet.config.groups import groups, options
 from ratchet.config.hints import MistakeError
-from ratchet.config.names import nearest, suggestion, to_install
 from ratchet.errors import ConfigError, first_line
+from ratchet.names import nearest, suggestion, to_install
 from ratchet.yaml_files import yaml_position
 
 LAUNCHERS = {  # option of hydra/launcher: the extra of pyproject.toml that brings it

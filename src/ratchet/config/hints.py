@@ -63,7 +63,7 @@ class MistakeError(ConfigError):
     said: what was got and what is allowed.
     key: of the value that is wrong, where it is one value; text: the override that is, where it is one.
     instead: overrides to type in its place, the best first. Its message has the first; whoever can compose tries them.
-    otherwise: what to do where nobody knows such overrides; note: what follows them;
+    otherwise: what to do where nobody knows such overrides; example: such with places to fill in; note: what follows;
     either: the first two are two ways out, and both are said.
     """
 
@@ -75,12 +75,15 @@ class MistakeError(ConfigError):
         text: str = "",
         instead: Sequence[Sequence[str]] = (),
         otherwise: str = TO_SEE_KEYS,
+        example: Sequence[str] = (),
         note: str = "",
         either: bool = False,
     ) -> None:
         self.said, self.key, self.text = said, key, text
         self.instead: list[Sequence[str]] = list(instead)
-        self.otherwise, self.note, self.either = otherwise, note, either
+        self.otherwise, self.note, self.either, self.example = otherwise, note, either, example
+        if example:
+            self.otherwise = f"type: {' '.join(each if '<' in each else to_type(each) for each in example)}"
         super().__init__(str(self.settled(self.instead[: 2 if either else 1])))
 
     def accepted(self, accepts: Callable[[Sequence[str]], bool]) -> list[Sequence[str]]:

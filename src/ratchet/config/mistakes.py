@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +15,10 @@ from hydra.errors import HydraException
 from ratchet.config.grammar import assignment, parse_override, to_override_value, values_of
 from ratchet.config.groups import groups, is_group, options
 from ratchet.config.hints import EVERY_KEY, MistakeError, names_in, unquoted
-from ratchet.config.names import nearest, suggestion
+from ratchet.config.tables import is_a_table_path, to_describe, typed_values
 from ratchet.config.tree import children, exists, paths, value_at
+from ratchet.names import listed, nearest, suggestion
+from ratchet.yaml_files import content
 
 _SWEEP = re.compile(r"(choice|range|interval|glob|tag|shuffle|sort|int|float)\(")
 _HELP = "type: python src/train.py --help, which shows every choice, or leave it out"
@@ -34,6 +35,7 @@ class Surroundings:
     choices: Mapping[str, Any] = field(default_factory=dict)  # the option of each group where nobody types one
     hydra: Callable[[], dict[str, Any]] = dict  # Hydra's own settings
     accepts: Callable[[str], bool] = lambda _: True  # whether an override by itself is fine
+    others: tuple[str, ...] = ()  # all that was typed, and said in params.yaml
     to_see_keys: str = f"{EVERY_KEY}, which shows every key"
 
     def usual(self, key: str) -> list[list[str]]:
@@ -84,15 +86,17 @@ def mistake_in(text: str, around: Surroundings) -> MistakeError | None:  # noqa:
     return next(filter(None, inner), None)
 
 
-def _unreadable(text: str, around: Surroundings) -> MistakeError:
+def _unreadable(text: str, around: Surroundings) -> MistakeError:  # noqa: PLR0911 - one for each kind of mistake
     if text.startswith("-"):
         said = f"{text}: there is no such flag; allowed: key=value, --help, --debug"
         return MistakeError(said, text=text, otherwise="type: --help")
     key, equals, value = (part.strip() for part in text.partition("="))
+    if is_a_table_path(value or text, around.directory.parent) and key in {"data", text}:
+        return _a_table(value or text, text, around)
     if not equals:
         here = [*children(around.known, ""), *groups(around.directory), *paths(around.known)]
         word = next(iter(key.split()), "")
-        meant = [word] if word in here else difflib.get_close_matches(word, here, n=1, cutoff=0.75)
+        meant = [word] if word in here else nearest(word, here)[:1]
         usual = [each for name in meant for each in around.usual(name)]
         said = f"{text!r} is no setting; allowed: key=value, without spaces around ="
         return MistakeError(said, text=text, instead=usual, otherwise=_HELP)
@@ -182,6 +186,8 @@ def _wrong_option(text: str, override: Override, around: Surroundings) -> Mistak
     for value in values:
         if isinstance(value, str | int) and str(value) in names:
             continue
+        if group == "data" and is_a_table_path(str(value), around.directory.parent):
+            return _a_table(str(value), text, around)
         what = "there is no such option" if isinstance(value, str) else "a choice is the name of an option"
         got = to_override_value(value) if value != "" else ""
         best = nearest(str(value), names) if value is not None else []
@@ -195,6 +201,13 @@ def _wrong_option(text: str, override: Override, around: Surroundings) -> Mistak
         otherwise = [*around.usual(group)] or [[f"~{group}"]]
         return MistakeError(said, text=text, instead=close or otherwise, note=note)
     return None
+
+
+def _a_table(path: str | None, text: str, around: Surroundings) -> MistakeError:
+    """A table of a person's own where conf/data has no such option, or the option is another one."""
+    typed, root = typed_values(around.others), around.directory.parent
+    said = f"{text}: a table of your own is data=table"
+    return to_describe(path or typed.get("data.path"), typed.get("data.target"), root, said=said, text=text)
 
 
 def _unknown(text: str, key: str, written: str, around: Surroundings) -> MistakeError:
@@ -215,11 +228,20 @@ def _unknown(text: str, key: str, written: str, around: Surroundings) -> Mistake
     elif not siblings:
         said = f"{key}: there is no such key, {parent} is one value; allowed: {parent}=value"
         return MistakeError(said, text=text, instead=[[f"{parent}={written}"], *around.usual(parent)])
+    group, _, inside = key.partition(".")
+    having = options(around.directory, group) if depth and is_group(around.directory, group) else []
+    having = [each for each in having if exists(content(around.directory / group / f"{each}.yaml"), inside)]
+    if having == ["table"] and group == "data":
+        return _a_table(None, text, around)
     better = _better_keys(parts, depth, siblings, around)
-    hint = f"nearest: {', '.join(better)}; " if better else ""
-    said = f"{key}: there is no such key; {hint}allowed{' in ' + parent if parent else ''}: {', '.join(siblings)}"
+    close = better or nearest(parts[depth], siblings)
+    hint = f"nearest: {', '.join(close)}; " if close else ""
+    said = f"{key}: there is no such key; {hint}allowed{' in ' + parent if parent else ''}: {listed(siblings)}"
     instead = [[f"{name}={written}"] for name in better] if written else []
     usual = [each for name in better for each in around.usual(name)]
+    if having:
+        said += f"; it is one of {listed(f'{group}={each}' for each in having)}"
+        instead = [*([f"{group}={each}", text] for each in having), *instead]
     otherwise = f"type: {around.to_see_keys}, or leave it out"
     return MistakeError(said, text=text, instead=[*instead[:1], *usual[:1], *instead[1:]], otherwise=otherwise)
 

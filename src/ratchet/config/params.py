@@ -11,9 +11,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import brought, default_choices, is_group, options
-from ratchet.config.names import suggestion
 from ratchet.errors import ConfigError, first_line
 from ratchet.files import not_a_file
+from ratchet.names import suggestion
 from ratchet.project import Project
 from ratchet.yaml_files import yaml_position
 

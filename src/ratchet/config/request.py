@@ -31,7 +31,7 @@ from ratchet.config.tuned import TunedLoader, last_loader, tuned_values_give_way
 from ratchet.config.validation import validate, values_for
 from ratchet.errors import ConfigError
 from ratchet.project import Project
-from ratchet.yaml_files import flow, read_yaml
+from ratchet.yaml_files import content, flow
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,7 @@ class Request:
             },
             hydra=lambda: _hydras_own(self.directory, [text for text in self.overrides if text.startswith("hydra/")]),
             accepts=lambda text: self._accepts([text], MistakeError("", text=text), [text]),
+            others=tuple(self.overrides),
         )  # fmt: skip
 
     def _of_one(self, mistake: MistakeError) -> MistakeError:
@@ -196,7 +197,9 @@ class Request:
     def _accepts(self, candidate: Sequence[str], mistake: MistakeError, texts: Sequence[str]) -> bool:
         """Whether a config composes, and has no such mistake any more, with these overrides in place of `texts`."""
         keys = [key for text in candidate if (key := key_of(text)) is not None]
-        around = replace(self._around(), accepts=lambda _: True)
+        chosen = tuple(text for text in candidate if chooses(text, self.directory))
+        there = replace(self, typed=(*self.typed, *chosen)) if chosen else self
+        around = replace(there._around(), accepts=lambda _: True)
         if len(to_type(*candidate)) > LONGEST or any(mistake_in(text, around) for text in candidate):
             return False
         alone = Surroundings(self.directory, self.known, multirun=False)
@@ -223,7 +226,7 @@ class Request:
             inside = key if not package else key.removeprefix(f"{package}.") if _is_in(key, package) else None
             if inside is None or name.startswith("hydra/"):
                 continue
-            if (exists(_content(place), inside.partition(".")[0]) and (package or exists(_content(place), inside))) or (
+            if (exists(content(place), inside.partition(".")[0]) and (package or exists(content(place), inside))) or (
                 package and found is None
             ):
                 found = place
@@ -247,10 +250,11 @@ def refuse_idle(config: Config, typed: Sequence[str]) -> None:
 
 def _of_params(mistake: MistakeError, found: Sequence[Sequence[str]]) -> ConfigError:
     """A mistake in params.yaml is put right there: as `key: value`."""
-    if not found:
+    if not found and not mistake.example:
         return ConfigError(f"params.yaml: {mistake.said}; take it out of params.yaml")
-    pairs = ((text.partition("=")[0], parse_override(text).value()) for text in found[0])
-    return ConfigError(f"params.yaml: {mistake.said}; write: {', '.join(f'{k}: {flow(v)}' for k, v in pairs)}")
+    pairs = (text.partition("=")[::2] for text in [*found, mistake.example][0])
+    lines = (f"{k}: {v if '<' in v else flow(parse_override(f'{k}={v}').value())}" for k, v in pairs)
+    return ConfigError(f"params.yaml: {mistake.said}; write: {', '.join(lines)}")
 
 
 def plain_config(composed: DictConfig) -> dict[str, Any]:
@@ -280,13 +284,6 @@ def _hydras_own(directory: Path, choices: Sequence[str]) -> dict[str, Any]:
     except Exception:  # noqa: BLE001 - the first error is what counts
         return {}
     return dict(plain)
-
-
-def _content(path: Path) -> Any:
-    try:
-        return read_yaml(path)
-    except (OSError, ValueError):
-        return {}
 
 
 def _is_in(key: str, section: str) -> bool:

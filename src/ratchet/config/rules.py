@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 
 from ratchet.config.schema import Config
+from ratchet.names import nearest
 
 _Node = dict[str, Any]
 
@@ -27,6 +28,17 @@ def keys_at(path: Sequence[str | int], plain: Any, *, of: type[BaseModel] = Conf
 def example_at(path: Sequence[str | int], plain: Any, *, of: type[BaseModel] = Config) -> Any:
     """A value that is allowed at `path`; None where null is, or where no example is known."""
     return _example(_node_at(path, plain, of))
+
+
+def meant_at(path: Sequence[str | int], plain: Any, got: Any) -> Any:
+    """What may have been meant by a wrong value at `path`: a list of it, or the choice that it is like; else None."""
+    node = _node_at(path, plain, Config)
+    for each in node.get("anyOf", [node]):
+        if each.get("type") == "array" and isinstance(got, str | int | float):
+            return [got]
+        if near := nearest(str(got), map(str, each.get("enum", ()))):
+            return near[0]
+    return None
 
 
 def example_of(kind: Any) -> Any:
@@ -84,6 +96,8 @@ def _has(plain: Any, part: str | int) -> bool:
 def _inside(node: _Node, part: str | int) -> _Node:
     if part == node.get("discriminator", {}).get("propertyName"):
         return {"enum": list(node["discriminator"]["mapping"])}
+    if part not in node.get("properties", {}) and "table" in node.get("properties", {}):
+        node = _chosen(node["properties"]["table"], {})  # where what is said of a table stands once it is completed
     others = node.get("additionalProperties")
     unnamed = others if isinstance(others, dict) else {}
     if isinstance(part, int):
@@ -150,7 +164,9 @@ def _plain_words(node: _Node) -> str:
         return "a whole number" + (f", {lowest} or more" if lowest is not None else "")
     if kind == "number":
         return f"a number{_range(node)}"
-    return {"boolean": "true or false", "null": "null", "object": "a mapping"}.get(str(kind), "a value")
+    if isinstance(others := node.get("additionalProperties"), dict):
+        kind = f"a mapping of names, each to {_words(others)}"
+    return {"boolean": "true or false", "null": "null", "object": "a mapping"}.get(str(kind), str(kind or "a value"))
 
 
 def _range(node: _Node) -> str:

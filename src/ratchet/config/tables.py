@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from omegaconf import OmegaConf
 
@@ -17,8 +16,9 @@ from ratchet.config.environment import Reference
 from ratchet.config.hints import MistakeError
 from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
+from ratchet.names import listed, nearest
 from ratchet.project import Project
-from ratchet.tables import NoColumnError, TableSettings, TargetColumn, describe_target_column
+from ratchet.tables import NoColumnError, TableSettings, TargetColumn, columns_of, describe_target_column
 
 SAID: Final = (
     "path",
@@ -35,6 +35,7 @@ SAID: Final = (
     "time",
     "split",
 )  # in conf/data/table.yaml
+_FILE = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz)?$", re.I)
 READER: Final = "ratchet.data.table_file.read"  # for the record; a table is read by its settings
 
 
@@ -55,11 +56,21 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
             f"data.path={data['path']} and data.target={target}: a table needs both; "
             "type: data=table data.path=<file> data.target=<column>"
         )
+    if not isinstance(types := data.get("types") or {}, Mapping):
+        said = f"data.types is {types}; allowed: a mapping of columns, each to number, category or date"
+        raise MistakeError(said, example=["'data.types={<column>: category}'"])
     table = {name: data[name] for name in SAID if data.get(name) is not None}
-    table["target"] = [target] if isinstance(target, str) else list(target)
+    for name in {"target", "ignore", "missing"} & table.keys():
+        table[name] = [str(each) for each in (table[name] if isinstance(table[name], list) else [table[name]])]
     file = project.root / Path(data["path"]).expanduser()
-    if not file.exists():
-        _refuse_missing(data["path"], file)
+    if not file.is_file():
+        from ratchet.config.grammar import assignment
+
+        near, told = _file_meant(data["path"], project.root)
+        instead = [[assignment("data.path", near)]] if near != data["path"] else []
+        raise MistakeError(
+            f"data.path={data['path']}: {told.removeprefix('; ')}", instead=instead, otherwise="type: data.path=<file>"
+        )
     checksum, found = _described(file, table, data.get("target_kind"), project=project)
     rest = {key: value for key, value in data.items() if key not in {*SAID, "name", "target_kind"}}
     return {
@@ -101,6 +112,12 @@ def data_name(choice: str, overrides: Sequence[str]) -> str:
     """What conf/tuned/ calls the data of a choice: by its option, or by the table that the overrides describe."""
     if choice != "table":
         return choice
+    said = typed_values(overrides)
+    return table_name({"path": said.get("data.path", ""), "name": said.get("data.name")})
+
+
+def typed_values(overrides: Sequence[str]) -> dict[str, Any]:
+    """What overrides say, by their keys, but for those of several values and those that cannot be read."""
     from hydra.errors import HydraException
 
     from ratchet.config.grammar import parse_override
@@ -111,23 +128,46 @@ def data_name(choice: str, overrides: Sequence[str]) -> str:
             override = parse_override(text)
             if not override.is_sweep_override():
                 said[override.key_or_group] = override.value()
-    return table_name({"path": said.get("data.path", ""), "name": said.get("data.name")})
+    return said
 
 
 OmegaConf.register_new_resolver("name_of_data", table_name, replace=True)  # of hydra.run.dir
 
 
-def _refuse_missing(said: str, file: Path) -> NoReturn:
+def is_a_table_path(text: str, root: Path) -> bool:
+    """Whether somebody means a table's file, or a folder of them, by what stands where a name is expected."""
+    return bool(_FILE.search(text)) or ("/" in text and (root / Path(text).expanduser()).exists())
+
+
+def to_describe(path: str | None, target: Any, root: Path, *, said: str, text: str = "") -> MistakeError:
+    """A mistake whose hint is all that describes a table; what nobody said of it is left to be filled in."""
     from ratchet.config.grammar import assignment  # it imports Hydra, and looking at runs does not
 
-    here = [each.name for each in file.parent.iterdir() if each.is_file()] if file.parent.is_dir() else []
-    near = [str(Path(said).parent / name) for name in get_close_matches(file.name, here, n=1)]
-    told = f"nearest: {near[0]}; " if near else ""
-    raise MistakeError(
-        f"data.path={said}: {file} is missing; {told}allowed: a .csv, .csv.gz or .parquet",
-        instead=[[assignment("data.path", each)] for each in near],
-        otherwise="type: data.path=<file>",
-    )
+    words = ["data=table", "data.path=<file>", "data.target=<column>"]
+    if path is not None:
+        path, told = _file_meant(path, root)
+        words[1] = assignment("data.path", path)
+        columns = [] if target else columns_of(root / Path(path).expanduser())
+        said += told + (f"; its columns: {listed(columns)}" if columns else "")
+    if target:
+        words[2] = assignment("data.target", target)
+    return MistakeError(said, text=text, instead=[words] if path and target else [], example=words)
+
+
+def _file_meant(path: str, root: Path) -> tuple[str, str]:
+    """The file that is likest what somebody wrote, and what is wrong with that; the same where there is none."""
+    file = root / Path(path).expanduser()
+    if file.is_file():
+        return path, ""
+    folder = file if file.is_dir() else file.parent
+    here = sorted(each.name for each in folder.iterdir() if _FILE.search(each.name)) if folder.is_dir() else []
+    if folder == file:
+        near, told = here, f"; {file} is a folder, allowed: a file; its tables: {listed(here)}"
+    else:
+        by_stem = {name.partition(".")[0]: name for name in sorted(here, key=lambda each: each.endswith(file.suffix))}
+        near = [by_stem[stem] for stem in nearest(file.name.partition(".")[0], by_stem)]
+        told = f"; {file} is missing; {f'nearest: {near[0]}; ' if near else ''}allowed: a .csv, .csv.gz or .parquet"
+    return (str((Path(path) if folder == file else Path(path).parent) / near[0]) if near else path), told
 
 
 def settings_of(table: Mapping[str, Any]) -> TableSettings:
@@ -157,7 +197,8 @@ def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Proj
     try:
         found = describe_target_column(file, settings, asked=kind)
     except NoColumnError as error:
-        instead = [_with_another(table, error.column, near) for near in error.nearest]
+        other = [] if error.column in table["target"] else [None]
+        instead = [_with_another(table, error.column, near) for near in [*error.nearest, *other]]
         raise MistakeError(str(error), instead=instead, otherwise="type: data.target=<column>") from error
     with file.open("rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -168,20 +209,17 @@ def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Proj
     return checksum, found
 
 
-def _with_another(table: Mapping[str, Any], column: str, name: str) -> list[str]:
-    """The setting that names a column, as an override that names another in its place."""
+def _with_another(table: Mapping[str, Any], column: str, name: str | None) -> list[str]:
+    """The setting that names a column, as an override that names another in its place, or none."""
     from ratchet.config.grammar import assignment
 
-    def renamed(columns: Iterable[str]) -> list[str]:
-        return [name if each == column else each for each in columns]
-
-    columns_of: dict[str, Any] = {
-        key: table.get(key) or () for key in ("target", "ignore", "types", "id", "group", "time", "split")
-    }
-    key = next(key for key, named in columns_of.items() if column in ([named] if isinstance(named, str) else named))
-    given = columns_of[key]
-    if isinstance(given, str):
-        return [assignment(f"data.{key}", name)]
-    columns = renamed(given)
-    value: Any = dict(zip(columns, given.values(), strict=True)) if key == "types" else columns
-    return [assignment(f"data.{key}", value if key != "target" or len(columns) > 1 else columns[0])]
+    for key in ("target", "ignore", "types", "id", "group", "time", "split"):
+        given = table.get(key)
+        if given == column:
+            return [assignment(f"data.{key}", name)]
+        if column in (given or ()) and not isinstance(given, str):
+            others = [(name if each == column else each) for each in given if name or each != column]
+            if key == "types":
+                return [assignment("data.types", {one: given.get(one, given[column]) for one in others} or None)]
+            return [assignment(f"data.{key}", others if key != "target" or len(others) > 1 else others[0])]
+    return []

@@ -14,12 +14,13 @@ from ratchet.config.environment import Reference, from_environment
 from ratchet.config.following import with_what_follows
 from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import MistakeError
-from ratchet.config.names import nearest, suggestion
-from ratchet.config.rules import example_at, keys_at, rule_at
+from ratchet.config.rules import example_at, keys_at, meant_at, rule_at
 from ratchet.config.schema import Config
-from ratchet.config.tables import is_table, where_completed
+from ratchet.config.tables import is_table, to_describe, where_completed
 from ratchet.config.tree import exists, paths, value_at
 from ratchet.errors import ConfigError
+from ratchet.names import nearest, suggestion
+from ratchet.project import Project
 
 _Path = Sequence[str | int]
 
@@ -32,10 +33,11 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> Confi
     for key in (path for path in paths(plain) if value_at(plain, path) == "???"):
         where = key.split(".")
         if key in {"data.path", "data.target"}:
-            raise ConfigError(
-                f"{key} is ???, it has no value yet: a table needs its file and the column to predict; "
-                "type: data=table data.path=<file> data.target=<column>"
+            path, target = (
+                None if plain["data"][name] == "???" else plain["data"][name] for name in ("path", "target")
             )
+            said = f"{key} has no value yet: a table needs its file and the column to predict"
+            raise ConfigError(str(to_describe(path, target, Project.find().root, said=said)))
         said = f"{key} is ???, it has no value yet; allowed: {rule_at(where, plain)}"
         raise MistakeError(said, key=key, instead=values_for(where, plain, usual()))
     actual, references = whole(plain)
@@ -60,22 +62,24 @@ def whole(plain: Any) -> tuple[Any, tuple[Reference, ...]]:
 
 
 def values_for(path: _Path, plain: Any, usual: dict[str, Any]) -> list[list[str]]:
-    """What may be typed for a value that is wrong: what it is where nobody types it, else an example."""
+    """What may be typed for a value that is wrong: what is like it, what it is where nobody types it, or an example."""
     key, whole = ".".join(map(str, path)), [*itertools.takewhile(lambda part: isinstance(part, str), path)]
     around, _, leaf = key.rpartition(".")
-    places = {key: value_at(usual, key)} if exists(usual, key) or value_at(usual, key) is not None else {}
+    meant = meant_at(path, plain, value_at(plain, key)) if len(whole) == len(path) else None
+    places = [] if meant is None else [(key, meant)]
+    places += [(key, value_at(usual, key))] if exists(usual, key) or value_at(usual, key) is not None else []
     if len(whole) < len(path):
-        places[".".join(map(str, whole))] = value_at(usual, ".".join(map(str, whole)))
+        key = ".".join(map(str, whole))
+        places.append((key, value_at(usual, key)))
     elif around and exists(usual, around) and value_at(usual, around) is None:  # Hydra sets no key below a null
-        given = value_at(plain, around)
-        allowed = {name: each for name, each in (given or {}).items() if name in keys_at(path[:-1], plain)}
-        places[around] = {**allowed, leaf: example_at(path, plain)}
-        key = around
-    if not places or places.get(key, "") in (value_at(plain, key), "???"):
-        places[key] = example_at(path, plain)
-    found = [(k, v) for k, v in places.items() if v != value_at(plain, k) and v != "???"]
-    found += [(key, value_at(usual, key))] if key == around else []
-    return [[assignment(k, v)] for k, v in found]
+        known = keys_at(path[:-1], plain)  # none: any
+        allowed = {name: each for name, each in (value_at(plain, around) or {}).items() if name in known or not known}
+        value = example_at(path, plain) if meant is None else meant
+        places = [(around, {**allowed, leaf: value}), (around, None)]
+    useless = (value_at(plain, key), "???")
+    if not places or (places[0][0] == key and all(value in useless for _, value in places)):
+        places.append((key, example_at(path, plain)))
+    return [[assignment(k, v)] for k, v in places if v != "???" and v != value_at(plain, k)]
 
 
 def _mistake(error: ValidationError, plain: Any, usual: dict[str, Any]) -> MistakeError:

@@ -56,8 +56,9 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
     shape = tuple(np.shape(raw.x)[1:]) if config.shape is None else tuple(config.shape)
     misfit = ~has_shape(raw.x, shape)
     sieve.take_out(misfit, "wrong_shape", f"not of the shape {list(shape)}", show=lambda i: np.shape(raw.x[i]))
-    unknown = ~known[sieve.left]
-    sieve.take_out(unknown, "unknown_label", otherwise, show=lambda i: repr(labels[i].tolist()))
+    missing = raw.table is not None or config.target_kind == "number"
+    reason, show = ("missing_target" if missing else "unknown_label"), lambda i: repr(labels[i].tolist())
+    sieve.take_out(~known[sieve.left], reason, otherwise, show=show)
     x = stack(raw.x, sieve.left, shape)
     if raw.table is None:  # a table's gaps are filled by what the training split says
         wrong = ~is_finite(x)

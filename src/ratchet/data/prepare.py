@@ -25,6 +25,7 @@ from ratchet.data.report import write_report
 from ratchet.data.splitting import split
 from ratchet.data.staging import one_process_at_a_time, replace_directory, scratch_beside, storage_errors
 from ratchet.data.targets import describe_target
+from ratchet.errors import DataError
 from ratchet.project import Project
 from ratchet.tables import TableTransform
 
@@ -61,6 +62,7 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path, *, c
     n_raw, table = len(raw.y), raw.table
     examples = clean(raw, config=config)
     del raw  # it may be as large as everything else together
+    _refuse_equal_ids(examples, config)
     splits = split(examples, config=config)
     x = examples.x
     if table is not None:
@@ -94,7 +96,10 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path, *, c
             "numbers": transform.numbers,
             "left_out": list(table.notes),
             "columns": [asdict(each) for each in columns],
-            "warnings": warnings_of(columns, ", ".join(config.table.target if config.table else [])),
+            "warnings": [
+                *_drawn(examples, splits, config),
+                *warnings_of(columns, ", ".join(config.table.target if config.table else [])),
+            ],
         }
     text = json.dumps(card, indent=2, ensure_ascii=False)
     (directory / "card.json").write_text(f"{text}\n", encoding="utf-8")
@@ -103,6 +108,30 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path, *, c
         columns=table.columns if table else (), cache=cache,
     )  # fmt: skip
     return card
+
+
+def _refuse_equal_ids(examples: CleanExamples, config: DataConfig) -> None:
+    """Raises DataError for two rows of one name: nobody could say whose prediction is whose."""
+    ids = examples.origin.ids
+    assert ids is not None, "cleaning gives every example one"
+    names, counts = np.unique(ids, return_counts=True)
+    if (repeated := counts > 1).any():
+        rows = np.flatnonzero(ids == names[repeated][0])[:2] + 1
+        raise DataError(
+            f"{config.name}: {repeated.sum():,} ids name more than one row, such as {str(names[repeated][0])!r} (rows "
+            f"{rows[0]} and {rows[1]} of {len(ids):,}), and no prediction could be told from another; allowed: an id "
+            "for each row; type: data.id=<another column>, or data.id=null for the numbers of the rows"
+        )
+
+
+def _drawn(examples: CleanExamples, splits: Mapping[SplitName, np.ndarray], config: DataConfig) -> list[str]:
+    """What is said of splits for which the column that names them has no row."""
+    meant = examples.origin.splits
+    lacking = [] if meant is None or config.table is None else [name for name in SPLITS if not (meant == name).any()]
+    return [
+        f"column {config.table.split} has no row of {name}: {len(splits[name]):,} of its train rows are taken for it"
+        for name in lacking if config.table is not None
+    ]  # fmt: skip
 
 
 def _write_splits(

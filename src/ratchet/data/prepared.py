@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ratchet.config.data_sections import DataConfig
+from ratchet.config.hints import to_type
 from ratchet.data.array_files import load_array
 from ratchet.data.card import Card, plain
 from ratchet.data.folds import Fold
@@ -245,6 +246,12 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
     """DataError that names the settings in which `config` differs from the one the data was prepared from."""
     was, now = dict(_flat(card["config"])), dict(_flat(plain(config)))
     keys = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
+    if "files" in keys and config.said_of_the_table():
+        raise DataError(
+            f"{directory} was prepared from another table, or from an earlier state of this one; allowed: a name for "
+            f"each table; type: {to_type(f'data.name={config.another_name}')}, if it is another one; else "
+            f"{_type_again(config.typed).removeprefix('type: ')}"
+        )
     if keys:
         differing = [f"data.{key} was {_short(was.get(key))}, is now {_short(now.get(key))}" for key in keys[:3]]
         more = f" (and {len(keys) - 3} more)" if len(keys) > 3 else ""

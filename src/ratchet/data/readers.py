@@ -19,8 +19,8 @@ import numpy as np
 
 from ratchet.config.data_sections import DataConfig
 from ratchet.data import table_file
-from ratchet.data.dotted import import_function
 from ratchet.data.examples import RawExamples
+from ratchet.dotted import function_of_data
 from ratchet.errors import ConfigError, DataError
 
 Reader = Callable[[Path], RawExamples]
@@ -38,7 +38,7 @@ def read(config: DataConfig, *, directory: Path) -> RawExamples:
     try:
         if config.table is not None:
             return table_file.read(directory, config)
-        reader: Reader = import_function(config.reader, setting="data.reader")
+        reader: Reader = function_of_data(config.reader, setting="data.reader")
         return _checked(reader(directory), config)
     except ImportError as error:
         raise ConfigError(

@@ -9,8 +9,8 @@ import numpy as np
 
 from ratchet.config.data_sections import DataConfig
 from ratchet.config.tables import READER, settings_of
-from ratchet.data.dotted import import_function
 from ratchet.data.examples import SPLITS, Origin, RawExamples
+from ratchet.dotted import function_of_data
 from ratchet.errors import DataError
 from ratchet.tables import TableSettings, code_table, read_frame, target_values
 from ratchet.tables.columns import text_column, time_column
@@ -27,7 +27,12 @@ def read(directory: Path, config: DataConfig) -> RawExamples:
     frame = read_frame(path, settings) if config.reader == READER else _frame_of(config, directory)
     coded = code_table(frame, path, settings)
     target = target_values(frame, settings, config.target_kind)
-    return RawExamples(coded.values, target, table=coded, origin=_origin(frame, path, settings))
+
+    def place(row: int) -> str:
+        cells = (f"column {name}: {frame[name].iloc[row]}" for name in settings.target)
+        return f"{path.name}, row {row + 1}, {', '.join(cells)}"
+
+    return RawExamples(coded.values, target, place=place, table=coded, origin=_origin(frame, path, settings))
 
 
 def _origin(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Origin:
@@ -55,7 +60,7 @@ def _frame_of(config: DataConfig, directory: Path) -> pd.DataFrame:
     """What the reader that the config names makes of the files: `reader(directory: Path) -> pandas.DataFrame`."""
     import pandas as pd
 
-    frame = import_function(config.reader, setting="data.reader")(directory)
+    frame = function_of_data(config.reader, setting="data.reader")(directory)
     if not isinstance(frame, pd.DataFrame):
         raise DataError(
             f"{config.reader} returned {type(frame).__name__}; allowed: with data.table a pandas.DataFrame, "

@@ -18,7 +18,8 @@ def read_targets(y: np.ndarray, config: DataConfig) -> tuple[np.ndarray, np.ndar
     """
     if config.target_kind == "class":
         indices = class_indices(y, config.classes)
-        return indices, indices >= 0, f"not one of the {len(config.classes)} classes"
+        unknown = f"not one of the {len(config.classes)} classes"
+        return indices, indices >= 0, unknown if config.table is None else "the target is missing"
     if config.target_kind == "labels":
         flags = _numbers(y)
         if flags.ndim != 2 or flags.shape[1] != len(config.classes):
@@ -34,7 +35,7 @@ def read_targets(y: np.ndarray, config: DataConfig) -> tuple[np.ndarray, np.ndar
     if numbers.ndim != 1:
         raise DataError(f"the target of {config.name} has the shape {numbers.shape}; it must be one number an example")
     known = np.isfinite(numbers.astype(np.float32))
-    return np.where(known, numbers, 0).astype(np.float32), known, "a target that is no finite number"
+    return np.where(known, numbers, 0).astype(np.float32), known, "the target is missing, infinite or no number"
 
 
 def _numbers(y: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from ratchet.config.sections import ModelConfig
 from ratchet.config.targets import built, check, names_a_class
 from ratchet.dotted import named_by
 from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, first_line, ran_out
+from ratchet.names import nearest, suggestion
 
 # What a network is told by the data. n_classes is another word for n_outputs; who takes no numbers is not told them.
 FROM_DATA = ("input_shape", "n_outputs", "n_classes", "numbers")
@@ -169,8 +169,8 @@ def _mistake(
     name = str(problem["loc"][0])
     key, allowed = f"model.{name}", [each for each in hints if each not in FROM_DATA]
     if problem["type"] == "extra_forbidden":
-        near = [f"model.{each}" for each in difflib.get_close_matches(name, allowed, n=1)]
-        said = f"{key}: {config.target} has no such setting; allowed: {', '.join(allowed) or 'none'}"
+        near = [f"model.{each}" for each in nearest(name, allowed)]
+        said = f"{key}: {config.target} has no such setting; {suggestion(name, allowed)}"
         return MistakeError(said, key=key, instead=[[assignment(each, config.arguments[name])] for each in near])
     default = inspect.signature(network).parameters[name].default
     usual = example_of(hints[name]) if default is inspect.Parameter.empty else default

@@ -12,7 +12,6 @@ from typing import Any, Literal
 from ratchet.config.hints import named as to_name
 from ratchet.config.hints import to_type
 from ratchet.config.inert import with_inert_of
-from ratchet.config.names import nearest, suggestion
 from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
 from ratchet.config.validation import validate
@@ -20,6 +19,7 @@ from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError, RatchetError
 from ratchet.evidence.attempt import shortlist
 from ratchet.files import read_json
+from ratchet.names import nearest, suggestion
 from ratchet.promotion.places import Places
 from ratchet.promotion.scores import require_predictions
 from ratchet.runs import RunDirectory, RunRecord
@@ -141,7 +141,7 @@ def _trials(study: str, places: Places) -> dict[int, list[_Found]]:
     """Each trial's runs: one, or one for each repeat."""
     home = places.sweeps / study
     if not study or not home.is_dir():
-        names = [path.name for path in places.sweeps.iterdir() if path.is_dir()] if places.sweeps.is_dir() else []
+        names = sorted(path.name for path in places.sweeps.iterdir() if path.is_dir()) if places.sweeps.is_dir() else []
         best = [to_type(to_name("study", name)) for name in nearest(study, names)[:1]]
         raise RatchetError(
             f"study={study}: there is no such study; {suggestion(study, names)}; "
@@ -175,11 +175,8 @@ def _by_id(named: str, places: Places) -> RunDirectory:
         if places.kept not in place.parents and (identifier := _id_of(RunDirectory(place).record)):
             ids[identifier] = place
     if named not in ids:
-        close = suggestion(named, ids).partition("allowed:")[0]
-        raise RatchetError(
-            f"run={named}: there is no such run; {close}allowed: the id of a run.json, or a run directory; "
-            "type: ls -d runs/*/*"
-        )
+        told = suggestion(named, ids, allowed="the id of a run.json, or a run directory")
+        raise RatchetError(f"run={named}: there is no such run; {told}; type: ls -d runs/*/*")
     return RunDirectory(ids[named])
 
 

@@ -18,8 +18,8 @@ from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, QMCSampler, TPESampler
 
 from ratchet.config.hints import to_type
-from ratchet.config.names import to_install
 from ratchet.errors import ConfigError, first_line
+from ratchet.names import to_install
 from ratchet.search.settings import SweepSettings
 from ratchet.search.space import SearchSpace
 

@@ -19,10 +19,10 @@ from pydantic import (
 
 from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import to_type
-from ratchet.config.names import nearest, suggestion
 from ratchet.config.rules import keys_at, rule_at
 from ratchet.config.tree import exists, value_at
 from ratchet.errors import ConfigError
+from ratchet.names import nearest, suggestion
 
 _FILE_NAME = re.compile(r"(?!\.*$)(?=.*\S)[^/\\\x00-\x1f\x7f]{1,120}")  # of a directory: a study has one
 Space = dict[str, str]  # key of the config: values in the override grammar

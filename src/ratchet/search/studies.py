@@ -28,8 +28,8 @@ from optuna.storages import BaseStorage
 from ratchet.config.environment import text_of_environment
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import to_type
-from ratchet.config.names import to_install
 from ratchet.errors import ConfigError, RatchetError, first_line
+from ratchet.names import to_install
 from ratchet.redaction import redacted
 from ratchet.search.journal import Journal, JournalStudies
 from ratchet.search.ledger import WARM_START

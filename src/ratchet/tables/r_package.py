@@ -11,11 +11,11 @@ import gzip
 import lzma
 import warnings
 import zlib
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratchet.errors import ConfigError, DataError
+from ratchet.names import nearest, suggestion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +33,8 @@ def read_r_frame(path: Path, name: str | None) -> pd.DataFrame:
         str(key): place for key, place in _object(gzip.decompress(_beside(path).read_bytes()))["variables"].items()
     }
     if name not in index:
-        near = get_close_matches(name or "", index, n=1, cutoff=0.0)
-        raise ConfigError(
-            f"data.object={name}: {path} has no such object; allowed: {', '.join(index)}; type: data.object={near[0]}"
-        )
+        near, told = nearest(str(name), index) or list(index), suggestion(str(name), index)
+        raise ConfigError(f"data.object={name}: {path} has no such object; {told}; type: data.object={near[0]}")
     start, length = map(int, index[name])
     with path.open("rb") as file:
         file.seek(start)

@@ -8,11 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratchet.errors import ConfigError, DataError, first_line
+from ratchet.names import nearest, suggestion
 from ratchet.tables.r_package import read_r_frame
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 LONGEST_LINE = 2**20  # bytes of the first line: what is longer is no table, and is not read into memory
+_PARQUET = {".parquet", ".pq"}
 _LOOKED_AT = 2**20  # bytes from the beginning, by which separator and header are judged
 _UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 
@@ -55,7 +56,7 @@ class TableSettings:
 
 
 class NoColumnError(ConfigError):
-    """A column that is named and not there. nearest: the one that may be meant, or none."""
+    """A column that is named and not there. nearest: those that may be meant."""
 
     def __init__(self, said: str, column: str, nearest: Sequence[str]) -> None:
         super().__init__(said)
@@ -72,7 +73,7 @@ def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | Non
         raise DataError(f"{path} {what}; data.path names one file, .csv, .csv.gz or .parquet; type: data.path=<file>")
     named = [*settings.target, *settings.aside, *settings.types, *filter(None, [settings.time])]
     try:
-        if path.suffix in {".parquet", ".pq"}:
+        if path.suffix in _PARQUET:
             return _read_parquet(path, named, only)
         if path.suffix == ".rdb":
             frame = read_r_frame(path, settings.object)
@@ -81,6 +82,19 @@ def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | Non
         return _read_csv(path, settings, named, only)
     except (OSError, ValueError, EOFError) as error:  # those of pandas and pyarrow are ValueErrors
         raise DataError(f"{path} cannot be read as a table: {first_line(error)}") from error
+
+
+def columns_of(path: Path, separator: str | None = None) -> list[str]:
+    """The names of a table's columns; none where it cannot be read."""
+    try:
+        if path.suffix in _PARQUET:
+            import pyarrow.parquet as pq
+
+            return list(pq.read_schema(path).names)
+        text = (beginning := _beginning(path)).decode(_encoding(path, beginning), errors="replace")
+        return _header(text, separator or _separator(text))
+    except (OSError, ValueError, EOFError, DataError):
+        return []
 
 
 def _read_parquet(path: Path, named: Sequence[str], only: Sequence[str] | None) -> pd.DataFrame:
@@ -184,12 +198,10 @@ def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *,
         )
     missing = [name for name in named if name not in header]
     if missing:
-        near = get_close_matches(missing[0], header, n=1, cutoff=0.5)
-        shown = ", ".join(header[:12]) + (f" and {len(header) - 12} more" if len(header) > 12 else "")
         cut = (
             ""
             if len(header) > 1
             else f" (told apart by {SEPARATORS.get(separator, separator)}: data.separator=<another>?)"
         )
-        said = f"{path} has no column {missing[0]}; {f'nearest: {near[0]}; ' if near else ''}allowed: {shown}{cut}"
-        raise NoColumnError(said, missing[0], near)
+        said = f"{path} has no column {missing[0]}; {suggestion(missing[0], header)}{cut}"
+        raise NoColumnError(said, missing[0], nearest(missing[0], header))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import isabstract
 from typing import Any
 
@@ -32,8 +32,8 @@ def task_class(path: str) -> type[Task]:
     return found
 
 
-def _refused(said: str) -> ConfigError:
-    return ConfigError(f"{said}; type: task=auto")
+def _refused(said: str, instead: Sequence[Sequence[str]] = (["task=auto"],)) -> ConfigError:
+    return ConfigError(f"{said}; type: {instead[0][0]}")
 
 
 def build_task(

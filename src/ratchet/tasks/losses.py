@@ -160,8 +160,8 @@ def _loss_class(path: str) -> Any:
     return found
 
 
-def _refused(said: str) -> ConfigError:
-    return ConfigError(f"{said}; type: loss=usual")
+def _refused(said: str, instead: Sequence[Sequence[str]] = (["loss=usual"],)) -> ConfigError:
+    return ConfigError(f"{said}; type: {instead[0][0]}")
 
 
 def _check(loss: nn.Module, task: Task, y: Tensor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -174,8 +174,8 @@ class WithOwnMetrics(Predictions):
 
 
 def _imported(name: str, path: str) -> Any:
-    def refused(said: str) -> ConfigError:
-        return ConfigError(f"{said}; type: {_without(name)}")
+    def refused(said: str, instead: Sequence[Sequence[str]] = ()) -> ConfigError:
+        return ConfigError(f"{said}; type: {instead[0][0] if instead else _without(name)}")
 
     setting, allowed = f"task.metrics.{name}._target_", "a metric of torchmetrics, one of your own in src/own"
     found = named_by(path, setting=setting, allowed=allowed, refuse=refused, homes=("torchmetrics", "own"))

@@ -21,9 +21,9 @@ from rich.progress import (
 )
 
 from ratchet.config.hints import to_type
-from ratchet.config.names import nearest
 from ratchet.config.sections import ObjectiveConfig
 from ratchet.errors import TrainingError
+from ratchet.names import nearest, suggestion
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import Best
 
@@ -81,7 +81,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         if not logged:
             return TrainingError(f'{said}; allowed: what validation_step logs; write self.log("{asked}", ...) there')
         best = [*nearest(asked, logged), *logged][0]
-        return TrainingError(f"{said}; allowed: {', '.join(logged)}; type: {to_type(f'objective.metric={best}')}")
+        return TrainingError(f"{said}; {suggestion(asked, logged)}; type: {to_type(f'objective.metric={best}')}")
 
     def _is_better(self, value: float, than: float) -> bool:
         return value > than if self.objective.direction == "maximize" else value < than

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterable
 from functools import partial
@@ -17,6 +16,7 @@ from ratchet.config.hints import MistakeError
 from ratchet.config.sections import OptimizerConfig
 from ratchet.dotted import named_by
 from ratchet.errors import ConfigError
+from ratchet.names import nearest, suggestion
 
 _TARGET, _EXAMPLE = "optimizer._target_", [["optimizer._target_=torch.optim.AdamW"]]
 # Where torch 2.13 has one kernel that updates all parameters. Elsewhere torch refuses at the first step.
@@ -62,9 +62,9 @@ def _check_names(kind: type[Optimizer], arguments: dict[str, Any], *, target: st
     for key, value in arguments.items():
         if key in allowed:
             continue
-        near = [f"optimizer.{each}" for each in difflib.get_close_matches(key, allowed, n=1)]
+        near = [f"optimizer.{each}" for each in nearest(key, allowed)[:1]]
         instead = [[f"{sign}{assignment(each, value)}"] for each in near for sign in ("", "+")]
-        said = f"optimizer.{key}: {target} has no such argument; allowed: {', '.join(allowed)}"
+        said = f"optimizer.{key}: {target} has no such argument; {suggestion(key, allowed)}"
         raise MistakeError(said, key=f"optimizer.{key}", instead=instead)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ratchet.config.data_sections import GeneratedSource, RawFile
-from ratchet.data.dotted import import_function
 from ratchet.data.sources.base import OnThisMachine, SourceUnavailableError, require_files
-from ratchet.dotted import PackageMissingError
+from ratchet.dotted import PackageMissingError, function_of_data
 
 
 class Generated(OnThisMachine):
@@ -20,7 +19,7 @@ class Generated(OnThisMachine):
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
         """See Source."""
         try:
-            function = import_function(self._path, setting="data.sources.function")
+            function = function_of_data(self._path, setting="data.sources.function")
             function(into)
         except (ImportError, PackageMissingError) as error:
             raise SourceUnavailableError(f"{self._path} needs a package: {error}") from error
