@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = SOURCE / "ratchet"
 FLOORS = [
-    {"csv_files", "dotted", "errors", "files", "metrics", "project", "redaction", "yaml_files"},
+    {"csv_files", "dotted", "errors", "files", "metrics", "names", "project", "redaction", "yaml_files"},
     {"evidence", "pages"},
     {"tasks"},
     {"tables"},

@@ -22,7 +22,7 @@ from ratchet.config.explanation import explain
 from ratchet.config.following import IDLE
 from ratchet.config.grammar import assignment, each_of, first, key_of, parse_override
 from ratchet.config.groups import chooses, default_choices, is_group, options
-from ratchet.config.hints import LONGEST, MistakeError, to_type, unquoted
+from ratchet.config.hints import EVERY_KEY, LONGEST, MistakeError, to_type, unquoted
 from ratchet.config.mistakes import Surroundings, mistake_in
 from ratchet.config.params import params_overrides, without_params
 from ratchet.config.schema import Config
@@ -71,6 +71,12 @@ class Request:
         return [*self.params, *self.typed]
 
     @property
+    def every_key(self) -> str:
+        """The command that prints the config of what was chosen."""
+        chosen = [text for text in self._choices if text in self.typed]
+        return EVERY_KEY.replace(" --", "".join(f" {to_type(text)}" for text in chosen) + " --", 1)
+
+    @property
     def known(self) -> dict[str, Any]:
         """The config with every valid choice of an option, and no value overridden. Empty where conf/ is broken."""
         return self._known[0]
@@ -78,9 +84,7 @@ class Request:
     @cached_property
     def _known(self) -> tuple[dict[str, Any], tuple[tuple[str, str], ...]]:
         """Known, and the files that it is of, in order, each with its package."""
-        valid = Surroundings(self.directory, {}, multirun=False)
-        choices = [text for text in self.overrides if chooses(text, self.directory) and not mistake_in(text, valid)]
-        for overrides in (choices, []):
+        for overrides in (self._choices, []):
             try:
                 composed, loader = _hydra(self.directory, overrides)
                 plain = OmegaConf.to_container(composed, resolve=False)
@@ -89,6 +93,12 @@ class Request:
             assert isinstance(plain, dict)
             return {str(key): value for key, value in plain.items()}, loader.files
         return {}, ()
+
+    @cached_property
+    def _choices(self) -> list[str]:
+        """The valid choices of one option."""
+        valid = Surroundings(self.directory, {}, multirun=False)
+        return [text for text in self.overrides if chooses(text, self.directory) and not mistake_in(text, valid)]
 
     def compose(self) -> Config:
         """The checked config. Raises ConfigError."""
@@ -102,7 +112,7 @@ class Request:
         """What was composed of this request, checked. Raises ConfigError, which says what to type or where to mend."""
         try:
             config = validate(plain, usual=lambda: self.known)
-            refuse_idle(config, self.typed)
+            refuse_idle(config, self.typed, every_key=self.every_key)
             self.check(config)
             return config
         except MistakeError as mistake:
@@ -181,6 +191,7 @@ class Request:
         plus = [key_of(text) or "" for text in self.overrides if text.startswith("+")]
         added = {key for key in plus if not exists(self.known, key)}  # Hydra takes them with their plus alone
         mistake.instead = [[f"+{text}" if key_of(text) in added else text for text in each] for each in mistake.instead]
+        mistake.otherwise = mistake.otherwise.replace(EVERY_KEY, self.every_key)
         found = mistake.accepted(lambda each: self._accepts(each, mistake, texts))
         if texts and not set(texts) & set(self.typed):
             return _of_params(mistake, found)
@@ -234,7 +245,7 @@ class Request:
         return None if found is None else os.path.relpath(found, root)
 
 
-def refuse_idle(config: Config, typed: Sequence[str]) -> None:
+def refuse_idle(config: Config, typed: Sequence[str], *, every_key: str = EVERY_KEY) -> None:
     """Raises ConfigError for something typed that a person's module does itself, so that it changes nothing."""
     idle = {name: f"{config.model.target} has its own {name}" for name in IDLE if config.model.is_lightning}
     if config.data.module is not None:
@@ -244,7 +255,7 @@ def refuse_idle(config: Config, typed: Sequence[str]) -> None:
             where = "data" if name == "trainer.batch_size" else "model"
             raise ConfigError(
                 f"{text} has no effect: {idle[name]}; allowed: the settings of {where}, and those of others; "
-                f"leave it out, and type: python src/train.py --cfg job --package {where}, to see what there is"
+                f"leave it out, and type: {every_key} --package {where}, to see what there is"
             )
 
 

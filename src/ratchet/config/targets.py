@@ -86,6 +86,6 @@ def refused(key: str, target: str, error: Exception, arguments: Mapping[str, Any
     reason = " ".join(str(error).split())[:200]
     return ConfigError(
         f"{key}: {target} refuses {', '.join(f'{k}={shown(v)}' for k, v in arguments.items())[:120] or 'no arguments'} "
-        f"({type(error).__name__}: {reason}); allowed: what its constructor takes; type: python src/train.py --cfg job "
+        f"({type(error).__name__}: {reason}); allowed: what its constructor takes; type: the same with --cfg job "
         f"--package {key.partition('.')[0]}, to see what it is given"
     )

@@ -26,7 +26,7 @@ from ratchet.names import nearest, suggestion
 # What a network is told by the data. n_classes is another word for n_outputs; who takes no numbers is not told them.
 FROM_DATA = ("input_shape", "n_outputs", "n_classes", "numbers")
 _TARGET, _EXAMPLE = "model._target_", [["model._target_=ratchet.models.CNN"]]
-TO_SHRINK = "type: python src/train.py --cfg job --package model, to see what would make it smaller"
+TO_SHRINK = "type: the same with --cfg job --package model, to see what would make it smaller"
 
 
 def build_model(

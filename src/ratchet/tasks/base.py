@@ -143,6 +143,7 @@ class Task(ABC):
     on_request: ClassVar[tuple[str, ...]] = ()
     training_metric: ClassVar[str]
     own: tuple[OwnMetric, ...] = ()  # a person's metrics, of task.metrics
+    left_out: tuple[str, ...] = ()  # of task.metrics those that do not suit the task, and why
     requested: tuple[str, ...] = ()  # of on_request
     usual_loss: ClassVar[str]  # dotted path of the loss that is minimised unless conf/loss names another
 

@@ -42,7 +42,8 @@ def build_task(
 ) -> Task:  # fmt: skip
     """The task at a dotted path for a target.
 
-    metrics: a person's own, by their names: `_target_` and arguments. objective: what a validation measures too where
+    metrics: a person's own, by their names: `_target_` and arguments; those for another kind of target the task goes
+    without, but for the objective. objective: what a validation measures too where
     the task measures it on request. Raises ConfigError for settings that it does not have, and bad values.
     """
     kind = task_class(path)
@@ -56,8 +57,8 @@ def build_task(
     task = kind(target, calibration_bins=calibration_bins, **settings)
     task.requested = (objective,) if objective in task.on_request else ()
     if metrics:
-        from ratchet.tasks.own_metrics import OwnMetric
+        from ratchet.tasks.own_metrics import suited
 
         two_way = target.kind == "class" and task.n_outputs == 1
-        task.own = tuple(OwnMetric(name, given, target, two_way=two_way) for name, given in metrics.items())
+        task.own, task.left_out = suited(metrics, target, two_way=two_way, needed=objective)
     return task

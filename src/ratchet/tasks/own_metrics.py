@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SAYS = ("_target_", "direction", "range", "unit", "scores")  # what is said of a metric; all else are its arguments
 
 
+class UnsuitedError(ConfigError):
+    """A metric cannot be measured of what a task predicts."""
+
+
 class OwnMetric:
     """A metric that conf/task names: a class or a function of what is predicted and what is true.
 
@@ -46,6 +50,8 @@ class OwnMetric:
                 f"task.metrics.{name}.{unknown[0]}: {self.path} takes no {unknown[0]}; "
                 f"allowed: {', '.join(known) or 'nothing'}; type: {_without(name)}"
             )
+        if not kind and "task" in known and "task" not in arguments:
+            self._refuse("it is for classes or labels, and the target is a number")
         self._thresholds = "threshold" not in arguments
         self._metric = self._made(made, arguments) if isinstance(made, type) else None
         self._function: Callable[..., Any] = lambda *both: made(*both, **arguments)
@@ -101,10 +107,41 @@ class OwnMetric:
             self._refuse(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
     def _refuse(self, reason: str) -> NoReturn:
-        raise ConfigError(
+        raise UnsuitedError(
             f"task.metrics.{self.name}: {self.path} cannot be measured of this task: {reason}; "
             f"type: {_without(self.name)}"
         )
+
+
+def suited(
+    metrics: Mapping[str, Mapping[str, Any]], target: Target, *, two_way: bool, needed: str | None
+) -> tuple[tuple[OwnMetric, ...], tuple[str, ...]]:
+    """The metrics that can be measured of such a target, and what is said of the others. Raises where one is needed."""
+    found, left_out = [], []
+    for name, given in metrics.items():
+        try:
+            found.append(OwnMetric(name, given, target, two_way=two_way))
+            found[-1](_some(target, two_way=two_way))
+        except UnsuitedError as error:
+            said = str(error).partition("; type:")[0]
+            if name == needed:
+                raise ConfigError(f"objective.metric=validation/{name}: {said}; type: objective.metric=null") from error
+            found = [metric for metric in found if metric.name != name]
+            left_out.append(f"{said}; it is left out")
+    return tuple(found), tuple(left_out)
+
+
+def _some(target: Target, *, two_way: bool) -> Arrays:
+    """A few examples, each class or label among them, and what a model may say of them."""
+    count = len(target.names)
+    n = 4 * max(count, 2)
+    shares = np.linspace(0.1, 0.9, n)
+    if target.kind == "number":
+        return Arrays(shares, shares[::-1].copy())
+    if target.kind == "labels":
+        return Arrays(np.resize(shares, (n, count)), (np.arange(n)[:, None] // (np.arange(count) + 1) % 2))
+    said = np.full((n, count), 0.2 / count) + 0.8 * np.eye(count)[np.arange(n) // 2 % count]
+    return Arrays(shares, np.arange(n) % 2, 0.5) if two_way else Arrays(said, np.arange(n) % count)
 
 
 class WithOwnMetrics(Predictions):

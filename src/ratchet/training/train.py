@@ -153,6 +153,8 @@ def _note_the_data(fit: Fit) -> None:
         )
         return
     assert isinstance(fit.datamodule, PreparedDataModule)
+    for line in fit.module.task.left_out if isinstance(fit.module, TaskModule) else ():
+        print(f"note: {line}", file=sys.stderr)
     asked, size = fit.config.trainer.batch_size, fit.datamodule.batch_size
     if size < asked:
         print(
