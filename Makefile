@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 repro: $(STAMP)  ## the main job: compose > fetch > prepare > train > evaluate
-	@PATH="$(abspath $(BIN)):$$PATH" dvc repro
+	@PATH="$(abspath $(BIN)):$$PATH" dvc repro || { $(BIN)/python src/compose.py > /dev/null; exit 1; }
 	@$(BIN)/python scripts/reproduction.py
 
 test: $(STAMP)  ## the tests

@@ -12,10 +12,11 @@ from ratchet.config.schema import Config
 from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
 from ratchet.project import Project
+from ratchet.tasks.build import task_class, usual_task
 from ratchet.yaml_files import yaml_text
 
 LOCK_HEADER = "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
-WATCHED_HEADER = "# Written by `dvc repro`: what compose depends on beside conf/, which is the file of data=table.\n"
+WATCHED_HEADER = "# Written by `dvc repro`, for dvc.yaml: the file of data=table, and the metric that is drawn.\n"
 
 
 def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
@@ -41,7 +42,9 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     write_atomically(project.lock, text.encode())
     file = (config.data.table and config.data.table.path) or "conf/config.yaml"
     if project.watched.parent.is_dir():
-        write_atomically(project.watched, (WATCHED_HEADER + yaml_text({"table_file": file})).encode())
+        score = task_class(config.task.target or usual_task(config.data.target_kind)).training_metric
+        told = {"table_file": file, "score": score}
+        write_atomically(project.watched, (WATCHED_HEADER + yaml_text(told)).encode())
     return config
 
 

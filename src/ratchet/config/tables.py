@@ -68,9 +68,8 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
 
         near, told = _file_meant(data["path"], project.root)
         instead = [[assignment("data.path", near)]] if near != data["path"] else []
-        raise MistakeError(
-            f"data.path={data['path']}: {told.removeprefix('; ')}", instead=instead, otherwise="type: data.path=<file>"
-        )
+        said = f"data.path={data['path']}: {told.removeprefix('; ')}"
+        raise MistakeError(said, key="data.path", instead=instead, example=["data.path=<file>"])
     checksum, found = _described(file, table, data.get("target_kind"), project=project)
     rest = {key: value for key, value in data.items() if key not in {*SAID, "name", "target_kind"}}
     return {

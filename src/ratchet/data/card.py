@@ -57,6 +57,9 @@ class Card(BaseModel):
     hashes: dict[str, str] = {}
 
 
+_NEARLY_ALL = 0.9  # the share of a class from which on accuracy says little
+
+
 @dataclass
 class ValueSummary:
     """Extremes and moments of values, gathered piece by piece."""
@@ -155,6 +158,19 @@ def warn(card: Mapping[str, Any]) -> None:
     left_out = [f"{item['removed']:,} rows are left out: {item['why']}" for item in found]
     for warning in (*left_out, *card.get("warnings", ())):
         print(f"note: {warning}", file=sys.stderr)
+
+
+def imbalance(card: Mapping[str, Any], metric: str) -> list[str]:
+    """What is said where a class has nearly all training examples, and runs go by the accuracy; else nothing."""
+    counts = card["counts"]["train"].get("per_class", {}) if card["target"]["kind"] == "class" else {}
+    name, most = max(counts.items(), key=lambda each: each[1], default=("", 0))
+    if most < _NEARLY_ALL * sum(counts.values()) or metric.rpartition("/")[2] != "accuracy" or not most:
+        return []
+    return [
+        f"{most / sum(counts.values()):.0%} of the training examples are {name}, and who always says so is as often "
+        "right: accuracy is a poor guide here; look at average_precision or balanced_accuracy (type: "
+        "objective.metric=validation/balanced_accuracy), and try loss.class_weights=balanced"
+    ]
 
 
 def plain(config: DataConfig) -> dict[str, Any]:

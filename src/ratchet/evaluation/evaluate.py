@@ -11,6 +11,7 @@ import torch
 
 from ratchet.config.schema import Config
 from ratchet.config.sections import EvaluationConfig
+from ratchet.data.card import imbalance
 from ratchet.data.folds import Fold
 from ratchet.data.on_demand import prepare_if_missing
 from ratchet.data.prepared import PreparedData
@@ -67,7 +68,7 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
             config=config,
             seed=run_config.seed,
             trained_on_validation=run_config.trainer.train_on == "train+validation",
-            notes=_notes(run, run_config, record),
+            notes=[*_notes(run, run_config, record), *_imbalance(data, run_config)],
             baselines=baselines_measured(data, task, "test"),
             objective=run_config.judged_by.metric.rpartition("/")[2],
         )
@@ -98,6 +99,10 @@ def _plot(
     draw_mistakes(test, x, ids, plots / "mistakes.png", count=config.mistakes)
     if project.cache:  # the page is for `dvc plots show`
         write_page(plots / "page.html", cache=project.cache)
+
+
+def _imbalance(data: PreparedData | OwnData, config: Config) -> list[str]:
+    return imbalance(data.card, config.judged_by.metric) if isinstance(data, PreparedData) else []
 
 
 def _notes(run: RunDirectory, config: Config, record: RunRecord) -> list[str]:

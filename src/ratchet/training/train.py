@@ -27,6 +27,7 @@ from ratchet.config.hints import named, to_type
 from ratchet.config.inert import is_inert, only_inert, without_inert
 from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
+from ratchet.data.card import imbalance
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import (
     CheckpointError,
@@ -153,7 +154,8 @@ def _note_the_data(fit: Fit) -> None:
         )
         return
     assert isinstance(fit.datamodule, PreparedDataModule)
-    for line in fit.module.task.left_out if isinstance(fit.module, TaskModule) else ():
+    left_out = fit.module.task.left_out if isinstance(fit.module, TaskModule) else ()
+    for line in (*left_out, *imbalance(fit.data.card, fit.config.objective.metric)):
         print(f"note: {line}", file=sys.stderr)
     asked, size = fit.config.trainer.batch_size, fit.datamodule.batch_size
     if size < asked:
