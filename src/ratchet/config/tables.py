@@ -213,7 +213,7 @@ def _with_another(table: Mapping[str, Any], column: str, name: str | None) -> li
     from ratchet.config.grammar import assignment
 
     for key in ("target", "ignore", "types", "id", "group", "time", "split"):
-        given = table.get(key)
+        given: Any = table.get(key)
         if given == column:
             return [assignment(f"data.{key}", name)]
         if column in (given or ()) and not isinstance(given, str):
