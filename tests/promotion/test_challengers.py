@@ -161,7 +161,7 @@ def test_who_may_not_is_told_why(places: Places, champion: Champion, changes: di
         from_trial("lr", 0, champion, places=places)
 
 
-@pytest.mark.parametrize(("study", "message"), [("lx", "nearest: lr"), ("", "no such study")])
+@pytest.mark.parametrize(("study", "message"), [("lrs", "nearest: lr"), ("", "no such study")])
 def test_an_unknown_study_or_trial_is_told(places: Places, champion: Champion, study: str, message: str) -> None:
     trial(places, 2, "optimizer.lr=0.02", value=0.9)
     with pytest.raises(RatchetError, match=message):

@@ -66,8 +66,7 @@ def test_a_hint_types_the_same_table_again(project, orders, words):
     with pytest.raises(DataError) as refused:
         PreparedData.open(project.prepared(found.name), reader="train", config=found)
     assert str(refused.value).endswith(
-        "type: data.name=orders_2, if it is another one; else "
-        f"python src/fetch.py {found.typed} && python src/prepare.py {found.typed}"
+        f"type: python src/fetch.py {found.typed} && python src/prepare.py {found.typed}"
     )
     assert found.typed.startswith(f"data=table data.path=orders.csv data.target={words[0].partition('=')[2]}")
 

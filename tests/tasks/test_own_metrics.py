@@ -183,12 +183,18 @@ def test_a_metric_in_two_pairs_of_quotes_is_said_before_the_objective(project):
         load_config(project, ["+task.metrics.mine='{_target_: torchmetrics.F}'", "objective.metric=validation/mine"])
 
 
-def test_what_cannot_be_measured_is_said_before_training(project):
+def test_a_metric_of_another_kind_of_target_is_left_out_unless_runs_go_by_it(project):
     from ratchet.training.fit import Fit
 
-    write_metrics(project, mine={"_target_": "torchmetrics.MeanSquaredError", "direction": "minimize"})
-    with pytest.raises(ConfigError, match=r"task\.metrics\.mine: torchmetrics\.MeanSquaredError cannot be measured of"):
-        Fit.assemble(load_config(project, ["model=logistic"]), project=project, run=RunDirectory(project.root / "run"))
+    write_metrics(project, mine={"_target_": "torchmetrics.MeanSquaredError", "direction": "minimize"}, kappa=KAPPA)
+    run = RunDirectory(project.root / "run")
+    task = Fit.assemble(load_config(project, ["model=logistic"]), project=project, run=run).module.task
+    assert [metric.name for metric in task.own] == ["kappa"]
+    assert "task.metrics.mine: torchmetrics.MeanSquaredError cannot be measured of this task" in task.left_out[0]
+    with pytest.raises(ConfigError, match=r"^objective\.metric=validation/mine: .*; type: objective\.metric=null$"):
+        Fit.assemble(
+            load_config(project, ["model=logistic", "objective.metric=validation/mine"]), project=project, run=run
+        )
 
 
 def test_what_the_hint_says_can_be_typed(project):
