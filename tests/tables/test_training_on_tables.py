@@ -139,7 +139,7 @@ def test_a_changed_file_is_another_data_set(project, orders):
         (["data.target=worth", "task=binary"], r"a binary task learns a target of the kind class"),
         (
             [],
-            r"; its columns: age, city, worth, churned; type: data=table data\.path=orders\.csv data\.target=<column>$",
+            r"; its columns: age, city, worth, churned; type: data=table data\.path=orders\.csv data\.target=",
         ),
         (
             ["data.target=churned", "augmentation=sequence"],
