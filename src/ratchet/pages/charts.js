@@ -9,16 +9,17 @@
     return {
       background: "transparent", font: "system-ui, sans-serif", view: { stroke: null }, title: { color: ink },
       axis: { ...words, gridColor: line, domainColor: line, tickColor: line, labelOverlap: true, labelSeparation: 6, labelFlush: false, labelLimit: 130, titleLimit: 260 },
-      legend: { ...words, orient: "top", title: null, symbolSize: 70, labelLimit: 150, offset: 4 },
+      legend: { ...words, orient: "top", title: null, symbolSize: 70, labelLimit: 150, offset: 4, symbolBaseFillColor: quiet },
+      header: words,
       mark: { color: colour("c0"), tooltip: true }, rule: { color: ink }, text: { color: ink }, tick: { color: ink },
       range: { category: [...Array(8).keys()].map((k) => colour(`c${k}`)) },
     };
   }
 
   // the interpreter of expressions: the page forbids eval
-  window.vegaEmbed = (place, spec, options = {}) => {
+  window.vegaEmbed = (place, { $schema, ...spec }, options = {}) => {
     drawn.set(place, [spec, options]);
-    return embed(place, spec, { ast: true, renderer: "svg", config: colours(), ...options });
+    return embed(place, spec, { mode: "vega-lite", ast: true, renderer: "svg", config: colours(), ...options });
   };
   night.addEventListener("change", () => [...drawn].forEach(([place, known]) => window.vegaEmbed(place, ...known)));
 
