@@ -30,7 +30,7 @@ _BANDS = 8
 _FEWEST = 20  # rows of a band that say something of the target
 _PIXELS = 64  # of the longer side of a picture
 _POINTS = 120  # of a curve
-_ROWS = 20_000  # looked at for means, for values
+_VALUES = 4_000_000  # looked at for means, for the distribution of values
 _PARTS = 7  # classes of a stacked bar, beside all others: there are eight colours
 _KINDS = {"sequence": "sequences", "image": "pictures", "table": "rows"}
 _READ_BY = {
@@ -147,7 +147,7 @@ def _classes(card: Mapping[str, Any], examples: CleanExamples, train: np.ndarray
     names = card["classes"][:_CLASSES_SHOWN] if of_class else ["all"]
     y, x = (examples.y[train] if of_class else np.zeros(len(train), int)), examples.x
     members = [train[y == k] for k in range(len(names))]
-    looked = [x[rows[:: -(-len(rows) * len(names) // _ROWS)]].astype(np.float64) for rows in members]
+    looked = [x[_few(rows, x[0].size * len(names))].astype(np.float64) for rows in members]
     shown = [x[rows[:EXAMPLES_SHOWN]].astype(np.float64) for rows in members]
     low, high = (float(of([of(part) for part in shown])) for of in (np.min, np.max))
     spread = max(float(part.std(axis=0).max()) for part in looked)
@@ -171,6 +171,11 @@ def _classes(card: Mapping[str, Any], examples: CleanExamples, train: np.ndarray
         yield found
 
 
+def _few(rows: np.ndarray, values: int) -> np.ndarray:
+    """Some of the rows, evenly, each of which stands for so many values: _VALUES in all, but one at least."""
+    return rows[:: max(1, -(-len(rows) * values // _VALUES))]
+
+
 def _png(picture: np.ndarray, low: float, high: float) -> str:
     """(channels, height, width) as an address of its bytes: in colour if there are 3 channels, else the first."""
     from PIL import Image
@@ -185,7 +190,7 @@ def _png(picture: np.ndarray, low: float, high: float) -> str:
 def _values(directory: Path, splits: Splits) -> Chart:
     """The distribution of normalised values: those of all splits should lie on one another."""
     values = {name: np.load(directory / name / "x.npy", mmap_mode="r") for name in splits}
-    parts = {name: np.asarray(part[:: -(-len(part) // 2000)]) for name, part in values.items()}
+    parts = {name: np.asarray(_few(part, part[0].size * len(splits))) for name, part in values.items()}
     low, high = (float(of([of(part) for part in parts.values()])) for of in (np.min, np.max))
     edges = np.linspace(_round(low), _round(high) if high > low else low + 1, 60)
     shares = {name: _shares(part, edges) for name, part in parts.items()}
