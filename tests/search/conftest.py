@@ -196,6 +196,8 @@ def zoo(zoo_loaded: Loaded, tmp_path: Path) -> Bench:
 
 @pytest.fixture(scope="module")
 def context() -> HydraContext:
+    import ratchet.config.tuned  # noqa: F401 - it registers what conf/ resolves by
+
     hydra = Hydra.create_main_hydra2("test", create_config_search_path(str(Project.find().conf)))
     return HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
 

@@ -153,6 +153,24 @@ def test_a_study_is_found_again_in_whichever_order_it_is_typed(zoo) -> None:
     assert asked("seed=1", "model=gru", space=lr) == asked("model=gru", "seed=1", space=lr)
 
 
+def test_an_option_of_many_data_is_called_by_what_the_application_says(zoo) -> None:
+    zoo.facts = dataclasses.replace(zoo.facts, called=lambda config: {"model": f"{config.model.name}-{config.seed}"})
+    names = [plan.name for plan in zoo.plans("seed=1,2", "model=gru", space={"lr": "interval(0,1)"})]
+    assert [name.rpartition("_")[0] for name in names] == ["search_gru-1", "search_gru-2"]
+
+
+def test_a_study_of_a_table_is_called_by_the_table(composer) -> None:
+    from ratchet.commands.sweep import SweptTraining
+    from ratchet.project import Project
+
+    called = SweptTraining(Project.find(), (), ()).facts.called
+    assert called is not None
+    table = ["data=table", "data.target=churned"]
+    assert called(composer.compose([*table, "data.path=shop/orders.csv.gz"])) == {"data": "orders"}
+    assert called(composer.compose([*table, "data.path=orders.csv", "data.name=mine"])) == {"data": "mine"}
+    assert called(composer.compose(["data=digits"])) == {}
+
+
 def test_cells_run_in_the_order_typed(zoo) -> None:
     assert zoo.plan("lr=0.2,0.1", "model=gru,cnn").cells == (
         ("lr=0.2", "model=gru"), ("lr=0.2", "model=cnn"), ("lr=0.1", "model=gru"), ("lr=0.1", "model=cnn"),

@@ -30,6 +30,7 @@ from ratchet.config.request import Request, plain_config, refuse_idle
 from ratchet.config.schema import Config
 from ratchet.config.sections import ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
+from ratchet.config.tables import is_table, table_name
 from ratchet.config.validation import validate, whole
 from ratchet.data.on_demand import is_missing, prepare_if_missing
 from ratchet.data.prepared import PreparedData, describe
@@ -102,6 +103,7 @@ class SweptTraining:
             build=self._build,
             ready=self._make_ready,
             identity=_identity,
+            called=_called,
             repeat=lambda k: [] if k == 0 else [f"seed={1000 + k}"],
             objective=lambda composed: Objective(**_whole(composed)["objective"]),
             typed=frozenset(text.partition("=")[0] for text in self.typed),
@@ -331,6 +333,12 @@ def _checked(plain: str) -> Config:
 def _config(composed: DictConfig) -> Config:
     """A composed config, checked: once, whoever asks. Raises MistakeError."""
     return _checked(json.dumps(plain_config(composed)))
+
+
+def _called(composed: DictConfig) -> dict[str, str]:
+    """`data=table` is of every table: a study is called by the table's name."""
+    data = plain_config(composed)["data"]
+    return {"data": table_name(data)} if is_table(data) else {}
 
 
 def _identity(composed: DictConfig) -> dict[str, Any]:

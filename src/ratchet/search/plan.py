@@ -47,6 +47,7 @@ class TaskFacts:
     ready: Callable[[Sequence[DictConfig], bool], None] | None = None  # see preflight.make_ready
     identity: Callable[[DictConfig], dict[str, Any]] | None = None  # what of a config two trials must share
     objective: Callable[[DictConfig], Objective] | None = None  # what a config is judged by; None: its objective.metric
+    called: Callable[[DictConfig], Mapping[str, str]] | None = None  # a word for an option that many have chosen
     asked: frozenset[str] = frozenset()  # settings of the sweep itself that a person typed: sweep.<key>
     repeat: Callable[[int], list[str]] | None = None  # overrides that make it the k-th seed
     typed: frozenset[str] | None = None  # keys that a person fixed on the command line; None: all that are fixed
@@ -171,9 +172,10 @@ def _search(
     notes += check_sampler(settings, space, objectives=len(settings.objectives))
     cells = _cells_of(space, chosen) if is_grid(settings) else ()
     baseline, said = _baseline(space, chosen, base) if settings.champion_first and not cells else (None, [])
+    called = facts.called(task_config(base)) if facts.called else {}
     named = [text for text in fixed if text.partition("=")[0] in typed - {"data", "model"}]
     plan = StudyPlan(
-        name=settings.study or _search_name(sweep, space, chosen, named),
+        name=settings.study or _search_name(sweep, space, {**chosen, **called}, named),
         settings=settings,
         fixed=fixed,
         space=space,
