@@ -8,7 +8,7 @@
     const words = { labelColor: quiet, titleColor: quiet, labelFontSize: 11, titleFontSize: 11.5, titleFontWeight: 500 };
     return {
       background: "transparent", font: "system-ui, sans-serif", view: { stroke: null }, title: { color: ink },
-      axis: { ...words, gridColor: line, domainColor: line, tickColor: line, labelOverlap: true, labelSeparation: 6, labelFlush: false, labelLimit: 130, titleLimit: 260 },
+      axis: { ...words, gridColor: line, domainColor: line, tickColor: line, labelOverlap: true, labelSeparation: 6, labelFlush: false, labelBound: 10, titlePadding: 9, labelLimit: 130, titleLimit: 260 },
       legend: { ...words, orient: "top", title: null, symbolSize: 70, labelLimit: 150, offset: 4, symbolBaseFillColor: quiet },
       header: words,
       mark: { color: colour("c0"), tooltip: true }, rule: { color: ink }, text: { color: ink }, tick: { color: ink },
