@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from ratchet.errors import ConfigError
+from ratchet.search.composer import Composer
 from ratchet.search.executors import apart
-from ratchet.search.preflight import MOST_BUILT, build_ahead
+from ratchet.search.plan import TaskFacts
+from ratchet.search.preflight import MOST_BUILT, build_ahead, make_ready, preflight
 from ratchet.search.server import SERVER
 from search.conftest import Bench, load
 from search.zoo import ZOO, animal
@@ -139,3 +141,19 @@ def test_a_function_runs_in_a_process_of_the_server_and_what_ends_that_costs_not
 
 def test_the_folder_of_the_zoo_is_left_as_it_was(zoo: Bench) -> None:
     assert [path.name for path in Path(zoo.directory).iterdir()] == ["conf"]
+
+
+def test_each_cell_of_a_grid_is_composed_once_before_its_trial(zoo: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    composed: list[tuple[str, ...]] = []
+
+    def compose(self: Composer, overrides: Any, **place: Any) -> Any:
+        composed.append(tuple(overrides))
+        return original(self, overrides, **place)
+
+    plan, original, composer = zoo.plan("seed=0,1,2", "lr=0.1,0.2"), Composer.compose, zoo.loaded.composer
+    monkeypatch.setattr(Composer, "compose", compose)
+    facts = TaskFacts(build=lambda configs: [None for _ in configs], ready=lambda *_: None)
+    preflight(plan, composer=composer, facts=facts)
+    build_ahead([plan], composer=composer, facts=facts)
+    make_ready([plan], composer=composer, facts=facts, dry_run=False)
+    assert sorted(composed) == sorted(plan.cells)

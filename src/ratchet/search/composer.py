@@ -24,6 +24,7 @@ class Composer:
         self._master = master
         self._parser = OverridesParser.create(config_loader=config_loader)
         self._parsed = lru_cache(1024)(self._parse)
+        self._looked_at = lru_cache(256)(self._task_config)
         self._is_group = lru_cache(1024)(self._loader.repository.group_exists)
         self._composed: dict[tuple[tuple[str, ...], int], DictConfig] = {}
         self.notes: list[str] = []  # what a loader that has an opinion left out of a config
@@ -47,6 +48,15 @@ class Composer:
             if not _is_set_in_place(override, config):
                 ConfigLoaderImpl._apply_overrides_to_config([override], config)
         self._name(config, task, number=number, directory=directory)
+        return config
+
+    def task(self, overrides: Sequence[str]) -> DictConfig:
+        """What the task sees of a config, to look at: of two looks the second one is free. Raises what Hydra raises."""
+        return self._looked_at(tuple(overrides))
+
+    def _task_config(self, overrides: tuple[str, ...]) -> DictConfig:
+        config = task_config(self.compose(overrides))
+        OmegaConf.set_readonly(config, True)
         return config
 
     def _sets_a_value(self, override: Override) -> bool:

@@ -6,7 +6,7 @@ import math
 import statistics
 
 from ratchet.redaction import redacted
-from ratchet.search.composer import Composer, task_config
+from ratchet.search.composer import Composer
 from ratchet.search.display import relative
 from ratchet.search.ledger import is_over
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full
@@ -21,14 +21,14 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     settings = plan.settings
     trainings = plan.n_trials * settings.repeats + settings.recheck.top * settings.recheck.seeds
     print(f"study {plan.name}: {plan.n_trials} trials, {trainings} trainings at most; in {relative(plan.directory)}")
-    first = composer.compose(in_full(plan.fixed, corners(plan)[0]))
+    first = composer.task(in_full(plan.fixed, corners(plan)[0]))
     if facts.trainings is not None:
-        print(f"  each training: {facts.trainings(task_config(first))}")
+        print(f"  each training: {facts.trainings(first)}")
     slots, note = lease([plan], composer=composer, facts=facts)
     if note:
         print(f"  note: {note}")
     print(f"  at once: {len(slots)} on this machine; storage: {_shown(plan.storage)}")
-    measured = facts.measured(task_config(first)) if facts.measured is not None else None
+    measured = facts.measured(first) if facts.measured is not None else None
     print(f"  time: {_time(plan, measured, at_once=len(slots))}")
     for each in plan.objectives:
         print(f"  objective: {each.direction} {each.metric}")

@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from ratchet.errors import ConfigError, first_line
-from ratchet.search.composer import Composer, task_config
+from ratchet.search.composer import Composer
 from ratchet.search.plan import StudyPlan, TaskFacts, in_full
 from ratchet.search.slots import Slot, cores, make_slots
 
@@ -24,10 +24,10 @@ def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
         own = [text for text in overrides if text not in plan.fixed]
         try:
             told = in_full(plan.fixed, overrides)
-            config = composer.compose(told)
+            config = composer.task(told)
             if facts.check is not None:
-                facts.check(task_config(config), told)
-            known = None if facts.metrics is None else facts.metrics(task_config(config))
+                facts.check(config, told)
+            known = None if facts.metrics is None else facts.metrics(config)
             missing = [each.metric for each in plan.objectives if known is not None and each.metric not in known]
             if missing:
                 raise ConfigError(
@@ -51,15 +51,15 @@ def make_ready(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFac
     if facts.ready is None:
         return
     told = [in_full(plan.fixed, overrides) for plan in plans for overrides in covering(corners(plan))]
-    facts.ready([task_config(composer.compose(overrides)) for overrides in told], dry_run)
+    facts.ready([composer.task(overrides) for overrides in told], dry_run)
 
 
 def resolutions(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -> list[str]:
     """What the data of the studies can tell apart, a line for each that is another one."""
     if facts.resolution is None:
         return []
-    first = [composer.compose(in_full(plan.fixed, corners(plan)[0])) for plan in plans]
-    return list(dict.fromkeys(filter(None, (facts.resolution(task_config(each)) for each in first))))
+    first = [composer.task(in_full(plan.fixed, corners(plan)[0])) for plan in plans]
+    return list(dict.fromkeys(filter(None, map(facts.resolution, first))))
 
 
 def covering(combinations: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -145,7 +145,7 @@ def _said(
     for number, (plan, overrides) in enumerate(asked):
         try:
             told = in_full(plan.fixed, overrides)
-            config = task_config(composer.compose(told))
+            config = composer.task(told)
             if facts.check is not None:
                 facts.check(config, told)
             composed[number] = config
@@ -202,4 +202,4 @@ def lease(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -
 def _threads(plan: StudyPlan, composer: Composer, facts: TaskFacts) -> int:
     if facts.threads is None:
         return 1
-    return facts.threads(task_config(composer.compose(in_full(plan.fixed, *plan.cells[:1]))))
+    return facts.threads(composer.task(in_full(plan.fixed, *plan.cells[:1])))
