@@ -23,6 +23,7 @@ CHANGES_NOTHING = {
     "ratchet/errors.py": "texts",
     "ratchet/files.py": "how files are written",
     "ratchet/tables": "as of the config; a table's arrays are made by prepare",
+    "ratchet/names.py": "what a message suggests",
     "ratchet/project.py": "where files lie",
     "ratchet/terminal": "what a person sees",
     "ratchet/redaction.py": "what is left out of messages and records",
