@@ -19,6 +19,7 @@ from hydra._internal.utils import create_config_search_path
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
+import ratchet.config.tuned  # noqa: F401 - it registers what conf/ resolves by
 from ratchet.project import Project
 from ratchet.search.composer import Composer
 from ratchet.search.display import Display

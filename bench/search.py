@@ -171,7 +171,8 @@ def ratchet_command(folder: Path, *, trials: int, steps: int, pruner: str, seed:
         "model.pool=stride", *SPACE, "logger=csv",
         "trainer.max_epochs=null", f"trainer.max_steps={steps}", "trainer.validate_every=3",
         "augmentation.shift=0", "augmentation.scale=0", "augmentation.noise=0",  # conf/tuned has them; peers do not
-        f"sweep.n_trials={trials}", "sweep.n_jobs=2", "sweep.champion_first=false", f"sweep.seed={seed}",
+        f"sweep.n_trials={trials}", "sweep.n_jobs=2", "sweep.champion_first=false", "sweep.warm_start=0",
+        f"sweep.seed={seed}",
         f"sweep/pruner={pruner}", f"hydra.sweep.dir={folder}/study",
     ]  # fmt: skip
 
