@@ -54,7 +54,7 @@ def test_they_stand_among_the_rows_and_are_called_what_they_are(table, tmp_path:
     lines = [line.split()[0] for line in text.splitlines()[2:6]]
     assert lines == ["cnn", "logistic", "mlp", "majority"]
     assert "Baselines are no runs: fitted on train, measured on validation, they cannot be promoted." in text
-    assert "Not better than the best baseline, logistic regression (0." in text
+    assert "Not shown to be better than the best baseline, logistic regression (0." in text
     assert "): mlp." in text
     write_files([found], tmp_path)
     [content] = json.loads((tmp_path / "table.json").read_text())

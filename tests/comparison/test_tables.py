@@ -245,15 +245,15 @@ def test_a_lucky_seed_does_not_stand_for_a_setting_with_many(tmp_path):
 
 def test_different_data_are_never_in_one_table(tmp_path):
     make_run(tmp_path / "runs/a", data_hash="a" * 64)
-    make_run(tmp_path / "runs/b", data_hash="b" * 64)
+    make_run(tmp_path / "runs/b", data_hash="b" * 64, minute=5)
     make_run(tmp_path / "runs/c", config={"data.name": "digits"}, data_hash="c" * 64)
     found = tables(tmp_path)
     assert sorted((each.dataset, each.data_hash[0], len(each.runs)) for each in found) == [
         ("digits", "c", 1), ("mnist1d", "a", 1), ("mnist1d", "b", 1),
     ]  # fmt: skip
-    notes = [note for each in found for note in each.notes if each.dataset == "mnist1d"]
-    assert len(notes) == 2
-    assert "prepared or split in different ways" in notes[0]
+    editions = [(each.data_hash[0], each.edition) for each in found]
+    assert editions == [("b", "the newest data"), ("a", "earlier data, last trained on 2026-11-01"), ("c", "")]
+    assert ["mnist1d has changed between runs" in "".join(each.notes) for each in found] == [True, True, False]
 
 
 def test_trials_that_never_began_are_shown_with_their_class(tmp_path):

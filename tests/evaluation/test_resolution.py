@@ -36,7 +36,7 @@ def test_nothing_known_is_the_majority_class_then_a_baseline_then_the_champion(p
     baselines_of(PreparedData.open(project.prepared("digits"), reader="train"), ["validation"])
     by_baseline = resolution(config, project=project)
     assert by_baseline is not None
-    assert by_baseline.endswith("(4 times in 5, between two models near the baseline logistic regression)")
+    assert by_baseline.endswith("(at 80 % power, between two models near the baseline logistic regression)")
     data_hash = PreparedData.open(project.prepared("digits"), reader="train").data_hash
     champion = RunDirectory(project.champion_run)
     champion.path.mkdir(parents=True)
@@ -56,7 +56,7 @@ def test_nothing_known_is_the_majority_class_then_a_baseline_then_the_champion(p
     by_champion = resolution(config, project=project)
     assert by_champion is not None
     assert by_champion.startswith("gains below 2.5")
-    assert by_champion.endswith("(4 times in 5, between two nets near the champion's 96.0%)")
+    assert by_champion.endswith("(at 80 % power, between two nets near the champion's 96.0%)")
 
 
 def test_of_a_loss_it_is_said_in_nats_and_only_where_baselines_are_known(project: Project) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from ratchet.config.composition import load_config
-from ratchet.errors import DataError, RatchetError
+from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion.challengers import Champion, from_run, from_trial, of_study
 from ratchet.promotion.places import Places
@@ -26,7 +26,7 @@ def places(project: Project) -> Places:
 
 @pytest.fixture
 def champion(project: Project, places: Places) -> Champion:
-    return Champion.of(load_config(project), places=places)
+    return Champion(load_config(project), project)
 
 
 def trial(places: Places, number: int, *typed: str, value: float | None, **changes: Any) -> Path:
@@ -152,7 +152,7 @@ def test_of_a_grid_over_data_sets_the_champions_own_count(places: Places, champi
         ({"status": "failed", "error": {"class": "E", "message": "too hot"}}, "failed: too hot"),
         ({"status": "running"}, "is running"),
         ({"data": {"name": "mnist1d", "hash": "h"}}, "is of mnist1d, the champion of digits"),
-        ({"data": {"name": "digits", "hash": "h"}}, "the data has changed since"),
+        ({"data": {"name": "digits", "hash": "h"}}, "was trained on an earlier state of the data"),
     ],
 )
 def test_who_may_not_is_told_why(places: Places, champion: Champion, changes: dict[str, Any], message: str) -> None:
@@ -197,7 +197,7 @@ def test_a_dry_run_does_not_finish_what_was_cut_off(project: Project, places: Pl
 
 def test_the_champions_data_are_prepared_where_they_are_missing_but_not_in_a_dry_run(project: Project) -> None:
     shutil.rmtree(project.root / "data")
-    with pytest.raises(DataError, match="there is no prepared data"):
+    with pytest.raises(RatchetError, match="there is no such run"):  # which is what its person can mend first
         promote(Ask(run="nothing", allow_dirty=True, dry_run=True), project=project)
     assert not (project.root / "data").exists()
     with pytest.raises(RatchetError, match="nothing"):

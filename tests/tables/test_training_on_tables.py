@@ -243,7 +243,7 @@ def test_a_changed_file_and_one_of_the_same_name_end_in_what_mends_it(project, o
     with pytest.raises(DataError) as refused:
         PreparedData.open(project.prepared("orders"), reader="train", config=changed)
     assert str(refused.value).endswith(
-        "type: data.name=orders_2, if it is another one; else "
+        "type: data.name=orders_2, to have both; or to replace it "
         f"python src/fetch.py {found.typed} && python src/prepare.py {found.typed}"
     )
     fetch(changed, project=project)

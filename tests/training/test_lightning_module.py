@@ -397,7 +397,7 @@ def test_the_gate_judges_by_what_the_task_measures(own: Project) -> None:
 
 def test_it_may_challenge_where_it_predicts(own: Project, trained: Trained) -> None:
     places = Places(own)
-    champion = Champion.of(load_config(own, ["model=logistic"]), places=places)
+    champion = Champion(load_config(own, ["model=logistic"]), own)
     _, record = trained("a", "model.net.width=8")
     candidate = from_run("runs/a", champion, places=places)
     assert record.best is not None

@@ -15,6 +15,7 @@ from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import RatchetError
 from ratchet.evaluation.baselines import baselines_measured
+from ratchet.evidence.groups import Group
 from ratchet.metrics import find_metric
 from ratchet.project import Project
 from ratchet.runs.record import whole_config
@@ -90,12 +91,22 @@ def _said(table: Table, found: Sequence[BaselineRow]) -> list[str]:
     """What they are, and which rows are not better than the best of them."""
     sign = 1.0 if table.direction == "maximize" else -1.0
     best = max(found, key=lambda each: sign * each.value)
-    below = [row.name for row in table.rows if row.group is not None and sign * (row.group.mean - best.value) <= 0]
+    surely = {row.name: _surely(row.group, sign) for row in table.rows if row.group is not None}
+    below = [name for name, value in surely.items() if sign * (value - best.value) <= 0]
     told = ["Baselines are no runs: fitted on train, measured on validation, they cannot be promoted."]
     if below:
         more = f" and {len(below) - 3} more" if len(below) > 3 else ""
-        told.append(f"Not better than the best baseline, {best.name} ({best.value:.4f}): {', '.join(below[:3])}{more}.")
+        told.append(
+            f"Not shown to be better than the best baseline, {best.name} ({best.value:.4f}): "
+            f"{', '.join(below[:3])}{more}."
+        )
     return told
+
+
+def _surely(group: Group, sign: float) -> float:
+    """The end of the interval that is nearest to the baselines; the mean where there is none."""
+    end = group.low if sign > 0 else group.high
+    return group.mean if end is None else end
 
 
 def _noted(table: Table, *notes: str) -> Table:

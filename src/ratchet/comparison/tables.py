@@ -19,6 +19,7 @@ from ratchet.comparison.settings import Setting, labels, settings_of
 from ratchet.evidence.groups import Group, compare_groups
 from ratchet.metrics import Direction, Range, range_of
 
+_CHANGED = "{} has changed between runs (its file, preparation or folds): each state has a table of its own."
 TIED, AHEAD, BEHIND, UNKNOWN = "tied with best", "best", "behind", "cannot tell"
 
 
@@ -74,6 +75,7 @@ class Table:
     verdict: str  # a sentence
     notes: tuple[str, ...]
     baselines: tuple[BaselineRow, ...] = ()
+    edition: str = ""  # which of several states of the data it is of, in words
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -84,7 +86,9 @@ class Table:
 def tables_of(
     runs: Sequence[Run], *, metric: str | None, direction: Direction | None, group_by: Sequence[str]
 ) -> list[Table]:
-    """One table for each data set and hash, the one with most runs first. Different data are never in one table.
+    """One table for each data set and hash. Different data are never in one table.
+
+    The data set with most runs stands first, and of one that has changed the newest state.
 
     Runs that only tried something out, as with debug=one_batch, are in none, and the first table says how many.
     """
@@ -98,15 +102,22 @@ def tables_of(
     for run in runs:
         usual = hashes.get(run.dataset, Counter({"": 1})).most_common(1)[0][0]
         together.setdefault((run.dataset, run.data_hash or usual), []).append(run)
-    ordered = sorted(together.items(), key=lambda item: (-len(item[1]), item[0]))
+    sizes = Counter(run.dataset for run in runs)
+    newest = {key: max(run.record.started_at if run.record else "" for run in found) for key, found in together.items()}
+    by_age = sorted(together.items(), key=lambda item: newest[item[0]], reverse=True)
+    ordered = sorted(by_age, key=lambda item: (-sizes[item[0][0]], item[0][0]))
     made = [_table(name, found, metric=metric, direction=direction, group_by=group_by) for name, found in ordered]
     twice = {name for name, count in Counter(table.dataset for table in made).items() if count > 1}
     if made and aside:
         made[0] = replace(made[0], notes=(*made[0].notes, _left_out(aside)))
-    said = "{0} was prepared or split in different ways: runs of the data hash {1} are compared among themselves"
-    return [
-        replace(t, notes=(*t.notes, said.format(t.dataset, t.data_hash[:8]))) if t.dataset in twice else t for t in made
-    ]
+    seen: set[str] = set()
+    for place, table in enumerate(made):
+        if table.dataset in twice:
+            since = newest[table.dataset, table.data_hash][:10]
+            edition = f"earlier data, last trained on {since}" if table.dataset in seen else "the newest data"
+            made[place] = replace(table, edition=edition, notes=(*table.notes, _CHANGED.format(table.dataset)))
+        seen.add(table.dataset)
+    return made
 
 
 def _left_out(debugging: Sequence[str]) -> str:

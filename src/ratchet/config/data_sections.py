@@ -170,11 +170,11 @@ class DataConfig(Section):
             said["target_kind"] = self.target_kind
         return said
 
-    @property
-    def another_name(self) -> str:
-        """What a table can be called where there is another one of its name."""
-        folder = Path(self.table.path if self.table and self.table.path else "").parent.name
-        return table_name({"path": f"{folder}_{self.name}"} if folder else {"name": f"{self.name}_2"})
+    def another_name(self, of_file: bool = True) -> str:
+        """What a table can be called where there is another one of its name: by its folder, or by its target."""
+        assert self.table is not None
+        by = Path(self.table.path or "").parent.name if of_file else "_".join(self.table.target)
+        return table_name({"path": f"{self.name}_{by or 2}"})
 
     @field_validator("classes")
     @classmethod

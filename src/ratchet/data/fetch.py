@@ -140,7 +140,7 @@ def verify_raw(config: DataConfig, *, project: Project) -> Path:
             removed = to_type("rm", str(path))
             if config.table is not None and config.table.path:
                 said = f"{path} is of another table of the name {config.name}"
-                raise DataError(f"{said}; type: {to_type(f'data.name={config.another_name}')}, or {removed}")
+                raise DataError(f"{said}; type: {to_type(f'data.name={config.another_name()}')}, or {removed}")
             said = f"{path} is not among the files of conf/data/{config.name}.yaml"
             raise DataError(f"{said}; list it there, or type: {removed}")
     return directory

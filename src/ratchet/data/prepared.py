@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ratchet.config.data_sections import DataConfig
+from ratchet.config.grammar import assignment
 from ratchet.config.hints import to_type
 from ratchet.data.array_files import load_array
 from ratchet.data.card import Card, plain
@@ -246,10 +247,13 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
     """DataError that names the settings in which `config` differs from the one the data was prepared from."""
     was, now = dict(_flat(card["config"])), dict(_flat(plain(config)))
     keys = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
-    if "files" in keys and config.said_of_the_table():
+    if config.said_of_the_table() and {"files", "table.target"} & set(keys):
+        other = "another table, or from an earlier state of this one" if "files" in keys else "another target"
+        if "files" not in keys:
+            other += f" ({', '.join(was.get('table.target') or ())}, now {', '.join(now['table.target'])})"
         raise DataError(
-            f"{directory} was prepared from another table, or from an earlier state of this one; allowed: a name for "
-            f"each table; type: {to_type(f'data.name={config.another_name}')}, if it is another one; else "
+            f"{directory} was prepared from {other}; allowed: a name for each; type: "
+            f"{to_type(assignment('data.name', config.another_name('files' in keys)))}, to have both; or to replace it "
             f"{_type_again(config.typed).removeprefix('type: ')}"
         )
     if keys:

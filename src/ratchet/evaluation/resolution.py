@@ -38,7 +38,7 @@ def resolution(config: Config, *, project: Project, fits: bool = False) -> str |
     told = [metric.text(smallest_gain(spread, each)) for each in (n, m)]
     return (
         f"gains below {told[0]} {metric.shown_as} cannot be shown with the {n:,} examples of validation, "
-        f"below {told[1]} with the {m:,} of confirm (4 times in 5, {near})"
+        f"below {told[1]} with the {m:,} of confirm (at 80 % power, {near})"
     )
 
 

@@ -97,9 +97,11 @@ def judge(*, train: SplitScore, test: SplitScore, baselines: Sequence[BaselineSc
         reason = f"{word} falls from {told(on_train)} on train to {told(on_test)} on test, {by}"
         return Verdict("overfit", reason, gap, interval, beside)
     if underfit:
-        reason = f"{word} is only {told(on_train)} on the examples it was trained on"
+        reason = f"{word} is {told(on_train)} on the examples it was trained on, and "
         if better:
-            reason += f", and {better[0].name} has {told(better[0].score.first[1])} on test"
+            reason += f"{better[0].name} has {told(better[0].score.first[1])} on test"
+        else:
+            reason += f"on test it is not shown to be better than {baselines[0].name}"
         return Verdict("underfit", reason, gap, interval, beside)
     reason = f"{word} is {told(on_train)} on train and {told(on_test)} on test, no more apart than by chance"
     return Verdict("fits", reason, gap, interval, beside)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from ratchet.errors import DataError, RatchetError
 from ratchet.evidence.attempt import shortlist
 from ratchet.files import read_json
 from ratchet.names import nearest, suggestion
+from ratchet.project import Project
 from ratchet.promotion.places import Places
 from ratchet.promotion.scores import require_predictions
 from ratchet.runs import RunDirectory, RunRecord
@@ -34,13 +36,13 @@ class Champion:
     """What `dvc repro` trains now, and the data that it trains on."""
 
     config: Config
-    data_hash: str
+    project: Project
 
-    @classmethod
-    def of(cls, config: Config, *, places: Places) -> Champion:
-        """Raises DataError where its data is not prepared."""
-        prepared = places.project.prepared(config.data.name)
-        return cls(config, PreparedData.open(prepared, reader="promote", config=config.data).data_hash)
+    @cached_property
+    def data_hash(self) -> str:
+        """Raises DataError where its data is not prepared; so it is asked once a challenger has nothing else wrong."""
+        prepared = self.project.prepared(self.config.data.name)
+        return PreparedData.open(prepared, reader="promote", config=self.config.data).data_hash
 
 
 @dataclass(frozen=True)
@@ -255,8 +257,9 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
         )
     if record.data.get("hash") != champion.data_hash:
         yield DataError(
-            f"{what} was trained on data {str(record.data.get('hash'))[:12]}, prepared is {champion.data_hash[:12]}: "
-            "the data has changed since; type: dvc checkout, to bring that data back, or train it again"
+            f"{what} was trained on an earlier state of the data (hash {str(record.data.get('hash'))[:12]}, now "
+            f"{champion.data_hash[:12]}); allowed: a run on the data as they are; type: dvc checkout, to bring "
+            "that data back, or train it again"
         )
     if not found.run.config.is_file():
         yield RatchetError(f"{what} has no {found.run.config.name}; type: ls -d runs/*/*, to see others")

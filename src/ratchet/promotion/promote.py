@@ -71,7 +71,7 @@ def promote(ask: Ask, *, project: Project) -> int:
         config = load_config(project)
         if not ask.dry_run:
             prepare_if_missing(config.data, project=project)
-        return _Promotion(ask, project, places, Champion.of(config, places=places), git).go()
+        return _Promotion(ask, project, places, Champion(config, project), git).go()
 
 
 def _require_clean(git: Mapping[str, Any], *, only_say: bool) -> None:
