@@ -169,7 +169,8 @@ def imbalance(card: Mapping[str, Any], metric: str) -> list[str]:
     return [
         f"{most / sum(counts.values()):.0%} of the training examples are {name}, and who always says so is as often "
         "right: accuracy is a poor guide here; look at average_precision or balanced_accuracy (type: "
-        "objective.metric=validation/balanced_accuracy), and try loss.class_weights=balanced"
+        "objective.metric=validation/balanced_accuracy), and try loss.class_weights=balanced or "
+        "trainer.sampling=oversample"
     ]
 
 

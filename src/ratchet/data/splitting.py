@@ -146,8 +146,8 @@ def _check_strata(counts: np.ndarray, names: Sequence[str], config: DataConfig, 
         place = "of the file" if config.said_of_the_table() else f"in conf/data/{config.name}.yaml"
         what_to_do = f"add some, or take it out {place}"
         raise DataError(
-            f"{what} {names[rarest]} of {config.name} has {counts[rarest]} examples to split, and "
-            f"each of {n_splits} splits needs one; {what_to_do}"
+            f"{what} {names[rarest]} of {config.name} has {counts[rarest]} {'example' if counts[rarest] == 1 else 'examples'} "
+            f"to split, and each of {n_splits} splits needs one; {what_to_do}"
         )
 
 
@@ -163,6 +163,7 @@ def _carve(
         raise DataError(
             f"data.prepare.{name}={getattr(config.prepare, name)} asks for {size:,} of the {len(rest):,} "
             f"examples left to split; allowed are {least:,} to {most:,} (each class needs one in every split)"
+            + (f"; type: data.prepare.{name}={min(max(size, least), most)}" if least <= most else "")
         )
     key = f"{config.prepare.seed}/{name}".encode()
     order = np.argsort([_lot(digest, key) for digest in clean.digests[rest]], kind="stable")

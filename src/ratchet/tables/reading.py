@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ratchet.errors import ConfigError, DataError, first_line
-from ratchet.names import nearest, suggestion
+from ratchet.names import listed, nearest, suggestion
 from ratchet.tables.r_package import read_r_frame
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 LONGEST_LINE = 2**20  # bytes of the first line: what is longer is no table, and is not read into memory
 _PARQUET = {".parquet", ".pq"}
+_NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?", re.I)
 _LOOKED_AT = 2**20  # bytes from the beginning, by which separator and header are judged
 _UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 
@@ -119,7 +120,8 @@ def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: S
         "usecols": None if only is None else list(only),
     }  # fmt: skip
     try:
-        frame = pd.read_csv(path, **options)
+        with _opened(path) as file:
+            frame = pd.read_csv(file, **options)
     except pd.errors.ParserError as error:
         raise DataError(
             f"{path}: {first_line(error).removeprefix('Error tokenizing data. C error: ')}; fields are told apart by "
@@ -131,10 +133,10 @@ def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: S
 
 
 def _beginning(path: Path) -> bytes:
-    import gzip
-
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with _opened(path) as file:
         beginning: bytes = file.read(_LOOKED_AT)
+    if beginning.startswith(b"PK\x03\x04"):
+        raise DataError(f"{path} is a zip archive, as workbooks of Excel are, and no table; save it as CSV (UTF-8)")
     if not beginning.strip():
         raise DataError(f"{path} is empty; it needs a header and rows")
     if len(beginning) == LONGEST_LINE and b"\n" not in beginning and b"\r" not in beginning:
@@ -144,14 +146,21 @@ def _beginning(path: Path) -> bytes:
     return beginning
 
 
+def _opened(path: Path) -> IO[bytes]:
+    """The file's bytes, unpacked where it is a gzip file, whatever it is called."""
+    import gzip
+
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return cast("IO[bytes]", gzip.open(path)) if packed else path.open("rb")
+
+
 def _encoding(path: Path, beginning: bytes) -> str:
     """utf-8, utf-16 by its mark, else cp1252. Raises DataError where a file has lines of two encodings."""
     if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
-    import gzip
-
     utf8 = other = 0
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with _opened(path) as file:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
             if line.isascii():
                 continue
@@ -192,6 +201,11 @@ def _header(text: str, separator: str) -> list[str]:
 def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *, separator: str = ",") -> None:
     """Raises DataError for two columns of one name, NoColumnError for a column that is named and not there."""
     twice = [name for name, count in Counter(header).items() if count > 1]
+    if header and all(_NUMBER.fullmatch(name) for name in header):
+        raise DataError(
+            f"{path}: its first line holds numbers, {listed(header)}, where the names of the columns belong; write "
+            "them above it"
+        )
     if twice:
         raise DataError(
             f"{path} has {Counter(header)[twice[0]]} columns called {twice[0]!r}; each needs a name of its own"

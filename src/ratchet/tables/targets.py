@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ratchet.errors import DataError
-from ratchet.tables.columns import _numeric, _texts, refuse_commas
+from ratchet.tables.columns import _MOST, _numeric, _texts, refuse_commas
 from ratchet.tables.reading import TableSettings, read_frame
 from ratchet.tasks.base import TargetKind
 
@@ -49,7 +49,7 @@ def describe_target_column(path: Path, settings: TableSettings, *, asked: Target
         )
     if not types.is_numeric_dtype(known):
         refuse_commas(known, f"{path}: column {name}")
-    kind = asked or _kind(known)
+    kind = asked or _kind(known, f"{path}: column {name}")
     if kind != "class":
         return TargetColumn("number", ())
     texts = _texts(known).unique()
@@ -58,11 +58,17 @@ def describe_target_column(path: Path, settings: TableSettings, *, asked: Target
     return TargetColumn("class", tuple(str(texts[k]) for k in order))
 
 
-def _kind(known: pd.Series) -> TargetKind:
+def _kind(known: pd.Series, where: str) -> TargetKind:
     from pandas.api import types
 
     if types.is_bool_dtype(known) or not types.is_numeric_dtype(known):
         numbers = _numeric(known.astype("object"))
+        if _MOST < numbers.notna().mean() < 1 and known.nunique() > MOST_CLASSES:  # a number with mistakes
+            row = numbers.isna().idxmax()
+            raise DataError(
+                f"{where}, row {row + 1}: {known[row]!r} is no number ({int(numbers.isna().sum())} such); type: "
+                f"'data.missing=[\"{known[row]}\"]', if it means that there is none, or data.target_kind=class"
+            )
         return "number" if numbers.notna().all() and known.nunique() > MOST_CLASSES else "class"
     whole = bool((known % 1 == 0).all())
     return "class" if known.nunique() == 2 or (whole and known.nunique() <= MOST_CLASSES) else "number"
