@@ -248,7 +248,10 @@ def _unknown(text: str, key: str, written: str, around: Surroundings) -> Mistake
 
 def _better_keys(parts: list[str], depth: int, siblings: list[str], around: Surroundings) -> list[str]:
     """Keys that may have been meant, best first: the same name elsewhere, then similar names in the same place."""
-    elsewhere = [path for path in paths(around.known) if path.split(".")[-1] == parts[-1]] if depth == 0 else []
+    leaves = {path: path.rpartition(".")[2] for path in paths(around.known)} if depth == 0 else {}
+    elsewhere = [path for path, leaf in leaves.items() if leaf == parts[-1]]
+    if not elsewhere and not nearest(parts[0], siblings):
+        elsewhere = [path for near in nearest(parts[-1], leaves.values()) for path in leaves if leaves[path] == near]
     similar = [".".join([*parts[:depth], name, *parts[depth + 1 :]]) for name in nearest(parts[depth], siblings)]
     right = [path for path in similar if exists(around.known, path) or is_group(around.directory, path)]
     return list(dict.fromkeys([*elsewhere, *right]))[:3]

@@ -145,9 +145,10 @@ def _check_strata(counts: np.ndarray, names: Sequence[str], config: DataConfig, 
         what = "class" if config.target_kind == "class" else "the target's"
         place = "of the file" if config.said_of_the_table() else f"in conf/data/{config.name}.yaml"
         what_to_do = f"add some, or take it out {place}"
+        examples = "1 example" if counts[rarest] == 1 else f"{counts[rarest]} examples"
         raise DataError(
-            f"{what} {names[rarest]} of {config.name} has {counts[rarest]} {'example' if counts[rarest] == 1 else 'examples'} "
-            f"to split, and each of {n_splits} splits needs one; {what_to_do}"
+            f"{what} {names[rarest]} of {config.name} has {examples} to split, and each of {n_splits} splits "
+            f"needs one; {what_to_do}"
         )
 
 

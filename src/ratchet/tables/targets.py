@@ -34,6 +34,8 @@ def describe_target_column(path: Path, settings: TableSettings, *, asked: Target
 
     frame = read_frame(path, settings, only=settings.target)
     if len(settings.target) > 1:
+        for name in settings.target:
+            _refuse_no_label(frame[name].dropna(), f"{path}: column {name}")
         return TargetColumn("labels", settings.target)
     name = settings.target[0]
     series = frame[name]
@@ -56,6 +58,16 @@ def describe_target_column(path: Path, settings: TableSettings, *, asked: Target
     numbers = _numeric(pd.Series(texts))
     order = np.argsort(numbers.to_numpy(), kind="stable") if numbers.notna().all() else np.argsort(texts.astype(str))
     return TargetColumn("class", tuple(str(texts[k]) for k in order))
+
+
+def _refuse_no_label(known: pd.Series, where: str) -> None:
+    wrong = ~known.isin([0, 1])
+    if wrong.mean() > 1 - _MOST:
+        row = wrong.idxmax()
+        raise DataError(
+            f"{where}, row {row + 1}: {known[row]} is neither 0 nor 1 ({int(wrong.sum())} such), and several targets "
+            f"are labels; type: data.target={known.name}, or leave it out of data.target"
+        )
 
 
 def _kind(known: pd.Series, where: str) -> TargetKind:
