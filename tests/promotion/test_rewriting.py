@@ -54,6 +54,15 @@ def test_what_is_written_composes_to_the_challenger(written: Project, typed: lis
     assert config_hash(load_config(written)) == config_hash(target)
 
 
+def test_sampling_is_written_and_taken_back(written: Project) -> None:
+    plain = load_config(written, [])
+    assert "sampling" not in plain.plain()["trainer"]  # a config without it is the one before there was such a key
+    for target in (load_config(written, ["trainer.sampling=oversample"]), plain):
+        write_for(target, project=written).put(written)
+        assert config_hash(load_config(written)) == config_hash(target)
+    assert config_hash(load_config(written, ["trainer.sampling=oversample"])) != config_hash(plain)
+
+
 def test_what_is_written_twice_is_the_same(written: Project) -> None:
     target = load_config(written, ["model=mlp", "optimizer=sgd", "optimizer.momentum=0.5"])
     once = write_for(target, project=written)

@@ -343,5 +343,7 @@ def _called(composed: DictConfig) -> dict[str, str]:
 
 def _identity(composed: DictConfig) -> dict[str, Any]:
     kept = without_inert(_whole(composed))
+    if kept["trainer"].get("sampling") == "none":  # as in Config.plain()
+        del kept["trainer"]["sampling"]
     kept["objective"] = ObjectiveConfig.model_validate(kept["objective"]).model_dump()
     return kept

@@ -185,6 +185,12 @@ class TrainerConfig(Section):
     one_batch: bool = False
     profile: bool = False
 
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_there(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A config without sampling is the one that it was before there was such a setting."""
+        found: dict[str, Any] = serialize(self)
+        return found if self.sampling != "none" else {key: found[key] for key in found if key != "sampling"}
+
     @property
     def clips_mixed(self) -> bool:
         """Whether gradients are clipped under mixed precision: Lightning refuses that for a fused optimizer."""
