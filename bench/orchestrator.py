@@ -21,13 +21,13 @@ from omegaconf import DictConfig
 
 import ratchet.config.tuned  # noqa: F401 - it registers what conf/ resolves by
 from ratchet.project import Project
-from ratchet.search.composer import Composer
-from ratchet.search.display import Display
-from ratchet.search.executors import ForkedExecutor, ThreadExecutor
-from ratchet.search.plan import TaskFacts, plan_studies
-from ratchet.search.settings import SweepSettings
-from ratchet.search.slots import Slot
-from ratchet.search.worker import Worker
+from ratchet.search.processes.executors import ForkedExecutor, ThreadExecutor
+from ratchet.search.processes.slots import Slot
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.plan import TaskFacts, plan_studies
+from ratchet.search.space.settings import SweepSettings
+from ratchet.search.worker.display import Display
+from ratchet.search.worker.worker import Worker
 
 SPACE = {
     "optimizer.lr": "tag(log, interval(1e-4, 1e-1))",

@@ -26,8 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ratchet.search.halving import LENGTH
-from ratchet.search.samplers import build_pruner
-from ratchet.search.settings import SweepSettings
+from ratchet.search.space.samplers import build_pruner
+from ratchet.search.space.settings import SweepSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 Curve = tuple[float, ...]  # the objective at each validation

@@ -10,8 +10,8 @@ import sys
 import optuna
 from optuna.trial import TrialState
 
-from ratchet.search.ledger import CLAIM, has_result, is_over, ticket_of
-from ratchet.search.studies import open_storage
+from ratchet.search.storage.ledger import CLAIM, has_result, is_over, ticket_of
+from ratchet.search.storage.studies import open_storage
 
 
 def main(storage: str, name: str, n_trials: int, workers: int) -> None:

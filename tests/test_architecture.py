@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ FLOORS = [
     {"promotion"},
     {"commands"},
 ]
+SEARCH = [{"processes"}, {"space"}, {"storage"}, {"auto_sampler", "halving"}, {"worker"}]  # within search/
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 
@@ -54,6 +56,14 @@ def test_rooms_import_downwards_only(path: Path) -> None:
     here = room(path)
     above = {other for other in imported_rooms(path) if other != here and FLOOR[other] >= FLOOR[here]}
     assert not above, f"{here} imports {above}, which stand on its floor or higher"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "search").rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_rooms_of_search_import_downwards_only(path: Path) -> None:
+    floor = {inner: number for number, rooms in enumerate(SEARCH) for inner in rooms}
+    here = path.relative_to(PACKAGE / "search").parts[0].removesuffix(".py")
+    named = re.findall(r"^\s*(?:from|import) ratchet\.search\.(\w+)", path.read_text("utf-8"), re.MULTILINE)
+    assert here == "__init__" or {each for each in named if each != here and floor[each] >= floor[here]} == set()
 
 
 def test_every_room_has_its_floor() -> None:

@@ -35,7 +35,7 @@ def sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def study(sweeps: Path) -> optuna.Study:
     from optuna.storages.journal import JournalStorage
 
-    from ratchet.search.journal import Journal
+    from ratchet.search.storage.journal import Journal
 
     return optuna.create_study(storage=JournalStorage(Journal(sweeps / "a/study.journal")), study_name="a")
 

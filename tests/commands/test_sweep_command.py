@@ -22,7 +22,7 @@ from ratchet.config.composition import load_config
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
-from ratchet.search.ledger import RESULT
+from ratchet.search.storage.ledger import RESULT
 from search.applications import trials
 
 REPOSITORY = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import optuna
 from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial
 
-from ratchet.search.journal import Journal
+from ratchet.search.storage.journal import Journal
 
 QUADRATIC = Path(__file__).parent / "apps" / "quadratic.py"
 SOURCE = Path(__file__).parents[2] / "src"

@@ -24,14 +24,14 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
 from ratchet.project import Project
-from ratchet.search.composer import Composer
-from ratchet.search.display import Display
-from ratchet.search.executors import ThreadExecutor
-from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
-from ratchet.search.settings import SweepSettings
-from ratchet.search.slots import Slot
-from ratchet.search.studies import open_storage
-from ratchet.search.worker import Worker
+from ratchet.search.processes.executors import ThreadExecutor
+from ratchet.search.processes.slots import Slot
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.plan import StudyPlan, TaskFacts, plan_studies
+from ratchet.search.space.settings import SweepSettings
+from ratchet.search.storage.studies import open_storage
+from ratchet.search.worker.display import Display
+from ratchet.search.worker.worker import Worker
 from search.zoo import ZOO, animal
 
 APPS = Path(__file__).parent / "apps"
@@ -104,7 +104,7 @@ def bench(loaded: Loaded, tmp_path: Path) -> Bench:
 
 
 def quadratic(config: DictConfig) -> float:
-    from ratchet.search.channel import current_trial
+    from ratchet.search.processes.channel import current_trial
 
     value = -((float(config.x) - 0.3) ** 2)
     trial = current_trial()

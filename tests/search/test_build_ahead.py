@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from ratchet.errors import ConfigError
-from ratchet.search.composer import Composer
-from ratchet.search.executors import apart
-from ratchet.search.plan import TaskFacts
-from ratchet.search.preflight import MOST_BUILT, build_ahead, make_ready, preflight
-from ratchet.search.server import SERVER
+from ratchet.search.processes.executors import apart
+from ratchet.search.processes.server import SERVER
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.plan import TaskFacts
+from ratchet.search.space.preflight import MOST_BUILT, build_ahead, make_ready, preflight
 from search.conftest import Bench, load
 from search.zoo import ZOO, animal
 

@@ -10,8 +10,8 @@ from optuna.storages.journal import JournalStorage
 from optuna.trial import TrialState
 
 from ratchet.errors import RatchetError
-from ratchet.search.collection import Collection
-from ratchet.search.journal import Journal
+from ratchet.search.storage.collection import Collection
+from ratchet.search.storage.journal import Journal
 
 
 def make_study(path: Path, *, name: str, values: list[float]) -> optuna.Study:

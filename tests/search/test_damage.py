@@ -13,9 +13,9 @@ import optuna
 import pytest
 
 from ratchet.errors import RatchetError
-from ratchet.search.collection import Collection
-from ratchet.search.journal import Journal, JournalStudies
-from ratchet.search.studies import open_storage
+from ratchet.search.storage.collection import Collection
+from ratchet.search.storage.journal import Journal, JournalStudies
+from ratchet.search.storage.studies import open_storage
 from search.applications import end, sweep
 
 WHERE = 14  # the line, of about thirty, that is damaged

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ratchet.search.display import TerminalDisplay
+from ratchet.search.worker.display import TerminalDisplay
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ratchet.search.dry_run import tell_plan
-from ratchet.search.plan import TaskFacts
+from ratchet.search.space.plan import TaskFacts
+from ratchet.search.worker.dry_run import tell_plan
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.ledger import CLAIM, RESULT, is_over, ticket_of
+from ratchet.search.storage.ledger import CLAIM, RESULT, is_over, ticket_of
 
 pytestmark = pytest.mark.slow
 

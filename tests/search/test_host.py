@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from ratchet.search.host import Process
+from ratchet.search.processes.host import Process
 
 
 def test_a_process_knows_itself_by_a_name_that_others_can_read() -> None:
@@ -19,7 +19,7 @@ def test_a_process_knows_itself_by_a_name_that_others_can_read() -> None:
 
 
 def test_a_process_that_ended_is_gone_also_while_nobody_has_waited_for_it() -> None:
-    code = "from ratchet.search.host import Process; print(Process.this().name)"
+    code = "from ratchet.search.processes.host import Process; print(Process.this().name)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         named = Process.parse(child.stdout.read().strip())

@@ -23,10 +23,10 @@ from optuna.storages.journal import JournalStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search import journal
-from ratchet.search.host import Process
-from ratchet.search.journal import Journal, JournalStudies
-from ratchet.search.studies import at_once
+from ratchet.search.processes.host import Process
+from ratchet.search.storage import journal
+from ratchet.search.storage.journal import Journal, JournalStudies
+from ratchet.search.storage.studies import at_once
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def lock_of(path: Path) -> Path:
 
 
 def dead() -> str:
-    code = "from ratchet.search.host import Process; print(Process.this().name)"
+    code = "from ratchet.search.processes.host import Process; print(Process.this().name)"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -173,7 +173,7 @@ def test_the_lock_of_a_dead_process_is_broken_at_once(path: Path) -> None:
 def test_of_several_that_break_a_lock_each_gets_its_turn(path: Path) -> None:
     lock_of(path).symlink_to(dead())
     code = (
-        "import sys; from pathlib import Path; from ratchet.search.journal import Journal\n"
+        "import sys; from pathlib import Path; from ratchet.search.storage.journal import Journal\n"
         "journal = Journal(Path(sys.argv[1]))\n"
         "for k in range(40): journal.append_logs([{'who': sys.argv[2], 'k': k}])"
     )

@@ -14,8 +14,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.project import Project
-from ratchet.search.host import Process
-from ratchet.search.ledger import CLAIM
+from ratchet.search.processes.host import Process
+from ratchet.search.storage.ledger import CLAIM
 from search.applications import SOURCE, end, start, sweep, trials
 
 pytestmark = pytest.mark.slow

@@ -14,9 +14,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ratchet.search import ledger as room
-from ratchet.search.host import Process, _started
-from ratchet.search.ledger import CLAIM, RESULT, WORKER, Claim, Ledger, has_result, is_given, is_over, ticket_of
+from ratchet.search.processes.host import Process, _started
+from ratchet.search.storage import ledger as room
+from ratchet.search.storage.ledger import CLAIM, RESULT, WORKER, Claim, Ledger, has_result, is_given, is_over, ticket_of
 
 DEAD = f"{Process.this().host}!999999999-1"
 FAR = "elsewhere!17-23/a"

@@ -9,7 +9,7 @@ import torch
 from hydra.errors import ConfigCompositionException
 
 from ratchet.errors import ConfigError, NonFiniteLossError, OutOfMemoryError, TrainingError
-from ratchet.search.outcomes import Outcome
+from ratchet.search.processes.outcomes import Outcome
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ratchet.errors import ConfigError
-from ratchet.search.plan import TaskFacts, combinations, in_full, plan_studies
-from ratchet.search.settings import SweepSettings
+from ratchet.search.space.plan import TaskFacts, combinations, in_full, plan_studies
+from ratchet.search.space.settings import SweepSettings
 from search.zoo import SPACES
 
 MODELS = {"model": {**SPACES, "mlp": {"model.width": "choice(1,2)"}}}

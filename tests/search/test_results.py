@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from ratchet.search.composer import task_config
-from ratchet.search.plan import in_full
-from ratchet.search.results import export, overrides_of, rank, show
+from ratchet.search.space.composer import task_config
+from ratchet.search.space.plan import in_full
+from ratchet.search.worker.results import export, overrides_of, rank, show
 from search.zoo import SPACES
 
 LR = {"lr": "interval(0.001,0.2)"}

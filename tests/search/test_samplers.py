@@ -12,9 +12,9 @@ import yaml
 from hydra.utils import get_class
 
 from ratchet.errors import ConfigError
-from ratchet.search import samplers
-from ratchet.search.samplers import build_pruner, build_sampler
-from ratchet.search.settings import SweepSettings
+from ratchet.search.space import samplers
+from ratchet.search.space.samplers import build_pruner, build_sampler
+from ratchet.search.space.settings import SweepSettings
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 NUMBERS = {"x": "interval(-1,1)"}

@@ -20,8 +20,8 @@ def said(script: str, *, path: Path | None = None) -> list[str]:
     """The lines that a script printed; it ends, and so does everything that it started."""
     paths = os.pathsep.join([*([str(path)] if path else []), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", "from ratchet.search.server import SERVER\n" + script], capture_output=True, text=True,
-        timeout=60, check=False, env={**os.environ, "PYTHONPATH": paths},
+        [sys.executable, "-c", "from ratchet.search.processes.server import SERVER\n" + script],
+        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": paths},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

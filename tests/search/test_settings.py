@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from ratchet.errors import ConfigError
-from ratchet.search.settings import Bound, SweepSettings, read_settings
+from ratchet.search.space.settings import Bound, SweepSettings, read_settings
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from optuna.distributions import FloatDistribution, IntDistribution
 
 from ratchet.config.grammar import to_override_value
 from ratchet.errors import ConfigError
-from ratchet.search.composer import Composer
-from ratchet.search.space import Dimension, SearchSpace
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.space import Dimension, SearchSpace
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

@@ -16,9 +16,9 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from sqlalchemy.exc import IntegrityError
 
 from ratchet.errors import ConfigError, RatchetError
-from ratchet.search import studies
-from ratchet.search.ledger import STALE, Ledger, is_over, ticket_of
-from ratchet.search.studies import open_storage, patient, patiently
+from ratchet.search.storage import studies
+from ratchet.search.storage.ledger import STALE, Ledger, is_over, ticket_of
+from ratchet.search.storage.studies import open_storage, patient, patiently
 
 
 def cut(storage: BaseStorage, *, seed: int, every: float = 0.2) -> BaseStorage:

@@ -14,7 +14,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import TrialState
 
-from ratchet.search.ledger import CLAIM, Ledger, is_over, ticket_of
+from ratchet.search.storage.ledger import CLAIM, Ledger, is_over, ticket_of
 
 WORKERS = ["elsewhere!1-1/a", "elsewhere!2-1/b", "elsewhere!3-1/c"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import optuna
 
-from ratchet.search.studies import TOKEN, training_identity
+from ratchet.search.storage.studies import TOKEN, training_identity
 
 
 def study_of(path: Path, token: str) -> optuna.Study:

@@ -10,11 +10,11 @@ import pytest
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from ratchet.search.composer import Composer
-from ratchet.search.executors import ForkedExecutor
-from ratchet.search.outcomes import Outcome
-from ratchet.search.server import SERVER
-from ratchet.search.trial_process import Job
+from ratchet.search.processes.executors import ForkedExecutor
+from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.server import SERVER
+from ratchet.search.processes.trial_process import Job
+from ratchet.search.space.composer import Composer
 
 
 def test_what_jobs_share_is_pickled_once(

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from ratchet.search.dry_run import tell_plan
-from ratchet.search.ledger import CLAIM, WARM_START, is_given, warm_started_by
-from ratchet.search.plan import Earlier
-from ratchet.search.results import export, show
-from ratchet.search.space import Dimension, SearchSpace
-from ratchet.search.warm_start import proposals
+from ratchet.search.space.plan import Earlier
+from ratchet.search.space.space import Dimension, SearchSpace
+from ratchet.search.space.warm_start import proposals
+from ratchet.search.storage.ledger import CLAIM, WARM_START, is_given, warm_started_by
+from ratchet.search.worker.dry_run import tell_plan
+from ratchet.search.worker.results import export, show
 from search.zoo import SPACES
 
 LR = {"lr": "tag(log, interval(0.001, 0.1))"}

@@ -12,15 +12,15 @@ import pytest
 from omegaconf import DictConfig
 from optuna.trial import TrialState
 
-from ratchet.search import worker
-from ratchet.search.channel import current_trial
-from ratchet.search.display import Display
 from ratchet.search.halving import LENGTH
-from ratchet.search.journal import Journal, JournalStudies
-from ratchet.search.ledger import RESULT
-from ratchet.search.plan import TaskFacts
-from ratchet.search.preflight import preflight
-from ratchet.search.studies import open_study
+from ratchet.search.processes.channel import current_trial
+from ratchet.search.space.plan import TaskFacts
+from ratchet.search.space.preflight import preflight
+from ratchet.search.storage.journal import Journal, JournalStudies
+from ratchet.search.storage.ledger import RESULT
+from ratchet.search.storage.studies import open_study
+from ratchet.search.worker import worker
+from ratchet.search.worker.display import Display
 from search.conftest import Bench, load
 from search.zoo import ZOO, animal
 

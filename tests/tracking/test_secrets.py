@@ -13,7 +13,7 @@ from ratchet.config.validation import validate
 from ratchet.errors import ConfigError
 from ratchet.project import Project
 from ratchet.redaction import said_of, without_password
-from ratchet.search.outcomes import Outcome
+from ratchet.search.processes.outcomes import Outcome
 from ratchet.terminal.command import report
 from tracking.server import serving
 from tracking.typing_commands import type_command

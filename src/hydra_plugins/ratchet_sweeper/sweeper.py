@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 NODE = {
     "_target_": "hydra_plugins.ratchet_sweeper.sweeper.RatchetSweeper",
-    "sweeps": {"grid": {}},  # name: what ratchet.search.settings.SweepSettings takes
+    "sweeps": {"grid": {}},  # name: what ratchet.search.space.settings.SweepSettings takes
     "nested": False,  # each study in a directory of its own under hydra.sweep.dir
     "keep_returns": True,  # sweep() gives Hydra's JobReturn of each job
     "_recursive_": False,  # samplers and pruners are built where they are used
@@ -30,7 +30,7 @@ class RatchetSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         from ratchet.config.environment import plain_with_references
-        from ratchet.search.sweeper import sweep_under_hydra
+        from ratchet.search.worker.sweeper import sweep_under_hydra
 
         assert self.config is not None
         return sweep_under_hydra(

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ratchet.errors import Interrupted
-from ratchet.search.server import SERVER
-from ratchet.search.signals import handled_by
+from ratchet.search.processes.server import SERVER
+from ratchet.search.processes.signals import handled_by
 from ratchet.terminal.command import to_end
 
 _TRAINING = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")

@@ -19,7 +19,7 @@ from ratchet.csv_files import csv_text
 from ratchet.errors import FileError, RatchetError
 from ratchet.names import to_install
 from ratchet.project import Project
-from ratchet.search.collection import Collection
+from ratchet.search.storage.collection import Collection
 from ratchet.yaml_files import read_yaml
 
 if TYPE_CHECKING:

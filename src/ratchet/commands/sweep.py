@@ -39,9 +39,9 @@ from ratchet.metrics import COSTS, Direction, find_metric
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
-from ratchet.search.channel import current_trial
-from ratchet.search.plan import Earlier, TaskFacts
-from ratchet.search.settings import Objective, SweepSettings
+from ratchet.search.processes.channel import current_trial
+from ratchet.search.space.plan import Earlier, TaskFacts
+from ratchet.search.space.settings import Objective, SweepSettings
 from ratchet.tasks import Target
 from ratchet.tasks.build import task_class
 from ratchet.terminal.quiet import quiet_libraries
@@ -122,7 +122,7 @@ class SweptTraining:
 
     def _build(self, composed: Sequence[DictConfig]) -> Sequence[str | None]:
         """What is wrong with each where it is built, for data as they are prepared, or as conf/data says."""
-        from ratchet.search.executors import apart
+        from ratchet.search.processes.executors import apart
 
         described: dict[str, tuple[tuple[int, ...] | None, Target]] = {}
         asked = []

@@ -27,8 +27,8 @@ from ratchet.errors import ConfigError
 from ratchet.files import read_text
 from ratchet.names import nearest, suggestion
 from ratchet.project import Project
-from ratchet.search.samplers import arguments_of
-from ratchet.search.settings import SweepSettings, read_settings
+from ratchet.search.space.samplers import arguments_of
+from ratchet.search.space.settings import SweepSettings, read_settings
 
 _TRAIN_ON = "trainer.train_on"
 USUAL = {"sweep": "learning_rate", "sampler": "tpe", "pruner": "halving"}  # what to type where no name is near

@@ -8,10 +8,10 @@ from typing import Self
 
 from rich.text import Text
 
-from ratchet.search.display import TerminalDisplay, written
-from ratchet.search.outcomes import Outcome
-from ratchet.search.progress import OpenStudy
-from ratchet.search.worker import Worker
+from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.worker.display import TerminalDisplay, written
+from ratchet.search.worker.progress import OpenStudy
+from ratchet.search.worker.worker import Worker
 
 
 class GateDisplay(TerminalDisplay):

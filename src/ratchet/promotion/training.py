@@ -28,16 +28,16 @@ from ratchet.promotion.places import Places
 from ratchet.promotion.scores import FILE
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.provenance import versions
-from ratchet.search.channel import current_trial
-from ratchet.search.composer import Composer
-from ratchet.search.executors import ForkedExecutor
-from ratchet.search.ledger import RESULT, is_over
-from ratchet.search.plan import StudyPlan, TaskFacts
-from ratchet.search.progress import OpenStudy
-from ratchet.search.settings import Objective, SweepSettings
-from ratchet.search.slots import make_slots
-from ratchet.search.space import SearchSpace
-from ratchet.search.worker import Worker
+from ratchet.search.processes.channel import current_trial
+from ratchet.search.processes.executors import ForkedExecutor
+from ratchet.search.processes.slots import make_slots
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.plan import StudyPlan, TaskFacts
+from ratchet.search.space.settings import Objective, SweepSettings
+from ratchet.search.space.space import SearchSpace
+from ratchet.search.storage.ledger import RESULT, is_over
+from ratchet.search.worker.progress import OpenStudy
+from ratchet.search.worker.worker import Worker
 from ratchet.terminal.quiet import quiet_libraries
 
 CODE = (

@@ -13,7 +13,7 @@ from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.ledger import is_feasible, is_given
+from ratchet.search.storage.ledger import is_feasible, is_given
 
 LENGTH = "ratchet:length"  # trial attribute: how many reports it makes, if nothing ends it early
 Verdict = Literal["go", "stop", "wait"]

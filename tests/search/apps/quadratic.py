@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ratchet.errors import TrialPruned
-from ratchet.search.channel import TrialContext, current_trial
+from ratchet.search.processes.channel import TrialContext, current_trial
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="quadratic")

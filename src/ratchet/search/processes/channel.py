@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Literal
 
 from ratchet.errors import TrialPruned
-from ratchet.search.outcomes import Outcome
+from ratchet.search.processes.outcomes import Outcome
 
 Verdict = Literal["go", "prune", "stop", "timeout"]
 

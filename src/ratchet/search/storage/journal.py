@@ -17,8 +17,8 @@ from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.files import open_regular
-from ratchet.search.damage import DamagedJournalError, DamagedLineError, parsed
-from ratchet.search.host import Process
+from ratchet.search.processes.host import Process
+from ratchet.search.storage.damage import DamagedJournalError, DamagedLineError, parsed
 
 _FOREIGN_GRACE = 30.0  # seconds that a lock of another machine may stay unchanged
 _FINISHED = tuple(state for state in TrialState if state.is_finished())

@@ -9,13 +9,13 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ratchet.search.composer import Composer
-from ratchet.search.ledger import Claim
-from ratchet.search.plan import StudyPlan, TaskFacts, in_full
-from ratchet.search.progress import OpenStudy
-from ratchet.search.slots import Slot
-from ratchet.search.studies import at_once, training_identity
-from ratchet.search.trial_process import Job
+from ratchet.search.processes.slots import Slot
+from ratchet.search.processes.trial_process import Job
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.plan import StudyPlan, TaskFacts, in_full
+from ratchet.search.storage.ledger import Claim
+from ratchet.search.storage.studies import at_once, training_identity
+from ratchet.search.worker.progress import OpenStudy
 
 
 @dataclass(frozen=True)

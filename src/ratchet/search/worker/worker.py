@@ -15,23 +15,23 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import WilcoxonPruner
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.channel import Report, Verdict
-from ratchet.search.composer import Composer
-from ratchet.search.display import Display
-from ratchet.search.executors import Executor, wait_for
 from ratchet.search.halving import LENGTH, HalvingPruner
-from ratchet.search.host import Process
-from ratchet.search.jobs import Jobs
-from ratchet.search.ledger import Claim, Ledger
-from ratchet.search.outcomes import Outcome
-from ratchet.search.plan import StudyPlan, TaskFacts
-from ratchet.search.progress import Active, OpenStudy
-from ratchet.search.results import export
-from ratchet.search.samplers import build_sampler
-from ratchet.search.settlement import Settlement
-from ratchet.search.signals import blocked, handled_by
-from ratchet.search.slots import Slot
-from ratchet.search.studies import as_it_began, open_study, patiently
+from ratchet.search.processes.channel import Report, Verdict
+from ratchet.search.processes.executors import Executor, wait_for
+from ratchet.search.processes.host import Process
+from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.signals import blocked, handled_by
+from ratchet.search.processes.slots import Slot
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.plan import StudyPlan, TaskFacts
+from ratchet.search.space.samplers import build_sampler
+from ratchet.search.storage.ledger import Claim, Ledger
+from ratchet.search.storage.studies import as_it_began, open_study, patiently
+from ratchet.search.worker.display import Display
+from ratchet.search.worker.jobs import Jobs
+from ratchet.search.worker.progress import Active, OpenStudy
+from ratchet.search.worker.results import export
+from ratchet.search.worker.settlement import Settlement
 from ratchet.terminal.command import to_end
 
 BEAT_EVERY = 10.0  # seconds between two signs of life

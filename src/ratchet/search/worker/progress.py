@@ -13,11 +13,11 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.executors import Running
-from ratchet.search.ledger import Claim, Ledger
-from ratchet.search.outcomes import Outcome
-from ratchet.search.plan import StudyPlan
-from ratchet.search.slots import Slot
+from ratchet.search.processes.executors import Running
+from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.slots import Slot
+from ratchet.search.space.plan import StudyPlan
+from ratchet.search.storage.ledger import Claim, Ledger
 
 
 @dataclass

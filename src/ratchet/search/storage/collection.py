@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.errors import FileError, RatchetError
 from ratchet.files import open_regular
-from ratchet.search.journal import LARGEST
-from ratchet.search.studies import open_storage
+from ratchet.search.storage.journal import LARGEST
+from ratchet.search.storage.studies import open_storage
 
 _STRIDE = 2**20  # storages that a collection can hold; an id stays below what JavaScript counts exactly
 

@@ -10,11 +10,11 @@ from typing import Any
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.display import Display
-from ratchet.search.ledger import RESULT, Claim
-from ratchet.search.outcomes import Outcome
-from ratchet.search.progress import Active, OpenStudy
-from ratchet.search.studies import at_once
+from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.storage.ledger import RESULT, Claim
+from ratchet.search.storage.studies import at_once
+from ratchet.search.worker.display import Display
+from ratchet.search.worker.progress import Active, OpenStudy
 
 ALL_ALIKE = 4  # so many failures with one message and no success end a study
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from ratchet.search.channel import Line, Report, Verdict
-from ratchet.search.outcomes import Outcome
-from ratchet.search.server import SERVER, importable
-from ratchet.search.trial_process import Job, enter_environment, run, trial_main
+from ratchet.search.processes.channel import Line, Report, Verdict
+from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.server import SERVER, importable
+from ratchet.search.processes.trial_process import Job, enter_environment, run, trial_main
 
 GRACE = 1.0  # seconds between asking a process to end and ending it
 

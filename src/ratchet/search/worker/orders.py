@@ -8,8 +8,8 @@ import threading
 from contextlib import ExitStack
 
 from ratchet.errors import Interrupted
-from ratchet.search.signals import handled_by, inherited_blocked
-from ratchet.search.worker import Worker
+from ratchet.search.processes.signals import handled_by, inherited_blocked
+from ratchet.search.worker.worker import Worker
 from ratchet.terminal.command import to_end
 
 

@@ -10,11 +10,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.config.hints import to_type
 from ratchet.csv_files import csv_text
-from ratchet.files import write_atomically
+from ratchet.files import shown, write_atomically
 from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES
-from ratchet.search.display import relative, told, written
-from ratchet.search.ledger import RESULT, has_result, is_feasible, ticket_of, warm_started_by
-from ratchet.search.plan import StudyPlan, in_full
+from ratchet.search.space.plan import StudyPlan, in_full
+from ratchet.search.storage.ledger import RESULT, has_result, is_feasible, ticket_of, warm_started_by
+from ratchet.search.worker.display import told, written
 
 # commands to type after a study: of its name, a trial of the front where there is one, and the best trial's run
 FollowUp = Callable[[str, int | None, str], list[str]]
@@ -88,7 +88,7 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, follow_up: Fol
     counts = {state: sum(trial.state == state for trial in trials) for state in TrialState}
     tally = [f"{count} {state.name.lower()}" for state, count in counts.items() if count]
     yield ""
-    yield f"study {plan.name}: {', '.join(tally) or 'no trials'}; in {relative(plan.directory)}"
+    yield f"study {plan.name}: {', '.join(tally) or 'no trials'}; in {shown(plan.directory)}"
     ranked, origins = rank(study, plan), _origins(study)
     if ranked:
         names = [each.metric for each in plan.objectives]
@@ -97,18 +97,18 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, follow_up: Fol
         values = "  ".join(written(value) for value in trial.values or [])
         spread = _spread(trial, plan)
         bounds = "" if is_feasible(trial) else "  (beyond a constraint)"
-        where = relative(plan.directory / str(trial.number))
+        where = shown(plan.directory / str(trial.number))
         origin = f"  (from {origins[trial.number]})" if trial.number in origins else ""
         yield f"  {values}{spread}{bounds}  {where}  {told(trial.params)}{origin}".rstrip()
     if len(ranked) > SHOWN:
-        yield f"  and {len(ranked) - SHOWN} more: {relative(plan.directory / 'trials.csv')}"
+        yield f"  and {len(ranked) - SHOWN} more: {shown(plan.directory / 'trials.csv')}"
     if (line := _whether_it_helped(ranked, origins)) is not None:
         yield f"  {line}"
     failed = [trial for trial in trials if has_failed(trial)]
     for trial in failed[:FAILED]:
         yield f"  failed  {cause(trial)}"
     if len(failed) > FAILED:
-        yield f"  and {len(failed) - FAILED} more failed: {relative(plan.directory / 'trials.csv')}"
+        yield f"  and {len(failed) - FAILED} more failed: {shown(plan.directory / 'trials.csv')}"
     if ranked and not is_feasible(ranked[0]):
         yield f"  no trial keeps to {', '.join(plan.settings.constraints)}"
     elif ranked:
@@ -116,7 +116,7 @@ def _lines(study: optuna.Study, plan: StudyPlan, *, command: str, follow_up: Fol
         yield f"  {command} {to_type(*overrides_of(ranked[0], plan))}".rstrip()
         best = ranked[0].number
         front = best if len(plan.objectives) > 1 else None
-        for line in follow_up(plan.name, front, relative(plan.directory / str(best))) if follow_up else ():
+        for line in follow_up(plan.name, front, shown(plan.directory / str(best))) if follow_up else ():
             yield f"  {line}"
 
 

@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ratchet.search.signals import blocked
+from ratchet.search.processes.signals import blocked
 
-_FIRST = "ratchet.search.before_preload"
-_LAST = ("ratchet.search.trial_process", "ratchet.search.preload")
+_FIRST = "ratchet.search.processes.before_preload"
+_LAST = ("ratchet.search.processes.trial_process", "ratchet.search.processes.preload")
 
 
 class TrialServer:

@@ -11,9 +11,9 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from ratchet.errors import ConfigError, first_line
-from ratchet.search.composer import Composer
-from ratchet.search.plan import StudyPlan, TaskFacts, in_full
-from ratchet.search.slots import Slot, cores, make_slots
+from ratchet.search.processes.slots import Slot, cores, make_slots
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.plan import StudyPlan, TaskFacts, in_full
 
 MOST_BUILT = 64  # combinations of all studies of a command that are built ahead; a model takes some milliseconds
 

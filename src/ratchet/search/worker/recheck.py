@@ -8,10 +8,10 @@ from dataclasses import replace
 import optuna
 from optuna.trial import TrialState
 
-from ratchet.search.ledger import RESULT, is_over, ticket_of
-from ratchet.search.plan import StudyPlan, TaskFacts
-from ratchet.search.results import overrides_of, rank
-from ratchet.search.studies import load_study
+from ratchet.search.space.plan import StudyPlan, TaskFacts
+from ratchet.search.storage.ledger import RESULT, is_over, ticket_of
+from ratchet.search.storage.studies import load_study
+from ratchet.search.worker.results import overrides_of, rank
 
 FIRST_FRESH = 100  # a study's own repeats count from 0
 

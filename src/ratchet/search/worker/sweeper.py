@@ -20,23 +20,23 @@ from omegaconf import DictConfig, OmegaConf
 from ratchet.config.grammar import to_override_value
 from ratchet.config.hints import to_type
 from ratchet.errors import ConfigError, Interrupted, RatchetError
-from ratchet.files import write_atomically
+from ratchet.files import shown, write_atomically
 from ratchet.redaction import redacted
-from ratchet.search import results
-from ratchet.search.composer import Composer
-from ratchet.search.display import Display, TerminalDisplay, relative
-from ratchet.search.dry_run import tell_plan
-from ratchet.search.executors import ForkedExecutor
-from ratchet.search.ledger import is_over
-from ratchet.search.orders import Orders
-from ratchet.search.plan import StudyPlan, TaskFacts, plan_studies
-from ratchet.search.preflight import build_ahead, lease, make_ready, preflight, resolutions
-from ratchet.search.recheck import recheck_plan, tell_recheck
-from ratchet.search.server import SERVER
-from ratchet.search.settings import SweepSettings, read_settings
-from ratchet.search.signals import handled_by
-from ratchet.search.slots import Slot
-from ratchet.search.worker import Worker
+from ratchet.search.processes.executors import ForkedExecutor
+from ratchet.search.processes.server import SERVER
+from ratchet.search.processes.signals import handled_by
+from ratchet.search.processes.slots import Slot
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.plan import StudyPlan, TaskFacts, plan_studies
+from ratchet.search.space.preflight import build_ahead, lease, make_ready, preflight, resolutions
+from ratchet.search.space.settings import SweepSettings, read_settings
+from ratchet.search.storage.ledger import is_over
+from ratchet.search.worker import results
+from ratchet.search.worker.display import Display, TerminalDisplay
+from ratchet.search.worker.dry_run import tell_plan
+from ratchet.search.worker.orders import Orders
+from ratchet.search.worker.recheck import recheck_plan, tell_recheck
+from ratchet.search.worker.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ def _exit_as_hydra_would(worker: Worker) -> None:
     over = [trial for trial in trials if is_over(trial)]
     if over and all(results.has_failed(trial) and results.failure(trial) != "no value" for trial in over):
         count = f"all {len(over)} trials failed, such as" if len(over) > 1 else "it failed:"
-        where = relative(worker.studies[0].plan.directory)
+        where = shown(worker.studies[0].plan.directory)
         print(
             f"error: {count} {results.cause(over[0])}; type: {to_type('cat', f'{where}/trials.csv')}", file=sys.stderr
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
 import time
@@ -14,11 +13,11 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from ratchet.search.outcomes import Outcome
+from ratchet.search.processes.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from ratchet.search.progress import Active, OpenStudy
-    from ratchet.search.worker import Worker
+    from ratchet.search.worker.progress import Active, OpenStudy
+    from ratchet.search.worker.worker import Worker
 
 
 WIDEST = 160  # characters of a trial's parameters
@@ -186,8 +185,3 @@ def told(params: Mapping[str, object]) -> str:
 
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def relative(path: object) -> str:
-    """As a person would type it from here."""
-    return os.path.relpath(str(path))

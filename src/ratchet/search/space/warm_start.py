@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.errors import FileError
+from ratchet.files import shown
 from ratchet.runs.trials import asked_of, read_trials
-from ratchet.search.display import relative
-from ratchet.search.plan import Earlier, StudyPlan
+from ratchet.search.space.plan import Earlier, StudyPlan
 
 NEAR = 0.1  # of each axis of the space: two settings that are nearer to each other are one
 BETTER_SHARE = 4  # one trial of so many is good enough to be tried again
@@ -52,8 +52,8 @@ def proposals(plan: StudyPlan, earlier: Earlier | None) -> tuple[list[Proposal],
         before = [*([plan.baseline] if plan.baseline else []), *(other.params for other in chosen)]
         if len(chosen) < wanted and all(plan.space.distance(each.params, params) >= NEAR for params in before):
             chosen.append(each)
-    count = f"{len(unread)} earlier studies, such as {relative(unread[0])}," if len(unread) > 1 else ""
-    count = count or (f"the earlier study {relative(unread[0])}" if unread else "")
+    count = f"{len(unread)} earlier studies, such as {shown(unread[0])}," if len(unread) > 1 else ""
+    count = count or (f"the earlier study {shown(unread[0])}" if unread else "")
     return chosen, f"{count} cannot be read; no setting is taken from there" if unread else None
 
 

@@ -16,7 +16,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.host import Process
+from ratchet.search.processes.host import Process
 
 WARM_START = "ratchet:warm_start"  # trial attribute: which trial of which earlier study has these parameters
 CLAIM = "ratchet:claim"  # trial attribute: ticket, worker, attempt

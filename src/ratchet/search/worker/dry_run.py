@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 import statistics
+from pathlib import Path
 
+from ratchet.files import shown
 from ratchet.redaction import redacted
-from ratchet.search.composer import Composer
-from ratchet.search.display import relative
-from ratchet.search.ledger import is_over
-from ratchet.search.plan import StudyPlan, TaskFacts, in_full
-from ratchet.search.preflight import corners, lease
-from ratchet.search.results import seconds_of_trials
-from ratchet.search.studies import load_study
-from ratchet.search.warm_start import proposals, told
+from ratchet.search.space.composer import Composer
+from ratchet.search.space.plan import StudyPlan, TaskFacts, in_full
+from ratchet.search.space.preflight import corners, lease
+from ratchet.search.space.warm_start import proposals, told
+from ratchet.search.storage.ledger import is_over
+from ratchet.search.storage.studies import load_study
+from ratchet.search.worker.results import seconds_of_trials
 
 
 def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     """What a study would do, and what that costs."""
     settings = plan.settings
     trainings = plan.n_trials * settings.repeats + settings.recheck.top * settings.recheck.seeds
-    print(f"study {plan.name}: {plan.n_trials} trials, {trainings} trainings at most; in {relative(plan.directory)}")
+    print(f"study {plan.name}: {plan.n_trials} trials, {trainings} trainings at most; in {shown(plan.directory)}")
     first = composer.task(in_full(plan.fixed, corners(plan)[0]))
     if facts.trainings is not None:
         print(f"  each training: {facts.trainings(first)}")
@@ -47,7 +48,7 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
 
 
 def _shown(storage: str) -> str:
-    return redacted(storage) if "://" in storage or "${" in storage else relative(storage)
+    return redacted(storage) if "://" in storage or "${" in storage else shown(Path(storage))
 
 
 def _time(plan: StudyPlan, measured: tuple[float, str] | None, *, at_once: int) -> str:

@@ -20,8 +20,8 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, Q
 from ratchet.config.hints import to_type
 from ratchet.errors import ConfigError, first_line
 from ratchet.names import to_install
-from ratchet.search.settings import SweepSettings
-from ratchet.search.space import SearchSpace
+from ratchet.search.space.settings import SweepSettings
+from ratchet.search.space.space import SearchSpace
 
 # what a sweep's settings may call: a file of sweeps/ or a command line may come from anywhere
 _CALLABLE = re.compile(

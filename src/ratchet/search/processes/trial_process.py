@@ -21,10 +21,10 @@ from omegaconf.basecontainer import BaseContainer
 
 from ratchet.errors import TrialPruned, TrialTimeout
 from ratchet.files import unlink_from_others
-from ratchet.search.channel import Line, TrialContext, Verdict, enter_trial, interrupt_main_thread
-from ratchet.search.hydra_job import run_job
-from ratchet.search.outcomes import Outcome
-from ratchet.search.pickling import dumps
+from ratchet.search.processes.channel import Line, TrialContext, Verdict, enter_trial, interrupt_main_thread
+from ratchet.search.processes.hydra_job import run_job
+from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.pickling import dumps
 
 OUTPUT = "output.log"  # in the trial's directory: what it printed
 

@@ -19,10 +19,10 @@ from ratchet.config.grammar import parse_override, written_values
 from ratchet.config.hints import MistakeError
 from ratchet.errors import ConfigError
 from ratchet.metrics import Direction
-from ratchet.search.composer import Composer, task_config
-from ratchet.search.samplers import check_sampler, is_grid
-from ratchet.search.settings import Objective, SweepSettings
-from ratchet.search.space import Dimension, SearchSpace
+from ratchet.search.space.composer import Composer, task_config
+from ratchet.search.space.samplers import check_sampler, is_grid
+from ratchet.search.space.settings import Objective, SweepSettings
+from ratchet.search.space.space import Dimension, SearchSpace
 
 
 @dataclass(frozen=True)

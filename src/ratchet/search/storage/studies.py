@@ -31,11 +31,11 @@ from ratchet.config.hints import to_type
 from ratchet.errors import ConfigError, RatchetError, first_line
 from ratchet.names import to_install
 from ratchet.redaction import redacted
-from ratchet.search.journal import Journal, JournalStudies
-from ratchet.search.ledger import WARM_START
-from ratchet.search.plan import Earlier, StudyPlan
-from ratchet.search.samplers import build_pruner
-from ratchet.search.warm_start import proposals, told
+from ratchet.search.space.plan import Earlier, StudyPlan
+from ratchet.search.space.samplers import build_pruner
+from ratchet.search.space.warm_start import proposals, told
+from ratchet.search.storage.journal import Journal, JournalStudies
+from ratchet.search.storage.ledger import WARM_START
 
 IDENTITY = "ratchet:study"  # study attribute: what it asks
 CELLS = "ratchet:cells"  # study attribute: a grid's jobs in the order in which they are run

@@ -1,0 +1,1 @@
+"""Processes that are forked from a preloaded server, and what they say."""

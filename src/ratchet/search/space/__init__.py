@@ -1,0 +1,1 @@
+"""What may be tried: plans, spaces, samplers, and each job's config."""

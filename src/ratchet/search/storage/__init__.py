@@ -1,0 +1,1 @@
+"""What is on record of a study: the journal, tickets, several studies as one."""

@@ -1,0 +1,1 @@
+"""A worker asks for a trial, runs it, hears it and tells the result."""
