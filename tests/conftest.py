@@ -47,6 +47,23 @@ def project(tmp_path: Path, digits: Path, monkeypatch: pytest.MonkeyPatch) -> Pr
     return Project(root)
 
 
+@pytest.fixture
+def write_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Writes own/<name>.py, which is imported in place of src/own's, and returns the folder that holds own/."""
+    package = tmp_path / "project" / "elsewhere" / "own"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(package.parent))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "own"]:
+        monkeypatch.delitem(sys.modules, name)
+
+    def write(name: str, code: str) -> Path:
+        (package / f"{name}.py").write_text(code, encoding="utf-8")
+        return package.parent
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data/ folder of a project in which digits is fetched and prepared. Copy it, do not write into it."""

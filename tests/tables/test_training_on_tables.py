@@ -199,6 +199,86 @@ def test_a_table_is_prepared_trained_and_evaluated(project, orders, words, metri
     assert written["splits"][2]["examples"] == len(data.split("test").y)
 
 
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (["data=orders.csv", "data.target=churned"], "data=table data.path=orders.csv data.target=churned"),
+        (["data=orders.csv"], "data=table data.path=orders.csv data.target=<column>"),
+        (["data=order.csv", "data.target=age"], "data=table data.path=orders.csv data.target=age"),
+        (["data=./", "data.target=age"], "data=table data.path=orders.csv data.target=age"),
+        (["data.path=orders.csv", "data.target=age"], "data=table data.path=orders.csv data.target=age"),
+        (["data=table", "data.target=age"], "data=table data.path=<file> data.target=age"),
+        (["orders.csv", "data.target=age"], "data=table data.path=orders.csv data.target=age"),
+    ],
+)
+def test_a_table_where_a_name_belongs_becomes_the_whole_command(project, orders, words, typed):
+    with pytest.raises(ConfigError) as refused:
+        load_config(project, [*QUICK, *words])
+    assert str(refused.value).endswith(f"type: {typed}")
+    assert ("; its columns: age, city, worth, churned;" in str(refused.value)) == (words == ["data=orders.csv"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["data.types={age: categry}"],
+            r"one of number, category, date; type: 'data\.types=\{age:category\}'$",
+        ),
+        (["data.types=category"], r"data\.types is category; allowed: a mapping of columns, each to number"),
+        (["data.ignore=[nope,city]"], r"has no column nope; .*; type: 'data\.ignore=\[city\]'$"),
+        (["data.group=nope"], r"has no column nope; .*; type: data\.group=null$"),
+        (["objective.metric=validation/nope"], r"allowed: loss, accuracy, .*; type: .*accuracy, as without it$"),
+        (
+            ["objective.metric=validation/acuracy"],
+            r"nearest: accuracy, .*; type: .*=validation/accuracy$",
+        ),
+        (
+            ["model=mlp", "optimizer.momentum=0.9"],
+            r"one of optimizer=rmsprop, optimizer=sgd; type: optimizer=rmsprop",
+        ),
+    ],
+)
+def test_only_what_is_alike_is_taken_for_what_was_meant(project, orders, words, said):
+    with pytest.raises(ConfigError, match=said):
+        config(project, "data.target=churned", *words)
+
+
+def test_one_name_or_text_is_a_list_of_one(project, orders):
+    found = config(project, "data.target=churned", "data.ignore=city", "data.missing=-1").data.table
+    assert (found.ignore, found.missing) == (["city"], ["-1"])
+
+
+def test_prepare_says_what_became_of_rows_that_cannot_be_used_as_they_are(project, orders, capsys):
+    from ratchet.data.card import imbalance, warn
+    from ratchet.data.fetch import fetch
+    from ratchet.data.prepare import prepare
+
+    def prepared(*words: str) -> dict[str, object]:
+        found = config(project, *words).data
+        fetch(found, project=project)
+        return prepare(found, project=project)
+
+    header, *rows = orders.read_text(encoding="utf-8").splitlines()
+    rows = [f"{row},{number},{'test' if number % 4 else 'train'}" for number, row in enumerate(rows)]
+    rows[4] = "30,Ulm,inf,yes,4,train"
+    orders.write_text("\n".join([f"{header},order,part", *rows]), encoding="utf-8")
+    warn(prepared("data.target=worth", "data.split=part"))
+    said = capsys.readouterr().err
+    assert "note: rows that are left out: 1; the target is missing, infinite" in said
+    assert "orders.csv, row 5, column worth: inf" in said
+    assert "column part has no row of confirm: 15 of its train rows are taken for it" in said
+    rows[4] = rows[4].replace("inf", "2")
+    orders.write_text("\n".join([f"{header},order,part", *rows, "30,Ulm,2,yes,7,test"]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"ids that name more than one row: 1, such as '7' \(rows 8 and 401 of 401\)"):
+        prepared("data.target=churned", "data.id=order")
+    rare = [row.replace("yes", "no") if number % 30 else row.replace("no,", "yes,") for number, row in enumerate(rows)]
+    orders.write_text("\n".join([f"{header},order,part", *rare]), encoding="utf-8")
+    card = prepared("data.target=churned")
+    assert "accuracy is a poor guide here" in imbalance(card, "validation/accuracy")[0]
+    assert imbalance(card, "validation/auroc") == []
+
+
 def test_splits_of_a_number_have_the_same_spread(project, orders):
     from ratchet.data.fetch import fetch
     from ratchet.data.prepare import prepare

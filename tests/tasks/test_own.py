@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,19 +44,13 @@ class Distance(nn.Module):
 
 
 @pytest.fixture
-def own(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    package = project.root / "elsewhere" / "own"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("", encoding="utf-8")
-    (package / "ordinal.py").write_text(CODE, encoding="utf-8")
+def own(project: Project, write_own: Callable[[str, str], Path]) -> Project:
+    write_own("ordinal", CODE)
     (project.conf / "task/ordinal.yaml").write_text("_target_: own.ordinal.Ordinal\nweight: 2.0\n", encoding="utf-8")
     usual = (project.conf / "loss/usual.yaml").read_text(encoding="utf-8").replace("_target_: null", "")
     (project.conf / "loss/distance.yaml").write_text(
         f"_target_: own.ordinal.Distance\npower: 1.0\n{usual}", encoding="utf-8"
     )
-    monkeypatch.syspath_prepend(str(package.parent))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "own"]:
-        monkeypatch.delitem(sys.modules, name)
     return project
 
 

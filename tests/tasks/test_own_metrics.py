@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +54,9 @@ KAPPA = {"_target_": "torchmetrics.CohenKappa", "direction": "maximize", "range"
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(write_own: Callable[[str, str], Path]) -> Path:
     """A folder with own/worth.py, which Ratchet does not know."""
-    package = tmp_path / "elsewhere" / "own"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("", encoding="utf-8")
-    (package / "worth.py").write_text(CODE, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(package.parent))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "own"]:
-        monkeypatch.delitem(sys.modules, name)
-    return package.parent
+    return write_own("worth", CODE)
 
 
 def of_binary(**given: Any) -> WithOwnMetrics:

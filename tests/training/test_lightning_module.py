@@ -203,17 +203,11 @@ _TEN = Target("class", tuple("0123456789"))
 
 
 @pytest.fixture
-def own(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
-    package = project.root / "elsewhere" / "own"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("", encoding="utf-8")
-    (package / "dense.py").write_text(CODE, encoding="utf-8")
+def own(project: Project, write_own: Callable[[str, str], Path]) -> Project:
+    write_own("dense", CODE)
     (project.conf / "model/dense.yaml").write_text(yaml.safe_dump(MODEL), encoding="utf-8")
     data = {"name": "own_digits", "_target_": "own.dense.Digits", "batch_size": 64}
     (project.conf / "data/own_digits.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
-    monkeypatch.syspath_prepend(str(package.parent))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "own"]:
-        monkeypatch.delitem(sys.modules, name)
     return project
 
 

@@ -118,9 +118,9 @@ def _refuse_equal_ids(examples: CleanExamples, config: DataConfig) -> None:
     if (repeated := counts > 1).any():
         rows = np.flatnonzero(ids == names[repeated][0])[:2] + 1
         raise DataError(
-            f"{config.name}: {repeated.sum():,} ids name more than one row, such as {str(names[repeated][0])!r} (rows "
-            f"{rows[0]} and {rows[1]} of {len(ids):,}), and no prediction could be told from another; allowed: an id "
-            "for each row; type: data.id=<another column>, or data.id=null for the numbers of the rows"
+            f"{config.name}: ids that name more than one row: {repeated.sum():,}, such as {str(names[repeated][0])!r} "
+            f"(rows {rows[0]} and {rows[1]} of {len(ids):,}), and no prediction could be told from another; allowed: "
+            "an id for each row; type: data.id=<another column>, or data.id=null for the numbers of the rows"
         )
 
 
