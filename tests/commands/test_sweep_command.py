@@ -163,10 +163,10 @@ MISTAKES = {
     f"{INTERVAL} sweep/pruner=wilcoxon": "WilcoxonPruner compares repeats of a configuration",
     f"{INTERVAL} sweep/sampler=grid": "has no end of values, and a grid runs each",
     "sweep=nope": "sweep=nope: there is no such sweep; allowed: architecture, full, grid, learning_rate, "
-    "regularization, search; type: sweep=learning_rate",
+    "regularization, search, tables; type: sweep=learning_rate",
     "sweep=learning_rat": "sweep=learning_rat: there is no such sweep; nearest: learning_rate",
     "sweep=base": "sweep=base: there is no such sweep",
-    "model=cnn,mlp sweep.n_trial=5": "error: sweep.n_trial: there is no such key; nearest: sweep.n_trials, ",
+    "model=cnn,mlp sweep.n_trial=5": "error: sweep.n_trial: there is no such key; nearest: sweep.n_trials; ",
     "model=cnn,mlp sweep.n_trails=3": "; type: sweep.n_trials=3",
     "model=cnn,mlp +sweep.n_trails=3": "n_trails: there is no such key; nearest: n_trials",
     "model=cnn,mlp sweep.colour=3": "; type: cat sweeps/base.yaml, which has every key",

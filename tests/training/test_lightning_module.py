@@ -293,7 +293,7 @@ WRONG = {
     "model._target_=own.dense.Silent": "validation of Silent logs nothing; allowed: what validation_step logs",
     "model._target_=own.dense.OnlyTraining": "logs nothing, only its training does",
     "objective.metric=val/acc_bset objective.direction=maximize": (
-        r"logs no such metric; allowed: val/loss, val/acc_best; type: .*val/acc_best"
+        r"logs no such metric; nearest: val/acc_best; allowed: val/loss, val/acc_best; type: .*val/acc_best"
     ),
     "model._target_=own.dense.Nothing": "training_step returned None for every batch",
     "model._target_=own.dense.Idle": "configure_optimizers gives no optimizer of its parameters",
