@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ratchet.comparison.choice import keys_named, of_study, runs_named
+from ratchet.comparison.choice import keys_named, of, runs_named
 from ratchet.comparison.gather import gather
 from ratchet.comparison.measures import direction_of, require_metric, value_of
 from ratchet.comparison.tables import Table, tables_of
@@ -159,7 +159,7 @@ def test_what_its_study_does_not_call_best_stands_for_no_search(tmp_path, column
     assert row.group is not None
     assert before.group is not None
     assert row.group.mean < before.group.mean
-    alone = tables_of(of_study(gather(Project(tmp_path)).runs, "search"), metric=None, direction=None, group_by=())
+    alone = tables_of(of(gather(Project(tmp_path)).runs, "study", "search"), metric=None, direction=None, group_by=())
     assert (alone[0].rows[-1].runs[0].trial, alone[0].rows[-1].verdict) == (best, against)
 
 
@@ -352,7 +352,7 @@ def test_another_mirror_makes_no_other_setting(tmp_path):
         (lambda runs: keys_named(runs, ["trainer.threads"]), "group_by=trainer.threads: it makes no difference"),
         (lambda runs: keys_named(runs, ["lr"]), "type: group_by=optimizer.lr"),
         (lambda runs: keys_named(runs, ["modle"]), "type: group_by=model"),
-        (lambda runs: of_study(runs, "serch"), "type: study=search"),
+        (lambda runs: of(runs, "study", "serch"), "type: study=search"),
     ],
 )
 def test_mistakes_end_in_what_to_type(tmp_path, ask, line):

@@ -225,7 +225,7 @@ GLOBAL = "# @package _global_\n"
         ),
         ("trainer/cpu.yaml", "max_epochs: ???\n", "trainer.max_epochs is ???, it has no value yet; allowed: a whole"),
         ("trainer/cpu.yaml", "max_epoch: 3\n", "trainer.max_epoch: there is no such key; nearest: max_epochs"),
-        ("trainer/cpu.yaml", "defaults: [gpuu]\n", "names trainer: gpuu, there is no such option; nearest: gpu"),
+        ("trainer/cpu.yaml", "defaults: [gpuu]\n", "names trainer: gpuu: there is no such option; nearest: gpu"),
         ("experiment/mine.yaml", f"{GLOBAL}defaults: [override /model: cnnn]\n", "names model: cnnn"),
         ("experiment/mine.yaml", f"{GLOBAL}defaults: [override /modle: cnn]\n", "override 'modle'"),
         ("experiment/mine.yaml", f"{GLOBAL}trainer:\n\tmax_epochs: 1\n", "conf/experiment/mine.yaml line 3"),

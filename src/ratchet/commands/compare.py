@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> None:
     project = Project.find()
 
     from ratchet.comparison.baselines import with_baselines
-    from ratchet.comparison.choice import keys_named, of_data, of_study, runs_named
+    from ratchet.comparison.choice import keys_named, of, runs_named
     from ratchet.comparison.gather import gather
     from ratchet.comparison.measures import declare_metrics, require_metric
     from ratchet.comparison.tables import tables_of
@@ -97,9 +97,9 @@ def main(arguments: Sequence[str]) -> None:
     if not runs:
         raise RatchetError("there is no run to compare yet; type: python src/train.py -m model=logistic,cnn")
     if typed.study is not None:
-        runs = of_study(runs, typed.study)
+        runs = of(runs, "study", typed.study)
     if typed.data is not None:
-        runs = of_data(runs, typed.data)
+        runs = of(runs, "dataset", typed.data)
     declare_metrics(runs)
     if typed.metric is not None:
         require_metric(typed.metric, runs)

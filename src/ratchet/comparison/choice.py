@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ratchet.comparison.gather import Gathered, Run, gather, oldest_first
 from ratchet.comparison.settings import what_matters
@@ -52,26 +53,16 @@ def _folders(project: Project, name: str) -> list[Path]:
     return []
 
 
-def of_study(runs: Sequence[Run], study: str) -> list[Run]:
-    """The trials of a study. Raises RatchetError where there is none of the name."""
-    found = [run for run in runs if run.study == study]
+def of(runs: Sequence[Run], key: Literal["study", "dataset"], name: str) -> list[Run]:
+    """The trials of a study, or the runs of a data set. Raises RatchetError where there is none of the name."""
+    found = [run for run in runs if getattr(run, key) == name]
     if not found:
-        known = sorted({run.study for run in runs if run.study is not None})
-        close = nearest(study, known)
-        typed = to_type(named("study", close[0])) if close else "python src/compare.py, to see them all"
-        typed = typed if known else "python src/train.py -m model=cnn,mlp, to make one"
-        raise RatchetError(f"study={study}: no run is of it; {suggestion(study, known)}; type: {typed}")
-    return found
-
-
-def of_data(runs: Sequence[Run], dataset: str) -> list[Run]:
-    """The runs of a data set. Raises RatchetError where there is none of the name."""
-    found = [run for run in runs if run.dataset == dataset]
-    if not found:
-        known = sorted({run.dataset for run in runs if run.dataset})
-        close = nearest(dataset, known)
-        typed = f"data={close[0]}" if close else "python src/compare.py, to see them all"
-        raise RatchetError(f"data={dataset}: no run is of it; {suggestion(dataset, known)}; type: {typed}")
+        word, known = key.removesuffix("set"), sorted({getattr(run, key) for run in runs if getattr(run, key)})
+        typed = [to_type(named(word, each)) for each in nearest(name, known)] + [
+            "python src/compare.py, to see them all"
+        ]
+        typed = typed if known else ["python src/train.py -m model=cnn,mlp, to make one"]
+        raise RatchetError(f"{word}={name}: no run is of it; {suggestion(name, known)}; type: {typed[0]}")
     return found
 
 

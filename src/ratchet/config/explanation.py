@@ -53,14 +53,10 @@ def _missing_config(error: MissingConfigException, directory: Path) -> ConfigErr
                 f"hydra/launcher={option} is not installed; installed: {', '.join(sorted(names))}; "
                 f"type: {to_install(LAUNCHERS[option])}"
             )
+        where, write = f"a defaults list in {directory.name}/ names {group}: {option}", f"write there: {group}: {best}"
         if group.startswith("hydra/"):
-            return ConfigError(
-                f"{group}={option}: there is no such option; {suggestion(option, names)}; type: {group}={best}"
-            )
-        return ConfigError(
-            f"a defaults list in {directory.name}/ names {group}: {option}, there is no such option; "
-            f"{suggestion(option, names)}; write there: {group}: {best}"
-        )
+            where, write = f"{group}={option}", f"type: {group}={best}"
+        return ConfigError(f"{where}: there is no such option; {suggestion(option, names)}; {write}")
     return ConfigError(
         f"there is no config {missing!r} in {directory.name}/; {suggestion(missing, ['config', *groups(directory)])}"
     )

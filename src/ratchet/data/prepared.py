@@ -14,7 +14,6 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ratchet.config.data_sections import DataConfig
-from ratchet.config.grammar import assignment
 from ratchet.config.hints import to_type
 from ratchet.data.array_files import load_array
 from ratchet.data.card import Card, plain
@@ -248,6 +247,8 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
     was, now = dict(_flat(card["config"])), dict(_flat(plain(config)))
     keys = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
     if config.said_of_the_table() and {"files", "table.target"} & set(keys):
+        from ratchet.config.grammar import assignment  # it imports Hydra, and looking at runs does not
+
         other = "another table, or from an earlier state of this one" if "files" in keys else "another target"
         if "files" not in keys:
             other += f" ({', '.join(was.get('table.target') or ())}, now {', '.join(now['table.target'])})"
