@@ -253,10 +253,12 @@ def refuse_idle(config: Config, typed: Sequence[str], *, every_key: str = EVERY_
     for text in typed:
         for name in (name for name in idle if _is_in(text.partition("=")[0].lstrip("+~"), name)):
             where = "data" if name == "trainer.batch_size" else "model"
-            raise ConfigError(
-                f"{text} has no effect: {idle[name]}; allowed: the settings of {where}, and those of others; "
-                f"leave it out, and type: {every_key} --package {where}, to see what there is"
-            )
+            to_see = f"{every_key.replace(to_type(text) + ' ', '')} --package {where}"
+            hint = f"leave it out, and type: {to_see}, to see what there is"
+            if exists(config.model.arguments, text.partition("=")[0]):
+                hint = f"type: {to_type(f'model.{text}')}"
+            said = f"{text} has no effect: {idle[name]}; allowed: the settings of {where}, and those of others"
+            raise ConfigError(f"{said}; {hint}")
 
 
 def _of_params(mistake: MistakeError, found: Sequence[Sequence[str]]) -> ConfigError:
