@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from ratchet.config.request import Request
+from ratchet.config.schema import Config
 from ratchet.project import Project
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -27,3 +30,11 @@ def settings(tmp_path: Path, conf: Path, monkeypatch: pytest.MonkeyPatch) -> Pro
     (tmp_path / "params.yaml").write_text("data: digits\nmodel: cnn\nlogger: csv\nseed: 0\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return Project(tmp_path)
+
+
+def notified(project: Project, typed: Sequence[str] = ()) -> Config:
+    """The config as a training composes it, which notes on stderr what it sets aside."""
+    request = Request.of(project, typed)
+    config = request.compose()
+    request.notify()
+    return config

@@ -11,6 +11,7 @@ import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from config.conftest import notified
 from ratchet.config.composition import Request, load_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.params import params_overrides
@@ -111,9 +112,9 @@ def test_typed_values_win_inside_a_mapping_of_params_yaml(settings):
 def test_values_belong_to_the_option_they_were_written_for(settings, capsys, params):
     write(settings, data="digits", overrides={"model": {"width": 7}, "trainer": {"max_epochs": 3}}, **params)
     chosen = params.get("model", "cnn")
-    assert load_config(settings, [f"model={chosen}"]).model.arguments["width"] == 7
+    assert notified(settings, [f"model={chosen}"]).model.arguments["width"] == 7
     assert capsys.readouterr().err == ""
-    config = load_config(settings, ["model=mlp"])
+    config = notified(settings, ["model=mlp"])
     assert config.model.arguments["width"] != 7
     assert config.trainer.max_epochs == 3
     assert capsys.readouterr().err == f"note: params.yaml's model.width is left out: it belongs to model={chosen}\n"
@@ -122,7 +123,7 @@ def test_values_belong_to_the_option_they_were_written_for(settings, capsys, par
 def test_a_choice_under_overrides_is_what_values_belong_to(settings, capsys):
     write(settings, data="digits", overrides={"optimizer": "sgd", "optimizer.momentum": 0.5})
     assert load_config(settings).optimizer.arguments["momentum"] == 0.5
-    assert load_config(settings, ["optimizer=adam"]).optimizer.arguments["betas"] == [0.9, 0.999]
+    assert notified(settings, ["optimizer=adam"]).optimizer.arguments["betas"] == [0.9, 0.999]
     assert "optimizer.momentum is left out: it belongs to optimizer=sgd" in capsys.readouterr().err
 
 
@@ -130,7 +131,7 @@ def test_an_experiment_starts_from_conf_alone(project, capsys):
     recipe = "# @package _global_\ndefaults:\n  - override /model: mlp\nseed: 5\n"
     (project.conf / "experiment" / "mine.yaml").write_text(recipe, encoding="utf-8")
     write(project, data="digits", model="gru", seed=3, overrides={"trainer": {"max_epochs": 7}})
-    config = load_config(project, ["experiment=mine", "trainer.batch_size=9"])
+    config = notified(project, ["experiment=mine", "trainer.batch_size=9"])
     assert (config.data.name, config.model.name, config.seed) == ("mnist1d", "mlp", 5)
     assert (config.trainer.max_epochs, config.trainer.batch_size) == (60, 9)
     assert capsys.readouterr().err == "note: params.yaml is not read: experiment= starts from conf/ alone\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.conftest import notified
 from ratchet.config.composition import compose, config_hash, load_config
 from ratchet.project import Project
 
@@ -64,7 +65,7 @@ def test_the_tuned_values_of_a_chosen_group_give_way_and_the_others_stay(tuned, 
     if by == "experiment":
         recipe = f"# @package _global_\ndefaults:\n  - override /{choice.replace('=', ': ')}\n"
         (tuned.conf / "experiment" / "mine.yaml").write_text(recipe, encoding="utf-8")
-    composed = load_config(tuned, typed).plain()
+    composed = notified(tuned, typed).plain()
     said = capsys.readouterr().err.removeprefix("note: params.yaml is not read: experiment= starts from conf/ alone\n")
     assert said == left_out(group, keys, choice)
     shutil.rmtree(tuned.conf / "tuned")
@@ -75,7 +76,7 @@ def test_the_tuned_values_of_a_chosen_group_give_way_and_the_others_stay(tuned, 
 
 
 def test_a_debug_file_s_choice_and_its_values_win(tuned, capsys):
-    config = load_config(tuned, ["debug=overfit", "augmentation=image"])
+    config = notified(tuned, ["debug=overfit", "augmentation=image"])
     assert (config.scheduler.name, config.scheduler.warmup) == ("none", 0.0)
     assert (config.augmentation.shift, config.trainer.max_epochs, config.optimizer.lr) == (0.0, 200, 0.5)
     assert capsys.readouterr().err == (
