@@ -24,7 +24,6 @@ from ratchet.files import unlink_from_others
 from ratchet.search.processes.channel import Line, TrialContext, Verdict, enter_trial, interrupt_main_thread
 from ratchet.search.processes.hydra_job import run_job
 from ratchet.search.processes.outcomes import Outcome
-from ratchet.search.processes.pickling import dumps
 
 OUTPUT = "output.log"  # in the trial's directory: what it printed
 
@@ -140,3 +139,15 @@ def _capture(file: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
+
+
+def dumps(value: Any) -> bytes:
+    """An object as bytes: by pickle, which is fast, and by cloudpickle where that refuses.
+
+    Hydra imports its plugins anew when it starts, and a config from before names classes that are no longer what their
+    module has.
+    """
+    try:
+        return pickle.dumps(value)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return bytes(cloudpickle.dumps(value))
