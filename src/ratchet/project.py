@@ -50,8 +50,13 @@ class Project:
 
     @property
     def watched(self) -> Path:
-        """What dvc.yaml reads of the last composition: the file of data=table, on which the next one depends."""
+        """What dvc.yaml reads of the last composition: the metric that is drawn."""
         return self.root / ".dvc" / "watched.yaml"
+
+    @property
+    def watched_table(self) -> Path:
+        """A link to the file of data=table. The stage compose depends on conf/, so an edit of the file is noticed."""
+        return self.conf / "data" / "table.link"
 
     @property
     def cache(self) -> Path | None:

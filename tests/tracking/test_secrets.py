@@ -144,7 +144,7 @@ def test_a_value_of_the_environment_is_nowhere_and_its_reference_is_enough(
 ) -> None:
     database = tmp_path / "5ec4e7.db"
     environment = {"CANARY": CANARY, "STORAGE": f"sqlite:///{database}"}
-    single = (*TINY, "logger=wandb", "logger.mode=offline", NAMED)
+    single = (*TINY, "logger=wandb", "logger.mode=offline", "logger.tags=['${oc.env:CANARY}']", NAMED)
     study = (
         *TINY[:4],
         "logger=csv",

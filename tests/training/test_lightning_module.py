@@ -88,6 +88,18 @@ class LitDense(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
 
+class NoForward(LitDense):
+    forward = pl.LightningModule.forward
+
+    def training_step(self, batch, batch_idx):
+        x, y = batch
+        return self.loss(self.net(x), y)
+
+    def validation_step(self, batch, batch_idx):
+        x, y = batch
+        self.val_acc(self.net(x), y)
+
+
 class NoTraining(pl.LightningModule):
     def validation_step(self, batch, batch_idx): ...
 
@@ -286,6 +298,21 @@ def test_a_search_over_its_rate(own: Project, capsys: pytest.CaptureFixture[str]
     assert all(float(trial["metrics/val/acc_best"]) > 0 and float(trial["metrics/latency"]) > 0 for trial in trials)
     with pytest.raises(ConfigError, match=r"optimizer\.lr=\S+ has no effect"):
         main(["-m", "model=dense", "sweep=learning_rate"])
+
+
+@pytest.mark.slow
+def test_a_search_over_one_that_predicts_nothing(own: Project) -> None:
+    """An evaluation needs predictions; what it logs is enough for a search."""
+    (own.conf / "model/quiet.yaml").write_text(
+        yaml.safe_dump({**MODEL, "name": "quiet", "_target_": "own.dense.NoForward", "scheduler": None}),
+        encoding="utf-8",
+    )
+    sizes = "model.net.width=8,16"
+    assert main(["-m", "model=quiet", sizes, "trainer.max_epochs=1", "trainer.progress=none", "logger=csv"]) == 0
+    with next((own.root / "runs/sweeps").glob("*/trials.csv")).open(encoding="utf-8") as file:
+        assert [trial["state"] for trial in csv.DictReader(file)] == ["complete"] * 2
+    with pytest.raises(ConfigError, match="has no predict_step and no forward"):
+        measured(RunDirectory(next((own.root / "runs/sweeps").glob("*/0"))), own)
 
 
 WRONG = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from ratchet.config.inert import without_inert
 from ratchet.config.request import Request
@@ -16,7 +18,7 @@ from ratchet.tasks.build import task_class, usual_task
 from ratchet.yaml_files import yaml_text
 
 LOCK_HEADER = "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
-WATCHED_HEADER = "# Written by `dvc repro`, for dvc.yaml: the file of data=table, and the metric that is drawn.\n"
+WATCHED_HEADER = "# Written by `dvc repro`, for dvc.yaml: the metric that is drawn.\n"
 
 
 def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
@@ -40,12 +42,26 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
         )
     text = LOCK_HEADER + yaml_text(config.plain(), width=110)
     write_atomically(project.lock, text.encode())
-    file = (config.data.table and config.data.table.path) or "conf/config.yaml"
+    _watch(config.data.table.path if config.data.table else None, project)
     if project.watched.parent.is_dir():
         score = task_class(config.task.target or usual_task(config.data.target_kind)).training_metric
-        told = {"table_file": file, "score": score}
-        write_atomically(project.watched, (WATCHED_HEADER + yaml_text(told)).encode())
+        write_atomically(project.watched, (WATCHED_HEADER + yaml_text({"score": score})).encode())
     return config
+
+
+def _watch(table: str | None, project: Project) -> None:
+    """Point the link in conf/ at a person's table, relative where its path is; without a table there is no link.
+
+    DVC takes the checksums of what a stage depends on when the stage has run: of the file that it was run for.
+    """
+    link = project.watched_table
+    if table is None:
+        link.unlink(missing_ok=True)
+        return
+    target = Path(table if Path(table).is_absolute() else os.path.relpath(project.root / table, link.parent))
+    if not link.is_symlink() or link.readlink() != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
 
 
 def config_hash(config: Config) -> str:

@@ -87,18 +87,19 @@ class Predicting(nn.Module):
         self.module, self.task = module, task
         usual: Any = next(base for base in type(module).__mro__ if base.__name__ == "LightningModule")
         self._steps = type(module).predict_step is not usual.predict_step
-        if not self._steps and type(module).forward is usual.forward:
-            raise ConfigError(
-                f"{self._name} has no predict_step and no forward, so it predicts nothing; allowed: a predict_step "
-                "that returns logits or probabilities of a batch; write one, and train again"
-            )
+        self._predicts = self._steps or type(module).forward is not usual.forward
 
     @property
     def _name(self) -> str:
         return f"{type(self.module).__module__}.{type(self.module).__qualname__}"
 
     def forward(self, x: Tensor) -> Tensor:
-        """Outputs (n, n_outputs) as a network of ours gives them. Raises ConfigError for others."""
+        """Outputs (n, n_outputs) as a network of ours gives them. Raises ConfigError for others, and for none."""
+        if not self._predicts:
+            raise ConfigError(
+                f"{self._name} has no predict_step and no forward, so it predicts nothing; allowed: a predict_step "
+                "that returns logits or probabilities of a batch; write one, and train again"
+            )
         target, wanted = self.task.target, (len(x), self.task.n_outputs)
         y = torch.zeros(
             (len(x), len(target.names)) if target.kind == "labels" else len(x),

@@ -90,9 +90,10 @@ def identity_of(record: RunRecord, config: Config) -> Identity:
     else:
         name = f"{record.study}-{record.trial}-{config.model.name}-seed{config.seed}"
     pruned = ("pruned",) if record.status == "pruned" else ()
+    tags = config.plain()["logger"]["tags"]  # what comes from the environment stays a reference
     return Identity(
         id=record.wandb_id, name=name, job_type="train" if record.study is None else "trial", group=record.study,
-        tags=(*config.logger.tags, *pruned), sweep=record.wandb_sweep,
+        tags=(*tags, *pruned), sweep=record.wandb_sweep,
     )  # fmt: skip
 
 
