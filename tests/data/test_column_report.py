@@ -36,9 +36,9 @@ def report(values: np.ndarray, y: np.ndarray, kind: str, *, category: bool = Fal
 )
 def test_a_column_that_is_the_target_in_other_words_is_told(found):
     assert found.leaks
-    (line,) = warnings_of([found], "churned")
+    (line,) = warnings_of([found], {"target": ["churned"], "path": "orders.csv", "ignore": ["id"]})
     assert line.startswith(f"column c alone tells {100 * found.alone:.0f} % of churned")
-    assert "data.ignore=[c]" in line
+    assert "type: 'data.ignore=[id,c]', where" in line
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_column_that_is_the_target_in_other_words_is_told(found):
 )
 def test_what_is_drawn_apart_from_the_target_tells_nothing(found):
     assert found.alone < 0.02
-    assert warnings_of([found], "churned") == []
+    assert warnings_of([found], {"target": ["churned"]}) == []
 
 
 def test_what_helps_is_between():
@@ -64,7 +64,7 @@ def test_rows_of_another_kind_in_a_split_are_told():
     later = NUMBERS + np.where(np.arange(1000) >= 900, 2.0, 0.0)
     found = report(later, CLASSES, "class")
     assert list(found.drift) == ["test"]
-    assert "the rows of test are not as those of train" in warnings_of([found], "y")[0]
+    assert "the rows of test are not as those of train" in warnings_of([found], {"target": ["y"]})[0]
 
 
 def test_a_report_counts_values_and_gaps():

@@ -279,6 +279,47 @@ def test_prepare_says_what_became_of_rows_that_cannot_be_used_as_they_are(projec
     assert imbalance(card, "validation/auroc") == []
 
 
+NOT_READ = {  # the column beside y, its name, what is typed, and the end of what is said
+    "grouped digits": (["1,234", "5,678"] * 200, "a", [], """type: 'data.thousands=","'"""),
+    "decimal commas": (["1,5", "2,5"] * 200, "a", [], """type: 'data.decimal=","'"""),
+    "a word among numbers": (
+        ["1"] * 399 + ["no idea"], "a", ["data.missing=[x]", "data.types={b: category}"],
+        """type: 'data.missing=[x,"no idea"]', else 'data.types={b:category,a:category}'""",
+    ),
+    "no date": (["2024-01-05"] * 399 + ["2024-13-45"], "a", ["data.types={b: category}"],
+                "type: 'data.types={b:category,a:category}'"),
+    "no time": (["2024-01-05"] * 399 + ["2024-13-45"], "day of it", ["data.time=day of it"],
+                "type: data.time=null 'data.types={day\\ of\\ it:category}'"),
+
+    "infinite": (["1"] * 399 + ["inf"], "a, b", ["data.ignore=[c]"], """type: 'data.ignore=[c,"a, b"]'"""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NOT_READ)
+def test_what_is_said_to_type_is_accepted_by_a_shell_and_by_hydra(project, case):
+    from ratchet.data.fetch import fetch
+    from ratchet.data.prepare import prepare
+
+    cells, name, typed, end = NOT_READ[case]
+    with (project.root / "orders.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow([name, "b", "c", "y"])
+        table.writerows([cell, row, row, "yn"[row % 3 == 0]] for row, cell in enumerate(cells))
+
+    def prepared(words):
+        found = config(project, "data.target=y", *words)
+        fetch(found.data, project=project)
+        prepare(found.data, project=project)
+
+    with pytest.raises(DataError) as refused:
+        prepared(typed)
+    assert str(refused.value).endswith(end)
+    for hint in str(refused.value).rpartition("type: ")[2].split(", else "):
+        words = shlex.split(hint)
+        keys = [word.partition("=")[0] for word in words]
+        prepared([*(word for word in typed if word.partition("=")[0] not in keys), *words])
+
+
 def test_splits_of_a_number_have_the_same_spread(project, orders):
     from ratchet.data.fetch import fetch
     from ratchet.data.prepare import prepare

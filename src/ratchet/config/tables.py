@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +13,20 @@ from typing import Any, Final
 from omegaconf import OmegaConf
 
 from ratchet.config.environment import Reference
-from ratchet.config.hints import MistakeError
-from ratchet.errors import ConfigError
+from ratchet.config.hints import MistakeError, to_type
+from ratchet.errors import ConfigError, DataError
 from ratchet.files import write_atomically
 from ratchet.names import listed, nearest
 from ratchet.project import Project
-from ratchet.tables import NoColumnError, TableSettings, TargetColumn, columns_of, describe_target_column
+from ratchet.tables import (
+    NoColumnError,
+    Setting,
+    TableError,
+    TableSettings,
+    TargetColumn,
+    columns_of,
+    describe_target_column,
+)
 
 SAID: Final = (
     "path",
@@ -183,6 +191,30 @@ def settings_of(table: Mapping[str, Any]) -> TableSettings:
     )
 
 
+def as_typed(said: Iterable[str | Setting], table: Mapping[str, Any]) -> str:
+    """A sentence with its settings as they are typed, for the section data.table they are added to."""
+    return "".join(part if isinstance(part, str) else to_type(*_overrides(part, table)) for part in said)
+
+
+def _overrides(setting: Setting, table: Mapping[str, Any]) -> Iterator[str]:
+    from ratchet.config.grammar import assignment
+
+    key = "data." if table.get("path") else "++data.table."
+    name, value, asked = setting.name, setting.value, table.get(setting.name)
+    if setting.column and setting.column == table.get("time"):
+        yield assignment(f"{key}time", None)  # what is no time cannot be what the splits are made by
+    if isinstance(value, dict):
+        value = {**(asked or {}), **value}
+    elif isinstance(value, list):
+        value = [*(asked or ()), *value]
+    try:
+        yield assignment(key + name, value)
+    except ConfigError:  # Hydra's grammar has no such key of a mapping
+        yield assignment(
+            f"{key}ignore", [*(table.get("ignore") or ()), *(each for each in value if each not in (asked or {}))]
+        )
+
+
 def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Project) -> tuple[str, TargetColumn]:
     """The file's sha256 and its target's description; kept beside the data for as long as the file stays the same."""
     settings = settings_of(table)
@@ -199,6 +231,8 @@ def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Proj
         other = [] if error.column in table["target"] else [None]
         instead = [_with_another(table, error.column, near) for near in [*error.nearest, *other]]
         raise MistakeError(str(error), instead=instead, otherwise="type: data.target=<column>") from error
+    except TableError as error:
+        raise DataError(as_typed(error.said, table)) from error
     with file.open("rb") as stream:
         checksum = hashlib.file_digest(stream, "sha256").hexdigest()
     with suppress(OSError):  # nothing is lost but time

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ratchet.config.tables import as_typed
 from ratchet.data.examples import SplitName
-from ratchet.tables import Column
+from ratchet.tables import Column, Setting
 from ratchet.tasks.base import TargetKind
 
 LEAKS = 0.9  # of the target known from one column alone: it is the target in other words, or was written after it
@@ -72,11 +74,12 @@ def some(rows: np.ndarray) -> np.ndarray:
     return rows[:: -(-len(rows) // _ROWS)]
 
 
-def warnings_of(found: Sequence[ColumnReport], target: str) -> list[str]:
-    """What a person should look at before anything is trained, a line each."""
+def warnings_of(found: Sequence[ColumnReport], table: Mapping[str, Any]) -> list[str]:
+    """What a person should look at before anything is trained, a line each. table: the section data.table."""
+    target = ", ".join(table["target"])
     lines = [
         f"column {each.name} alone tells {100 * each.alone:.0f} % of {target}: is it known before {target} is? "
-        f"type: data.ignore=[{each.name}], where it is not"
+        + as_typed(["type: ", Setting("ignore", [each.name], each.name), ", where it is not"], table)
         for each in found
         if each.leaks
     ]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ratchet.config.data_sections import DataConfig
+from ratchet.config.tables import as_typed
 from ratchet.data.array_files import Digests, write_array
 from ratchet.data.card import ValueSummary, make_card
 from ratchet.data.cleaning import CleanExamples, clean
@@ -91,14 +92,15 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path, *, c
         hashes=hashes,
     )
     if table is not None:
+        settings = config.table.model_dump() if config.table else {}
         card |= {
             "features": transform.features,
             "numbers": transform.numbers,
-            "left_out": list(table.notes),
+            "left_out": [as_typed(note, settings) for note in table.notes],
             "columns": [asdict(each) for each in columns],
             "warnings": [
                 *_drawn(examples, splits, config),
-                *warnings_of(columns, ", ".join(config.table.target if config.table else [])),
+                *warnings_of(columns, settings),
             ],
         }
     text = json.dumps(card, indent=2, ensure_ascii=False)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ratchet.config.data_sections import DataConfig
-from ratchet.config.tables import READER, settings_of
+from ratchet.config.tables import READER, as_typed, settings_of
 from ratchet.data.examples import SPLITS, Origin, RawExamples
 from ratchet.dotted import function_of_data
 from ratchet.errors import DataError
-from ratchet.tables import TableSettings, code_table, read_frame, target_values
+from ratchet.tables import TableError, TableSettings, code_table, read_frame, target_values
 from ratchet.tables.columns import text_column, time_column
 
 if TYPE_CHECKING:
@@ -22,17 +22,21 @@ if TYPE_CHECKING:
 def read(directory: Path, config: DataConfig) -> RawExamples:
     """The rows of the one file in `directory`. Raises DataError that names file, column, row and cell."""
     assert config.table is not None
-    settings = settings_of(config.table.model_dump())
+    table = config.table.model_dump()
+    settings = settings_of(table)
     path = directory / config.files[0].name
     frame = read_frame(path, settings) if config.reader == READER else _frame_of(config, directory)
-    coded = code_table(frame, path, settings)
+    try:
+        coded, origin = code_table(frame, path, settings), _origin(frame, path, settings)
+    except TableError as error:
+        raise DataError(as_typed(error.said, table)) from error
     target = target_values(frame, settings, config.target_kind)
 
     def place(row: int) -> str:
         cells = (f"column {name}: {frame[name].iloc[row]}" for name in settings.target)
         return f"{path.name}, row {row + 1}, {', '.join(cells)}"
 
-    return RawExamples(coded.values, target, place=place, table=coded, origin=_origin(frame, path, settings))
+    return RawExamples(coded.values, target, place=place, table=coded, origin=origin)
 
 
 def _origin(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Origin:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ratchet.errors import ConfigError, DataError
-from ratchet.tables.reading import TableSettings
+from ratchet.errors import DataError
+from ratchet.tables.reading import Setting, TableError, TableSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +20,7 @@ _DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d{1,2}:\d{2}.*)?$")
 _GROUPED = re.compile(r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$")  # 1,234 and 1,234.5
 _COMMA = re.compile(r"^[-+]?\d+,\d+$")  # 3,14
 _MOST = 0.9  # of a column's texts that look like one kind: the others are mistakes, not another kind
+_Why = tuple[str | Setting, ...]  # of a column that is left out
 _LEVELS, _SHARE = 50, 0.2  # a column of more texts than both is no category but text
 
 
@@ -36,12 +37,12 @@ class Column:
 class Coded:
     """A table as float32 (rows, columns): numbers, codes of categories, days since 1970; NaN where there is a gap.
 
-    notes: which columns were left out, and why.
+    notes: which columns were left out, and why, with the settings that take them in.
     """
 
     columns: tuple[Column, ...]
     values: np.ndarray
-    notes: tuple[str, ...]
+    notes: tuple[tuple[str | Setting, ...], ...]
 
 
 def code_table(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Coded:
@@ -53,12 +54,13 @@ def code_table(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Code
         where = f"{path}: column {name}"
         column, coded, note = _code(frame[name], str(name), where, settings.types.get(str(name)))
         if column is None:
-            notes.append(f"column {name} is left out: {note}")
+            notes.append((f"column {name} is left out: ", *note))
             continue
         columns.append(column)
         values.append(coded)
     if not columns:
-        raise DataError(f"{path} has no column to learn from beside {', '.join(settings.target)}: {'; '.join(notes)}")
+        told = [part for note in notes for part in (*note, "; ")][:-1]
+        raise TableError(f"{path} has no column to learn from beside {', '.join(settings.target)}: ", *told)
     return Coded(tuple(columns), np.stack(values, axis=1), tuple(notes))
 
 
@@ -74,51 +76,50 @@ def code_column(series: pd.Series, column: Column, where: str) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def _code(series: pd.Series, name: str, where: str, asked: str | None) -> tuple[Column | None, np.ndarray, str]:
+def _code(series: pd.Series, name: str, where: str, asked: str | None) -> tuple[Column | None, np.ndarray, _Why]:
     if asked is not None and asked not in ("number", "category", "date"):
-        raise ConfigError(
-            f"data.types.{name}={asked}; allowed: number, category, date; type: data.types.{name}=category"
-        )
-    kind, why = (asked, "") if asked is not None else _kind_of(series, where)
+        said = f"data.types.{name}={asked}; allowed: number, category, date; type: "
+        raise TableError(said, Setting("types", {name: "category"}))
+    kind, why = (asked, ()) if asked is not None else _kind_of(series, where)
     if kind is None:
         return None, np.empty(0), why
     levels: tuple[str, ...] = ()
     if kind == "category":
         levels = tuple(sorted(_texts(series).dropna().unique()))
     column = Column(name, kind, levels)  # type: ignore[arg-type] # one of the three: checked above
-    return column, code_column(series, column, where), ""
+    return column, code_column(series, column, where), ()
 
 
-def _kind_of(series: pd.Series, where: str) -> tuple[Kind | None, str]:
+def _kind_of(series: pd.Series, where: str) -> tuple[Kind | None, _Why]:
     """What a column is; None and why, for one that nothing is learnt from."""
     import pandas as pd
     from pandas.api import types
 
     known = series.dropna()
     if not len(known):
-        return None, "it is empty"
+        return None, ("it is empty",)
     if types.is_bool_dtype(series) or isinstance(series.dtype, pd.CategoricalDtype):
-        return "category", ""
+        return "category", ()
     if types.is_datetime64_any_dtype(series):
-        return "date", ""
-    return ("number", "") if types.is_numeric_dtype(series) else _kind_of_texts(known, where)
+        return "date", ()
+    return ("number", ()) if types.is_numeric_dtype(series) else _kind_of_texts(known, where)
 
 
-def _kind_of_texts(known: pd.Series, where: str) -> tuple[Kind | None, str]:
+def _kind_of_texts(known: pd.Series, where: str) -> tuple[Kind | None, _Why]:
     refuse_commas(known, where)
     texts, share, numeric = _shares(known)
     if share[numeric].sum() > _MOST:
-        return "number", ""
+        return "number", ()
     if share[texts.str.match(_DATE).to_numpy()].sum() > _MOST:
-        return "date", ""
+        return "date", ()
     if len(texts) <= max(_LEVELS, _SHARE * len(known)):
-        return "category", ""
+        return "category", ()
     what = (
         "each row has another text: an identifier?"
         if len(texts) == len(known)
         else f"it holds text ({len(texts):,} different)"
     )
-    return None, f"{what} (data.types.{known.name}=category takes it in)"
+    return None, (f"{what} (", Setting("types", {str(known.name): "category"}), " takes it in)")
 
 
 def _shares(known: pd.Series) -> tuple[pd.Series, np.ndarray, np.ndarray]:
@@ -133,33 +134,36 @@ def _shares(known: pd.Series) -> tuple[pd.Series, np.ndarray, np.ndarray]:
 def refuse_commas(known: pd.Series, where: str) -> None:
     """Raises DataError for numbers written with commas: read as text they would teach nothing."""
     texts, share, numeric = _shares(known)
-    for pattern, setting in ((_GROUPED, "data.thousands=','"), (_COMMA, "data.decimal=','")):
+    for pattern, setting in ((_GROUPED, "thousands"), (_COMMA, "decimal")):
         fits = texts.str.match(pattern).to_numpy()
         if fits.any() and share[fits | numeric].sum() > _MOST:
             row = known.index[known.astype(str).str.strip().isin(texts[fits])][0]
-            raise DataError(f"{where} holds numbers with commas (row {row + 1}: {known[row]!r}); type: {setting}")
+            said = f"{where} holds numbers with commas (row {row + 1}: {known[row]!r}); type: "
+            raise TableError(said, Setting(setting, ","))
 
 
 def _as_numbers(series: pd.Series, where: str) -> np.ndarray:
     from pandas.api import types
 
+    name = str(series.name)
     values = series if types.is_numeric_dtype(series) else _numeric(series.astype("object").str.strip())
     if not types.is_numeric_dtype(series):
         wrong = values.isna() & series.notna()
         if wrong.any():
             row = int(np.flatnonzero(wrong.to_numpy())[0])
-            raise DataError(
+            raise TableError(
                 f"{where}, row {row + 1}: {series.iloc[row]!r} is no number ({int(wrong.sum())} such); if it means a "
-                f"gap type: 'data.missing=[\"{series.iloc[row]}\"]', else data.types.{series.name}=category"
-            )
+                "gap type: ", Setting("missing", [str(series.iloc[row])], name), ", else ",
+                Setting("types", {name: "category"}, name),
+            )  # fmt: skip
     with np.errstate(over="ignore"):
         numbers: np.ndarray = values.to_numpy(dtype=np.float64, na_value=np.nan)
         infinite = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
     if len(infinite):
-        raise DataError(
+        raise TableError(
             f"{where}, row {infinite[0] + 1}: {series.iloc[infinite[0]]} is infinite or too large for float32 "
-            f"({len(infinite)} such); mend it, or type: data.ignore=[{series.name}]"
-        )
+            f"({len(infinite)} such); mend it, or type: ", Setting("ignore", [name], name),
+        )  # fmt: skip
     return numbers
 
 
@@ -177,10 +181,10 @@ def _as_dates(series: pd.Series, where: str) -> np.ndarray:
         wrong = dates.isna() & series.notna()
         if wrong.any():
             row = int(np.flatnonzero(wrong.to_numpy())[0])
-            raise DataError(
+            raise TableError(
                 f"{where}, row {row + 1}: {series.iloc[row]!r} is no date ({int(wrong.sum())} such); mend it, or "
-                f"type: data.types.{series.name}=category"
-            )
+                "type: ", Setting("types", {str(series.name): "category"}, str(series.name)),
+            )  # fmt: skip
     since: pd.Series = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
     days: np.ndarray = since.to_numpy(dtype=np.float64, na_value=np.nan)
     return days
@@ -216,8 +220,8 @@ def time_column(series: pd.Series, where: str) -> np.ndarray:
     _refuse_gaps(series, where, allowed=False)
     kind, why = _kind_of(series, where)
     if kind not in ("number", "date"):
-        raise DataError(
-            f"{where} holds no times ({why or 'texts'}); allowed: dates or numbers; type: data.time=<another>"
+        raise TableError(
+            f"{where} holds no times (", *(why or ["texts"]), "); allowed: dates or numbers; type: data.time=<another>"
         )
     return _as_dates(series, where) if kind == "date" else _as_numbers(series, where)
 

@@ -56,6 +56,29 @@ class TableSettings:
         return (*self.ignore, *filter(None, (self.id, self.group, self.split)))
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a table that is to be typed. column: the one it is about.
+
+    What is in a list or a mapping comes beside what was asked before; anything else takes its place.
+    """
+
+    name: str
+    value: Any
+    column: str = ""
+
+    def __str__(self) -> str:
+        return f"data.{self.name}={self.value}"
+
+
+class TableError(DataError):
+    """What a table's file holds cannot be read as it was asked. said: a sentence, with the settings to type in it."""
+
+    def __init__(self, *said: str | Setting) -> None:
+        super().__init__("".join(map(str, said)))
+        self.said = said
+
+
 class NoColumnError(ConfigError):
     """A column that is named and not there. nearest: those that may be meant."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ratchet.errors import DataError
 from ratchet.tables.columns import _MOST, _numeric, _texts, refuse_commas
-from ratchet.tables.reading import TableSettings, read_frame
+from ratchet.tables.reading import Setting, TableError, TableSettings, read_frame
 from ratchet.tasks.base import TargetKind
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ def _refuse_no_label(known: pd.Series, where: str) -> None:
     wrong = ~known.isin([0, 1])
     if wrong.mean() > 1 - _MOST:
         row = wrong.idxmax()
-        raise DataError(
+        raise TableError(
             f"{where}, row {row + 1}: {known[row]} is neither 0 nor 1 ({int(wrong.sum())} such), and several targets "
-            f"are labels; type: data.target={known.name}, or leave it out of data.target"
-        )
+            "are labels; type: ", Setting("target", str(known.name)), ", or leave it out of data.target",
+        )  # fmt: skip
 
 
 def _kind(known: pd.Series, where: str) -> TargetKind:
@@ -77,10 +77,10 @@ def _kind(known: pd.Series, where: str) -> TargetKind:
         numbers = _numeric(known.astype("object"))
         if _MOST < numbers.notna().mean() < 1 and known.nunique() > MOST_CLASSES:  # a number with mistakes
             row = numbers.isna().idxmax()
-            raise DataError(
-                f"{where}, row {row + 1}: {known[row]!r} is no number ({int(numbers.isna().sum())} such); type: "
-                f"'data.missing=[\"{known[row]}\"]', if it means that there is none, or data.target_kind=class"
-            )
+            raise TableError(
+                f"{where}, row {row + 1}: {known[row]!r} is no number ({int(numbers.isna().sum())} such); type: ",
+                Setting("missing", [str(known[row])]), ", if it means that there is none, or data.target_kind=class",
+            )  # fmt: skip
         return "number" if numbers.notna().all() and known.nunique() > MOST_CLASSES else "class"
     whole = bool((known % 1 == 0).all())
     return "class" if known.nunique() == 2 or (whole and known.nunique() <= MOST_CLASSES) else "number"
