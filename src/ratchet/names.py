@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 _ALIKE = 0.6  # ratio of difflib from which on a name is a misspelling of another
 _SHOWN = 12
+_LONG = 60  # characters of a name or a cell that a message shows
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
@@ -16,6 +17,15 @@ def nearest(name: str, names: Iterable[str]) -> list[str]:
     begun = [each for each in folded if len(name) > 2 and f"_{name.casefold()}" in re.sub(r"[\W_]", "_", f"_{each}")]
     alike = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=_ALIKE)
     return [folded[each] for each in dict.fromkeys([*sorted(begun, key=len), *alike])][:3]
+
+
+def short(text: object, otherwise: str = "") -> str:
+    """What a table or a person wrote, for a message: its beginning and its length where it is long.
+
+    otherwise: what stands for a long text where it is to be typed, as a beginning of it would not do.
+    """
+    whole = str(text)
+    return whole if len(whole) <= _LONG else otherwise or f"{whole[:_LONG]}… ({len(whole):,} characters)"
 
 
 def listed(names: Iterable[str]) -> str:

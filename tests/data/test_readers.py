@@ -17,7 +17,7 @@ from ratchet.data.examples import RawExamples
 from ratchet.data.readers import arrays, idx, read, table
 from ratchet.errors import ConfigError, DataError
 
-LONG = b'1,"' + b"2" * 200_000  # a quote that nothing ends
+LONG = b'1,"' + b"2" * (2**20 + 1)  # a quote that nothing ends
 
 
 def idx_bytes(array: np.ndarray, code: int = 0x08) -> bytes:

@@ -78,7 +78,22 @@ REFUSED = {
     "a header alone": ("age,bought\n", {}, r"has a header and no rows"),
     "another separator": ("age:bought\n1:x\n", {}, r"has no column bought.*data\.separator=<another>"),
     "a row too long": ("age,bought\n1,x\n2,y,z\n", {}, r"line 3.*data\.separator"),
-    "one endless line": ("a" * (2**20 + 10), {}, r"is no table: its first line is longer than 1,048,576 bytes"),
+    "one endless line": (
+        "a" * (2**20 + 10),
+        {},
+        r"is no table: line 1 has 1,048,586 bytes; allowed: at most 1,048,576",
+    ),
+    "an endless cell": (
+        "age,bought\n1,yes\n" + "a" * 2**22 + ",no\n2,no\n",
+        {},
+        r"is no table: line 3 has 4,194,308 bytes; allowed: .*; type: gzip -cdf \S+orders\.csv \| sed -n 3p",
+    ),
+    "an endless cell in a gzip file": (
+        gzip.compress(b"age,bought\n1,yes\n" + b"a" * 2**22),
+        {},
+        r"line 3 has 4,194,304 bytes",
+    ),
+    "an endless cell in UTF-16": (("age,bought\n1,yes\n" + "a" * 2**20).encode("utf-16"), {}, r"line 3 has 2,097,153"),
     "bytes": (b"age,bought\n\0\0\0", {}, r"is no text: it holds zero bytes"),
     "two encodings": (
         "age,bought\nKöln,x\n".encode() + "Köln,y\n".encode("cp1252"),
@@ -120,6 +135,38 @@ def test_what_cannot_be_read_is_one_clear_line(tmp_path, case):
         coded(write(tmp_path, content), **given)
     assert "\n" not in str(refused.value)
     assert "orders.csv" in str(refused.value) or "data.types" in str(refused.value)
+
+
+WORDS = "w" * 5000
+LONG = {
+    "a cell among numbers": ("age,bought\n" + "1,yes\n" * 20 + f"{WORDS},no\n", {}),
+    "a cell among dates": ("since,bought\n" + "2024-01-05,yes\n" * 20 + f"{WORDS},no\n", {}),
+    "a column": (f"{WORDS},bought\n" + "1,yes\n" * 20 + "old,no\n", {}),
+    "a column that is left out": (f"{WORDS},bought\n,yes\n,no\n", {}),
+    "columns of one name": (f"{WORDS},{WORDS},bought\n1,1,yes\n", {}),
+    "another target": (f"{WORDS},size\n1,1\n", {}),
+    "a target": ("age,size\n1,1\n", {"target": (WORDS,)}),
+}
+
+
+@pytest.mark.parametrize("case", LONG)
+def test_a_message_shows_the_beginning_of_a_long_text_and_its_length(tmp_path, case):
+    content, given = LONG[case]
+    with pytest.raises(RatchetError, match=r"w{60}… \(5,000 characters\)") as refused:
+        coded(write(tmp_path, content), **given)
+    assert len(str(refused.value)) < 600
+
+
+def test_a_long_target_is_shown_by_its_beginning(tmp_path):
+    path = write(tmp_path, "age,bought\n" + f"1,{WORDS}\n" * 2)
+    with pytest.raises(DataError, match=r"is w{60}… \(5,000 characters\) in each of its 2 rows"):
+        describe_target_column(path, settings(), asked=None)
+
+
+def test_a_quoted_cell_of_many_lines_may_be_long(tmp_path):
+    page = "a line of a page\n" * 20_000
+    frame = read_frame(write(tmp_path, f'text,bought\n"{page}",yes\nshort,no\n'), settings())
+    assert frame["text"].str.len().tolist() == [len(page), 5]
 
 
 def test_a_file_that_is_missing_or_a_directory_is_named(tmp_path):

@@ -16,7 +16,7 @@ from ratchet.config.environment import Reference
 from ratchet.config.hints import MistakeError, to_type
 from ratchet.errors import ConfigError, DataError
 from ratchet.files import write_atomically
-from ratchet.names import listed, nearest
+from ratchet.names import listed, nearest, short
 from ratchet.project import Project
 from ratchet.tables import (
     NoColumnError,
@@ -155,7 +155,7 @@ def to_describe(path: str | None, target: Any, root: Path, *, said: str, text: s
         path, told = _file_meant(path, root)
         words[1] = assignment("data.path", path)
         columns = [] if target else columns_of(root / Path(path).expanduser())
-        said += told + (f"; its columns: {listed(columns)}" if columns else "")
+        said += told + (f"; its columns: {listed(map(short, columns))}" if columns else "")
     if target:
         words[2] = assignment("data.target", target)
     return MistakeError(said, text=text, instead=[words] if path and target else [], example=words)
@@ -200,7 +200,7 @@ def _overrides(setting: Setting, table: Mapping[str, Any]) -> Iterator[str]:
     from ratchet.config.grammar import assignment
 
     key = "data." if table.get("path") else "++data.table."
-    name, value, asked = setting.name, setting.value, table.get(setting.name)
+    name, value, asked = setting.name, setting.typed, table.get(setting.name)
     if setting.column and setting.column == table.get("time"):
         yield assignment(f"{key}time", None)  # what is no time cannot be what the splits are made by
     if isinstance(value, dict):

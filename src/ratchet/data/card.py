@@ -16,6 +16,7 @@ from ratchet.config.data_sections import DataConfig
 from ratchet.data.cleaning import Finding
 from ratchet.data.examples import SplitName
 from ratchet.data.normalisation import Normalisation
+from ratchet.names import short
 from ratchet.tasks.base import Target, TargetKind
 
 
@@ -167,8 +168,8 @@ def imbalance(card: Mapping[str, Any], metric: str) -> list[str]:
     if most < _NEARLY_ALL * sum(counts.values()) or metric.rpartition("/")[2] != "accuracy" or not most:
         return []
     return [
-        f"{most / sum(counts.values()):.0%} of the training examples are {name}, and who always says so is as often "
-        "right: accuracy is a poor guide here; look at average_precision or balanced_accuracy (type: "
+        f"{most / sum(counts.values()):.0%} of the training examples are {short(name)}, and who always says so is as "
+        "often right: accuracy is a poor guide here; look at average_precision or balanced_accuracy (type: "
         "objective.metric=validation/balanced_accuracy), and try loss.class_weights=balanced or "
         "trainer.sampling=oversample"
     ]

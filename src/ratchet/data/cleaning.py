@@ -13,6 +13,7 @@ from ratchet.data.examples import Origin, RawExamples
 from ratchet.data.requirements import has_shape, is_finite, stack
 from ratchet.data.targets import read_targets
 from ratchet.errors import DataError
+from ratchet.names import short
 
 _SHOWN = 10
 
@@ -57,13 +58,13 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
     misfit = ~has_shape(raw.x, shape)
     sieve.take_out(misfit, "wrong_shape", f"not of the shape {list(shape)}", show=lambda i: np.shape(raw.x[i]))
     missing = raw.table is not None or config.target_kind == "number"
-    reason, show = ("missing_target" if missing else "unknown_label"), lambda i: repr(labels[i].tolist())
-    sieve.take_out(~known[sieve.left], reason, otherwise, show=show)
+    reason = "missing_target" if missing else "unknown_label"
+    sieve.take_out(~known[sieve.left], reason, otherwise, show=lambda i: short(repr(labels[i].tolist())))
     x = stack(raw.x, sieve.left, shape)
     if raw.table is None:  # a table's gaps are filled by what the training split says
         wrong = ~is_finite(x)
         values = dict(zip(sieve.left[wrong][:1].tolist(), x[wrong][:1], strict=True))
-        show = lambda i: values[i][~np.isfinite(values[i])][0]  # noqa: E731 - as the two above
+        show = lambda i: values[i][~np.isfinite(values[i])][0]  # noqa: E731 - as those above
         x = _only(x, sieve.take_out(wrong, "not_finite", "NaN, infinity, or too large for float32", show=show))
     digests = digest_rows(x)
     kept = _take_out_duplicates(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ratchet.config.tables import as_typed
 from ratchet.data.examples import SplitName
+from ratchet.names import short
 from ratchet.tables import Column, Setting
 from ratchet.tasks.base import TargetKind
 
@@ -78,7 +79,7 @@ def warnings_of(found: Sequence[ColumnReport], table: Mapping[str, Any]) -> list
     """What a person should look at before anything is trained, a line each. table: the section data.table."""
     target = ", ".join(table["target"])
     lines = [
-        f"column {each.name} alone tells {100 * each.alone:.0f} % of {target}: is it known before {target} is? "
+        f"column {short(each.name)} alone tells {100 * each.alone:.0f} % of {target}: is it known before {target} is? "
         + as_typed(["type: ", Setting("ignore", [each.name], each.name), ", where it is not"], table)
         for each in found
         if each.leaks
@@ -88,7 +89,9 @@ def warnings_of(found: Sequence[ColumnReport], table: Mapping[str, Any]) -> list
         worst = max(drifts, key=lambda each: max(each.drift.values()))
         split = max(worst.drift, key=worst.drift.__getitem__)
         more = f" and {len(drifts) - 1} more" if len(drifts) > 1 else ""
-        lines.append(f"column {worst.name}{more}: the rows of {split} are not as those of train (card.json, drift)")
+        lines.append(
+            f"column {short(worst.name)}{more}: the rows of {split} are not as those of train (card.json, drift)"
+        )
     return lines
 
 

@@ -27,6 +27,7 @@ from ratchet.data.splitting import split
 from ratchet.data.staging import one_process_at_a_time, replace_directory, scratch_beside, storage_errors
 from ratchet.data.targets import describe_target
 from ratchet.errors import DataError
+from ratchet.names import short
 from ratchet.project import Project
 from ratchet.tables import TableTransform
 
@@ -120,9 +121,10 @@ def _refuse_equal_ids(examples: CleanExamples, config: DataConfig) -> None:
     if (repeated := counts > 1).any():
         rows = np.flatnonzero(ids == names[repeated][0])[:2] + 1
         raise DataError(
-            f"{config.name}: ids that name more than one row: {repeated.sum():,}, such as {str(names[repeated][0])!r} "
-            f"(rows {rows[0]} and {rows[1]} of {len(ids):,}), and no prediction could be told from another; allowed: "
-            "an id for each row; type: data.id=<another column>, or data.id=null for the numbers of the rows"
+            f"{config.name}: ids that name more than one row: {repeated.sum():,}, such as "
+            f"{short(names[repeated][0])!r} (rows {rows[0]} and {rows[1]} of {len(ids):,}), and no prediction could be "
+            "told from another; allowed: an id for each row; type: data.id=<another column>, or data.id=null for the "
+            "numbers of the rows"
         )
 
 
@@ -131,7 +133,8 @@ def _drawn(examples: CleanExamples, splits: Mapping[SplitName, np.ndarray], conf
     meant = examples.origin.splits
     lacking = [] if meant is None or config.table is None else [name for name in SPLITS if not (meant == name).any()]
     return [
-        f"column {config.table.split} has no row of {name}: {len(splits[name]):,} of its train rows are taken for it"
+        f"column {short(config.table.split)} has no row of {name}: {len(splits[name]):,} of its train rows are taken "
+        "for it"
         for name in lacking if config.table is not None
     ]  # fmt: skip
 

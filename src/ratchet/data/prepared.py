@@ -20,6 +20,7 @@ from ratchet.data.card import Card, plain
 from ratchet.data.folds import Fold
 from ratchet.errors import DataError, FileError, SplitGuardError
 from ratchet.files import read_json, read_json_as, write_atomically
+from ratchet.names import short
 from ratchet.tasks.base import Target
 
 HASHED_EACH_TIME = (
@@ -268,8 +269,7 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
 
 
 def _short(value: object) -> str:
-    text = "absent" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return "absent" if value is None else short(value)
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -22,6 +22,7 @@ from ratchet.data import table_file
 from ratchet.data.examples import RawExamples
 from ratchet.dotted import function_of_data
 from ratchet.errors import ConfigError, DataError
+from ratchet.names import short
 
 Reader = Callable[[Path], RawExamples]
 
@@ -170,8 +171,8 @@ def _require_commas(rows: list[list[str]], path: Path) -> None:
     for name, separator in _SEPARATORS.items():
         if first and all(_is_inside(separator, row) for row in first):
             raise DataError(
-                f"the cells of {path} are separated by {name}, such as {','.join(first[-1])[:60]!r}; allowed: commas; "
-                f"write it with commas, or read it by a reader of your own in src/own"
+                f"the cells of {path} are separated by {name}, such as {short(','.join(first[-1]))!r}; allowed: "
+                f"commas; write it with commas, or read it by a reader of your own in src/own"
             )
 
 
@@ -189,8 +190,8 @@ def _place(example: int, *, files: list[Path], counts: list[int]) -> str:
     told = f"{files[number].name} row {rows.lines[row]}"
     for column, cell in enumerate(rows.cells[row][:-1]):
         if not np.isfinite(_number(cell)):
-            name = f" ({rows.header[column]})" if rows.header and column < len(rows.header) else ""
-            what = repr(cell) if cell.strip() else "nothing"
+            name = f" ({short(rows.header[column])})" if rows.header and column < len(rows.header) else ""
+            what = repr(short(cell)) if cell.strip() else "nothing"
             return f"{told}, column {column + 1}{name} holds {what}; a row is numbers and, as its last cell, the label"
     return told
 

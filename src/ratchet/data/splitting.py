@@ -13,6 +13,7 @@ from ratchet.data.cleaning import CleanExamples
 from ratchet.data.examples import SPLITS, SplitName
 from ratchet.data.strata import strata
 from ratchet.errors import DataError
+from ratchet.names import short
 
 
 def split(clean: CleanExamples, *, config: DataConfig) -> dict[SplitName, np.ndarray]:
@@ -116,7 +117,7 @@ def _check_classes(splits: Mapping[SplitName, np.ndarray], clean: CleanExamples,
             counts = np.bincount(clean.y[positions], minlength=len(config.classes))
             if not counts.all():
                 raise DataError(
-                    f"class {config.classes[int(counts.argmin())]} of {config.name} is absent from the split {name} "
+                    f"class {short(config.classes[counts.argmin()])} of {config.name} is absent from the split {name} "
                     f"({len(positions):,} examples); type: data.prepare.seed={config.prepare.seed + 1}, where lots are "
                     "drawn, else split by something else"
                 )
@@ -147,7 +148,7 @@ def _check_strata(counts: np.ndarray, names: Sequence[str], config: DataConfig, 
         what_to_do = f"add some, or take it out {place}"
         examples = "1 example" if counts[rarest] == 1 else f"{counts[rarest]} examples"
         raise DataError(
-            f"{what} {names[rarest]} of {config.name} has {examples} to split, and each of {n_splits} splits "
+            f"{what} {short(names[rarest])} of {config.name} has {examples} to split, and each of {n_splits} splits "
             f"needs one; {what_to_do}"
         )
 

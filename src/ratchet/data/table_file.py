@@ -12,6 +12,7 @@ from ratchet.config.tables import READER, as_typed, settings_of
 from ratchet.data.examples import SPLITS, Origin, RawExamples
 from ratchet.dotted import function_of_data
 from ratchet.errors import DataError
+from ratchet.names import short
 from ratchet.tables import TableError, TableSettings, code_table, read_frame, target_values
 from ratchet.tables.columns import text_column, time_column
 
@@ -33,7 +34,7 @@ def read(directory: Path, config: DataConfig) -> RawExamples:
     target = target_values(frame, settings, config.target_kind)
 
     def place(row: int) -> str:
-        cells = (f"column {name}: {frame[name].iloc[row]}" for name in settings.target)
+        cells = (f"column {short(name)}: {short(frame[name].iloc[row])}" for name in settings.target)
         return f"{path.name}, row {row + 1}, {', '.join(cells)}"
 
     return RawExamples(coded.values, target, place=place, table=coded, origin=origin)
@@ -47,15 +48,15 @@ def _origin(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Origin:
     known: dict[str, Any] = {"ids": np.arange(1, len(frame) + 1)}
     for name, column in (("ids", settings.id), ("groups", settings.group), ("splits", settings.split)):
         if column is not None:
-            known[name] = text_column(frame[column], f"{path}: column {column}", gaps=name == "ids")
+            known[name] = text_column(frame[column], f"{path}: column {short(column)}", gaps=name == "ids")
     if settings.time is not None:
-        known["times"] = time_column(frame[settings.time], f"{path}: column {settings.time}")
+        known["times"] = time_column(frame[settings.time], f"{path}: column {short(settings.time)}")
     if "splits" in known:
         wrong = np.flatnonzero(~np.isin(known["splits"], SPLITS))
         if len(wrong):
             raise DataError(
-                f"{path}: column {settings.split}, row {wrong[0] + 1}: {str(known['splits'][wrong[0]])!r} is no split "
-                f"({len(wrong):,} such); allowed: {', '.join(SPLITS)}"
+                f"{path}: column {short(settings.split)}, row {wrong[0] + 1}: {short(known['splits'][wrong[0]])!r} is "
+                f"no split ({len(wrong):,} such); allowed: {', '.join(SPLITS)}"
             )
     return Origin(**known)
 

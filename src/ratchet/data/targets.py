@@ -7,6 +7,7 @@ import numpy as np
 from ratchet.config.data_sections import DataConfig
 from ratchet.data.requirements import class_indices
 from ratchet.errors import DataError
+from ratchet.names import listed, short
 from ratchet.tasks.base import Target
 
 
@@ -25,7 +26,7 @@ def read_targets(y: np.ndarray, config: DataConfig) -> tuple[np.ndarray, np.ndar
         if flags.ndim != 2 or flags.shape[1] != len(config.classes):
             raise DataError(
                 f"the labels of {config.name} have the shape {flags.shape}; they must be one row of "
-                f"{len(config.classes)} flags an example, for {', '.join(config.classes[:5])}"
+                f"{len(config.classes)} flags an example, for {listed(map(short, config.classes))}"
             )
         known = ((flags == 0) | (flags == 1)).all(axis=1)
         return np.where(known[:, None], flags, 0).astype(np.float32), known, "a label that is neither 0 nor 1"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ratchet.errors import DataError
+from ratchet.names import listed, short
 from ratchet.tables.reading import Setting, TableError, TableSettings
 
 if TYPE_CHECKING:
@@ -51,16 +52,16 @@ def code_table(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Code
     for name in frame.columns:
         if name in settings.target or name in settings.aside:
             continue
-        where = f"{path}: column {name}"
+        where = f"{path}: column {short(name)}"
         column, coded, note = _code(frame[name], str(name), where, settings.types.get(str(name)))
         if column is None:
-            notes.append((f"column {name} is left out: ", *note))
+            notes.append((f"column {short(name)} is left out: ", *note))
             continue
         columns.append(column)
         values.append(coded)
     if not columns:
         told = [part for note in notes for part in (*note, "; ")][:-1]
-        raise TableError(f"{path} has no column to learn from beside {', '.join(settings.target)}: ", *told)
+        raise TableError(f"{path} has no column to learn from beside {listed(map(short, settings.target))}: ", *told)
     return Coded(tuple(columns), np.stack(values, axis=1), tuple(notes))
 
 
@@ -78,7 +79,7 @@ def code_column(series: pd.Series, column: Column, where: str) -> np.ndarray:
 
 def _code(series: pd.Series, name: str, where: str, asked: str | None) -> tuple[Column | None, np.ndarray, _Why]:
     if asked is not None and asked not in ("number", "category", "date"):
-        said = f"data.types.{name}={asked}; allowed: number, category, date; type: "
+        said = f"data.types.{short(name)}={asked}; allowed: number, category, date; type: "
         raise TableError(said, Setting("types", {name: "category"}))
     kind, why = (asked, ()) if asked is not None else _kind_of(series, where)
     if kind is None:
@@ -138,7 +139,7 @@ def refuse_commas(known: pd.Series, where: str) -> None:
         fits = texts.str.match(pattern).to_numpy()
         if fits.any() and share[fits | numeric].sum() > _MOST:
             row = known.index[known.astype(str).str.strip().isin(texts[fits])][0]
-            said = f"{where} holds numbers with commas (row {row + 1}: {known[row]!r}); type: "
+            said = f"{where} holds numbers with commas (row {row + 1}: {short(known[row])!r}); type: "
             raise TableError(said, Setting(setting, ","))
 
 
@@ -152,8 +153,8 @@ def _as_numbers(series: pd.Series, where: str) -> np.ndarray:
         if wrong.any():
             row = int(np.flatnonzero(wrong.to_numpy())[0])
             raise TableError(
-                f"{where}, row {row + 1}: {series.iloc[row]!r} is no number ({int(wrong.sum())} such); if it means a "
-                "gap type: ", Setting("missing", [str(series.iloc[row])], name), ", else ",
+                f"{where}, row {row + 1}: {short(series.iloc[row])!r} is no number ({int(wrong.sum())} such); if it "
+                "means a gap type: ", Setting("missing", [str(series.iloc[row])], name), ", else ",
                 Setting("types", {name: "category"}, name),
             )  # fmt: skip
     with np.errstate(over="ignore"):
@@ -182,8 +183,8 @@ def _as_dates(series: pd.Series, where: str) -> np.ndarray:
         if wrong.any():
             row = int(np.flatnonzero(wrong.to_numpy())[0])
             raise TableError(
-                f"{where}, row {row + 1}: {series.iloc[row]!r} is no date ({int(wrong.sum())} such); mend it, or "
-                "type: ", Setting("types", {str(series.name): "category"}, str(series.name)),
+                f"{where}, row {row + 1}: {short(series.iloc[row])!r} is no date ({int(wrong.sum())} such); mend it, "
+                "or type: ", Setting("types", {str(series.name): "category"}, str(series.name)),
             )  # fmt: skip
     since: pd.Series = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
     days: np.ndarray = since.to_numpy(dtype=np.float64, na_value=np.nan)

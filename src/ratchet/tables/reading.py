@@ -5,25 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from ratchet.errors import ConfigError, DataError, first_line
-from ratchet.names import listed, nearest, suggestion
+from ratchet.names import listed, nearest, short, suggestion
 from ratchet.tables.r_package import read_r_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
-LONGEST_LINE = 2**20  # bytes of the first line: what is longer is no table, and is not read into memory
+LONGEST_LINE = 2**20  # bytes: what is longer is no row of a table, and is not read into memory
 _PARQUET = {".parquet", ".pq"}
 _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?", re.I)
+_WHOLE = "<all of it>"
 _LOOKED_AT = 2**20  # bytes from the beginning, by which separator and header are judged
 _UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
+csv.field_size_limit(LONGEST_LINE)  # a quoted cell of several lines may be longer than Python's own 128 KiB
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,17 @@ class Setting:
     value: Any
     column: str = ""
 
+    @property
+    def typed(self) -> Any:
+        """The value, with another word for a name or a cell that is too long to be typed."""
+        if isinstance(self.value, dict):
+            return {short(key, _WHOLE): value for key, value in self.value.items()}
+        return (
+            [short(each, _WHOLE) for each in self.value] if isinstance(self.value, list) else short(self.value, _WHOLE)
+        )
+
     def __str__(self) -> str:
-        return f"data.{self.name}={self.value}"
+        return f"data.{self.name}={self.typed}"
 
 
 class TableError(DataError):
@@ -162,8 +174,6 @@ def _beginning(path: Path) -> bytes:
         raise DataError(f"{path} is a zip archive, as workbooks of Excel are, and no table; save it as CSV (UTF-8)")
     if not beginning.strip():
         raise DataError(f"{path} is empty; it needs a header and rows")
-    if len(beginning) == LONGEST_LINE and b"\n" not in beginning and b"\r" not in beginning:
-        raise DataError(f"{path} is no table: its first line is longer than {LONGEST_LINE:,} bytes")
     if b"\0" in beginning and not beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path} is no text: it holds zero bytes; save it as CSV (UTF-8) or parquet")
     return beginning
@@ -179,12 +189,13 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _encoding(path: Path, beginning: bytes) -> str:
-    """utf-8, utf-16 by its mark, else cp1252. Raises DataError where a file has lines of two encodings."""
-    if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
+    """utf-8, utf-16 by its mark, else cp1252. Raises DataError for lines of two encodings, and one that is endless."""
+    utf16 = beginning.startswith((b"\xff\xfe", b"\xfe\xff"))
     utf8 = other = 0
-    with _opened(path) as file:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), 1):
+    for before, lines in _blocks(path):
+        if utf16 or lines.isascii():
+            continue
+        for number, line in enumerate(lines.split(b"\n"), before + 1):
             if line.isascii():
                 continue
             try:
@@ -199,7 +210,27 @@ def _encoding(path: Path, beginning: bytes) -> str:
                     f"{path} mixes encodings: line {min(utf8, other)} and line {max(utf8, other)} are not of one "
                     "(UTF-8 and another); save it as CSV UTF-8"
                 )
-    return "cp1252" if other else "utf-8-sig"
+    return "utf-16" if utf16 else "cp1252" if other else "utf-8-sig"
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The file in pieces of whole lines, and how many lines come before each. Raises DataError for an endless line."""
+    before = 0
+    with _opened(path) as file:
+        while block := file.read(LONGEST_LINE):
+            block += file.readline(LONGEST_LINE)
+            start = block.rfind(b"\n", 0, -1) + 1  # of the last line, the only one that can be too long
+            if len(block) - start > LONGEST_LINE and b"\r" not in block[start:]:
+                number, length, piece = before + block.count(b"\n", 0, start) + 1, len(block) - start, block
+                while not piece.endswith(b"\n") and (piece := file.readline(LONGEST_LINE)):
+                    length += len(piece)
+                raise DataError(
+                    f"{path} is no table: line {number:,} has {length:,} bytes; allowed: at most {LONGEST_LINE:,}; "
+                    f"shorten its long cell; type: gzip -cdf {shlex.quote(str(path))} | sed -n {number}p | "
+                    "head -c 200, to see how it begins"
+                )
+            yield before, block
+            before += block.count(b"\n")
 
 
 def _separator(text: str) -> str:
@@ -226,12 +257,12 @@ def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *,
     twice = [name for name, count in Counter(header).items() if count > 1]
     if header and all(_NUMBER.fullmatch(name) for name in header):
         raise DataError(
-            f"{path}: its first line holds numbers, {listed(header)}, where the names of the columns belong; write "
-            "them above it"
+            f"{path}: its first line holds numbers, {listed(map(short, header))}, where the names of the columns "
+            "belong; write them above it"
         )
     if twice:
         raise DataError(
-            f"{path} has {Counter(header)[twice[0]]} columns called {twice[0]!r}; each needs a name of its own"
+            f"{path} has {Counter(header)[twice[0]]} columns called {short(twice[0])!r}; each needs a name of its own"
         )
     missing = [name for name in named if name not in header]
     if missing:
@@ -240,5 +271,5 @@ def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *,
             if len(header) > 1
             else f" (told apart by {SEPARATORS.get(separator, separator)}: data.separator=<another>?)"
         )
-        said = f"{path} has no column {missing[0]}; {suggestion(missing[0], header)}{cut}"
+        said = f"{path} has no column {short(missing[0])}; {suggestion(missing[0], map(short, header))}{cut}"
         raise NoColumnError(said, missing[0], nearest(missing[0], header))

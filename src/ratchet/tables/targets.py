@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ratchet.errors import DataError
+from ratchet.names import short
 from ratchet.tables.columns import _MOST, _numeric, _texts, refuse_commas
 from ratchet.tables.reading import Setting, TableError, TableSettings, read_frame
 from ratchet.tasks.base import TargetKind
@@ -35,23 +36,23 @@ def describe_target_column(path: Path, settings: TableSettings, *, asked: Target
     frame = read_frame(path, settings, only=settings.target)
     if len(settings.target) > 1:
         for name in settings.target:
-            _refuse_no_label(frame[name].dropna(), f"{path}: column {name}")
+            _refuse_no_label(frame[name].dropna(), f"{path}: column {short(name)}")
         return TargetColumn("labels", settings.target)
     name = settings.target[0]
     series = frame[name]
     known = series.dropna()
     if not len(known):
         raise DataError(
-            f"{path}: the target {name} is empty in each of {len(series)} rows; type: data.target=<another>"
+            f"{path}: the target {short(name)} is empty in each of {len(series)} rows; type: data.target=<another>"
         )
     if known.nunique() == 1:
         raise DataError(
-            f"{path}: the target {name} is {known.iloc[0]} in each of its {len(known):,} rows: there is nothing to "
-            "learn; type: data.target=<another>"
+            f"{path}: the target {short(name)} is {short(known.iloc[0])} in each of its {len(known):,} rows: there is "
+            "nothing to learn; type: data.target=<another>"
         )
     if not types.is_numeric_dtype(known):
-        refuse_commas(known, f"{path}: column {name}")
-    kind = asked or _kind(known, f"{path}: column {name}")
+        refuse_commas(known, f"{path}: column {short(name)}")
+    kind = asked or _kind(known, f"{path}: column {short(name)}")
     if kind != "class":
         return TargetColumn("number", ())
     texts = _texts(known).unique()
@@ -65,8 +66,8 @@ def _refuse_no_label(known: pd.Series, where: str) -> None:
     if wrong.mean() > 1 - _MOST:
         row = wrong.idxmax()
         raise TableError(
-            f"{where}, row {row + 1}: {known[row]} is neither 0 nor 1 ({int(wrong.sum())} such), and several targets "
-            "are labels; type: ", Setting("target", str(known.name)), ", or leave it out of data.target",
+            f"{where}, row {row + 1}: {short(known[row])} is neither 0 nor 1 ({int(wrong.sum())} such), and several "
+            "targets are labels; type: ", Setting("target", str(known.name)), ", or leave it out of data.target",
         )  # fmt: skip
 
 
@@ -78,8 +79,9 @@ def _kind(known: pd.Series, where: str) -> TargetKind:
         if _MOST < numbers.notna().mean() < 1 and known.nunique() > MOST_CLASSES:  # a number with mistakes
             row = numbers.isna().idxmax()
             raise TableError(
-                f"{where}, row {row + 1}: {known[row]!r} is no number ({int(numbers.isna().sum())} such); type: ",
-                Setting("missing", [str(known[row])]), ", if it means that there is none, or data.target_kind=class",
+                f"{where}, row {row + 1}: {short(known[row])!r} is no number ({int(numbers.isna().sum())} such); "
+                "type: ", Setting("missing", [str(known[row])]), ", if it means that there is none, or "
+                "data.target_kind=class",
             )  # fmt: skip
         return "number" if numbers.notna().all() and known.nunique() > MOST_CLASSES else "class"
     whole = bool((known % 1 == 0).all())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ratchet.errors import DataError
+from ratchet.names import short
 from ratchet.tables.columns import Column, code_column
 
 if TYPE_CHECKING:
@@ -96,8 +97,8 @@ class TableTransform:
         """float32 (rows, features) of raw rows. Raises DataError for a column that is missing."""
         missing = [rule.column.name for rule in self.rules if rule.column.name not in frame.columns]
         if missing:
-            raise DataError(f"{where} has no column {missing[0]}, which the model was trained on")
-        coded = [code_column(frame[rule.column.name], rule.column, f"{where}: column {rule.column.name}")
+            raise DataError(f"{where} has no column {short(missing[0])}, which the model was trained on")
+        coded = [code_column(frame[rule.column.name], rule.column, f"{where}: column {short(rule.column.name)}")
                  for rule in self.rules]  # fmt: skip
         return self.apply(np.stack(coded, axis=1))
 
