@@ -1,8 +1,13 @@
 """The mistakes a person can mend. Each is printed as one line; a bug is any other exception."""
 
 import errno
+import os
 import signal
+import traceback
+from pathlib import Path
 from typing import Literal
+
+TO_SEE = "type: the same with --debug, for the traceback"
 
 
 class RatchetError(Exception):
@@ -74,6 +79,21 @@ class Interrupted(KeyboardInterrupt):
 def first_line(error: object) -> str:
     """The first line of what an exception says that has something in it, else the name of its class."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def own_code(error: BaseException) -> str | None:
+    """Where in src/own an exception was raised, or passed on to what raised it; None where it has not been there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if "own" in Path(frame.filename).parts[-3:-1]]
+    return f"{os.path.relpath(inside[-1].filename)} line {inside[-1].lineno}" if inside else None
+
+
+def failure(error: BaseException) -> str:
+    """The class of an exception, its place in src/own where it has been there, and what it says."""
+    place = own_code(error)
+    where = f" in your code, {place}" if place else ""
+    said = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}{where}" + (f": {said}" if said else "")
 
 
 _MEMORY = ("allocate memory", "out of memory", "not enough memory", "ALLOC_FAILED", "size calculation overflowed")

@@ -209,6 +209,44 @@ def test_a_network_that_does_not_make_logits_of_the_data_is_refused(own, mistake
     assert "\n" not in str(caught.value)
 
 
+CRASHES = """
+from torch import nn
+
+
+class Constructor(nn.Module):
+    def __init__(self, *, input_shape, n_outputs):
+        raise KeyError("nothere")
+
+
+class Forward(nn.Module):
+    def __init__(self, *, input_shape, n_outputs):
+        super().__init__()
+        self.linear = nn.Linear(7, n_outputs)
+
+    def forward(self, x):
+        return self.linear(x.flatten(1))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("Constructor", r"KeyError in your code, \S*own/mods\.py line 7: 'nothere'"),
+     ("Forward", r"RuntimeError in your code, \S*own/mods\.py line 16: mat1 and mat2")],
+)  # fmt: skip
+def test_a_crash_in_a_person_s_own_network_is_told_with_its_place(write_own, name, place):
+    write_own("mods", CRASHES)
+    with pytest.raises(ConfigError, match=place) as caught:
+        build(f"own.mods.{name}", SMALL)
+    assert "1x8x8 examples and give 10 outputs" in str(caught.value)
+    assert str(caught.value).endswith("; type: the same with --debug, for the traceback")
+    assert "settings" not in str(caught.value)
+
+
+def test_of_a_table_the_features_of_a_row_are_counted(own):
+    with pytest.raises(ConfigError, match=r"take rows of 56 features and give 10 outputs: .*change its settings"):
+        build(f"{own}.Wrong", (56,), mistake="list")
+
+
 @pytest.mark.parametrize("width", [10**9, 10**11])
 def test_a_model_that_memory_cannot_hold_is_no_mistake_of_the_config(width: int) -> None:
     with pytest.raises(OutOfMemoryError, match=r"out of memory while model mine .* is built .*; type: "):

@@ -95,3 +95,27 @@ def test_a_loss_that_does_not_fit_is_refused_in_one_line(kind, path, settings, s
     with pytest.raises(ConfigError, match=said) as refused:
         built(kind, path, **settings)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "line"), [("Constructor", 6), ("Forward", 11)])
+def test_a_crash_in_a_person_s_own_loss_is_told_with_its_place(write_own, name, line):
+    write_own(
+        "losses",
+        """from torch import nn
+
+
+class Constructor(nn.Module):
+    def __init__(self):
+        self.size = 1 + "a"
+
+
+class Forward(nn.Module):
+    def forward(self, outputs, target):
+        return {}["nothere"]
+""",
+    )
+    said = (
+        rf"loss\._target_=own\.losses\.{name} .*Error in your code, \S*own/losses\.py line {line}: .*; type: .* --debug"
+    )
+    with pytest.raises(ConfigError, match=said):
+        built("multiclass", f"own.losses.{name}")

@@ -10,7 +10,7 @@ from typing import Any
 from ratchet.config.grammar import shown
 from ratchet.config.hints import MistakeError
 from ratchet.dotted import named_by
-from ratchet.errors import ConfigError, RatchetError
+from ratchet.errors import TO_SEE, ConfigError, RatchetError, failure, own_code
 
 CALLED = ("own", "ratchet", "torch", "pytorch_lightning", "torchmetrics")  # packages whose classes a config may name
 _TARGET, _PARTIAL = "_target_", "_partial_"
@@ -83,9 +83,9 @@ def built(value: Any, *, key: str, kind: str = "") -> Any:
 
 def refused(key: str, target: str, error: Exception, arguments: Mapping[str, Any]) -> ConfigError:
     """What is said where a class does not take what a config gives it."""
-    reason = " ".join(str(error).split())[:200]
+    given = ", ".join(f"{k}={shown(v)}" for k, v in arguments.items())[:120] or "no arguments"
+    to_see = f"type: the same with --cfg job --package {key.partition('.')[0]}, to see what it is given"
     return ConfigError(
-        f"{key}: {target} refuses {', '.join(f'{k}={shown(v)}' for k, v in arguments.items())[:120] or 'no arguments'} "
-        f"({type(error).__name__}: {reason}); allowed: what its constructor takes; type: the same with --cfg job "
-        f"--package {key.partition('.')[0]}, to see what it is given"
+        f"{key}: {target} refuses {given} ({failure(error)}); "
+        + (TO_SEE if own_code(error) else f"allowed: what its constructor takes; {to_see}")
     )

@@ -21,7 +21,7 @@ from ratchet.config.data_sections import DataConfig
 from ratchet.data import table_file
 from ratchet.data.examples import RawExamples
 from ratchet.dotted import function_of_data
-from ratchet.errors import ConfigError, DataError
+from ratchet.errors import ConfigError, DataError, failure
 from ratchet.names import short
 
 Reader = Callable[[Path], RawExamples]
@@ -47,7 +47,7 @@ def read(config: DataConfig, *, directory: Path) -> RawExamples:
         ) from error
     except (OSError, EOFError, ValueError, KeyError, IndexError, zlib.error, csv.Error) as error:
         raise DataError(
-            f"{config.reader} cannot read {directory}: {type(error).__name__}: {error}; "
+            f"{config.reader} cannot read {directory}: {failure(error)}; "
             f"type: python src/fetch.py {config.typed}, or mend the reader"
         ) from error
 

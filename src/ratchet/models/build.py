@@ -20,7 +20,7 @@ from ratchet.config.rules import example_of, rule_of
 from ratchet.config.sections import ModelConfig
 from ratchet.config.targets import built, check, names_a_class
 from ratchet.dotted import named_by
-from ratchet.errors import ConfigError, OutOfMemoryError, RatchetError, first_line, ran_out
+from ratchet.errors import TO_SEE, ConfigError, OutOfMemoryError, RatchetError, failure, first_line, own_code, ran_out
 from ratchet.names import nearest, suggestion
 
 # What a network is told by the data. n_classes is another word for n_outputs; who takes no numbers is not told them.
@@ -58,11 +58,12 @@ def build_model(
         if ran_out(error) == "memory":
             said = f"out of memory while model {config.name} ({config.target}) is built ({first_line(error)[:120]})"
             raise OutOfMemoryError(f"{said}; {TO_SHRINK}") from error
-        reason = " ".join(str(error).split())
+        shape = "x".join(map(str, input_shape))
+        examples = f"{shape} examples" if len(input_shape) > 1 else f"rows of {shape} features"
         raise ConfigError(
-            f"model {config.name} ({config.target}) cannot take {'x'.join(map(str, input_shape))} examples "
-            f"and give {n_outputs} outputs: {type(error).__name__}: {reason}; change its settings in "
-            f"conf/model/{config.name}.yaml or see where it fails with HYDRA_FULL_ERROR=1"
+            f"model {config.name} ({config.target}) cannot take {examples} and give {n_outputs} outputs: "
+            f"{failure(error)}; "
+            + (TO_SEE if own_code(error) else f"change its settings in conf/model/{config.name}.yaml, or {TO_SEE}")
         ) from error
     return model
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ratchet.dotted import named_by
-from ratchet.errors import ConfigError
+from ratchet.errors import TO_SEE, ConfigError, failure, own_code
 from ratchet.tasks.base import Task
 
 
@@ -116,11 +116,10 @@ def build_loss(
     try:
         loss: nn.Module = loss_class(**asked)
         _check(loss, task, y)
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, UserWarning) as error:
-        reason = " ".join(str(error).split())[:200]
+    except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, UserWarning) as error:
         raise ConfigError(
-            f"loss._target_={target} cannot be the loss of this task: {type(error).__name__}: {reason}; "
-            "type: loss=usual"
+            f"loss._target_={target} cannot be the loss of this task: {failure(error)}; "
+            + (TO_SEE if own_code(error) else "type: loss=usual")
         ) from error
     return loss
 

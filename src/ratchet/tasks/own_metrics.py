@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.dotted import named_by
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, failure
 from ratchet.tasks.base import Arrays, Floats, Predictions, Resampled, Rows, Target
 
 if TYPE_CHECKING:
@@ -98,13 +98,13 @@ class OwnMetric:
                 finally:
                     metric.reset()
         except Exception as error:  # noqa: BLE001 - the code may be anybody's
-            self._refuse(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            self._refuse(failure(error))
 
     def _made(self, made: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
         try:
             return made(**arguments)
         except Exception as error:  # noqa: BLE001 - the code may be anybody's
-            self._refuse(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            self._refuse(failure(error))
 
     def _refuse(self, reason: str) -> NoReturn:
         raise UnsuitedError(

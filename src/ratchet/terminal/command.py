@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from ratchet.config.hints import to_type
-from ratchet.errors import Interrupted, RatchetError, first_line, ran_out
+from ratchet.errors import TO_SEE, Interrupted, RatchetError, failure, first_line, own_code, ran_out
 from ratchet.redaction import redacted
 
 BROKEN_PIPE = 141  # as shells report SIGPIPE
@@ -107,13 +107,6 @@ def report(error: Exception) -> None:
         print(f"error: {redacted(line)}", file=sys.stderr)
 
 
-def own_code(error: BaseException) -> str | None:
-    """Where in src/own an exception was raised, or passed on to what raised it; None where it has not been there."""
-    frames = traceback.extract_tb(error.__traceback__)
-    inside = [frame for frame in frames if "own" in Path(frame.filename).parts[-3:-1]]
-    return f"{os.path.relpath(inside[-1].filename)} line {inside[-1].lineno}" if inside else None
-
-
 def _is_of_a_package(error: ModuleNotFoundError) -> bool:
     return (error.name or "").partition(".")[0] not in {"", "ratchet", "own", "hydra_plugins"}
 
@@ -140,9 +133,8 @@ def one_line(error: BaseException) -> str | None:  # noqa: PLR0911 - one for eac
         return re.sub(r"\s*[\r\n]+\s*", " ", str(error)).strip()  # blanks inside of quotes are what was meant
     if isinstance(error, ModuleNotFoundError) and _is_of_a_package(error):
         return f"Python has no package {error.name} here ({sys.executable}); type: {_environment()}"
-    if (place := own_code(error)) is not None:
-        said = f"{type(error).__name__} in your code, {place}: {first_line(error)}"
-        return f"{said}; type: the same with --debug, for the traceback"
+    if own_code(error) is not None:
+        return f"{failure(error)}; {TO_SEE}"
     if ran_out(error) == "memory":
         said = f"out of memory ({first_line(error)}); allowed: what this machine's memory holds"
         return f"{said}; type: free -h, to see how much"
