@@ -135,7 +135,7 @@ def test_a_module_of_ones_own_is_a_metric_too(own):
         ({"_target_": "own.worth.profit", "loss": 1}, "own.worth.profit takes no loss; allowed: said, true, gain"),
         ({"_target_": "own.worth.profit"}, "it gives 60 numbers, one is needed, or scores: examples"),
         ({"_target_": "own.worth.median", "scores": "examples"}, r"it gives \(\) for 60 examples"),
-        ({"_target_": "own.worth.broken"}, r"of this task: RuntimeError in your code, \S*own/worth\.py line 21: as ever"),
+        ({"_target_": "own.worth.broken"}, r"task: RuntimeError in your code, \S*own/worth\.py line 21: as ever"),
         ({"_target_": "torchmetrics.MeanSquaredError", "direction": "minimize"}, "cannot be measured of this task: "),
         ({"_target_": "torchmetrics.FBetaScore", "beta": -1}, "cannot be measured of this task: ValueError"),
         ({"_target_": "torchmetrics.CohenKappa", "direction": "minimize"}, "better the higher it is; allowed: max"),
