@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
     logged = [text for text in overrides if text.lstrip("+").partition("=")[0].partition(".")[0] == "logger"]
     note_without_effect([text for text in overrides if text not in logged], script="evaluate", reads="evaluation")
     if named and not named[-1]:
-        raise RatchetError("run= names no run; allowed: a run directory; type: ls -d runs/*/*, to see them")
+        raise RatchetError("run= names no run; allowed: a run directory; type: find runs -name run.json, to see them")
     given = Path(named[-1]) if named else project.champion_run
     run = RunDirectory(given if given.is_dir() else project.root / given)
 

@@ -187,7 +187,7 @@ def with_hint(arguments: list[str], message: str) -> list[str] | None:
     if words[0] == "python":
         assert words[1] == "src/train.py"
         return words[2:]
-    if shutil.which(words[0]):
+    if shutil.which(words[0]) or words[0] == "export":
         return None
     keys = {key(word) for word in words} | ({key(message.lstrip("'\""))} - {"sweep"})
     kept = [each for each in arguments if each == "-m" or not any(concerns(each, name) for name in keys)]

@@ -42,7 +42,7 @@ def test_flags_keep_their_values_and_settings_their_order(arguments, flags, type
         ("--run -m", "--run and --multirun exclude each other; allowed: one of them; type: --run"),
         ("-m --cfg job", "--multirun and --cfg exclude each other"),
         ("--resolve", "type: --cfg job --resolve"),
-        ("resume=", "resume= names no run; allowed: a run directory; type: ls -d runs/*/*, to see them"),
+        ("resume=", "resume= names no run; allowed: a run directory; type: find runs -name run.json, to see them"),
         ("-m resume=runs/a", "resume= goes on with one run, -m starts many"),
         ("hydra.mode=MULTIRUN resume=runs/a", "resume= goes on with one run, -m starts many"),
     ],

@@ -65,8 +65,12 @@ def test_what_cannot_be_split_is_said(origin, said):
 def test_a_class_that_a_split_lacks_is_named():
     data = known([50, 50])
     late = replace(data, origin=Origin(times=data.y * 100.0 + np.arange(100)))
-    with pytest.raises(DataError, match=r"class 0 of digits is absent from the split test"):
+    with pytest.raises(DataError, match=r"class 0 of digits is absent from the split test .*time=null$"):
         split_of(late, **SHARES)
+    said = np.where(data.y == 0, "train", np.array(["train", "validation"])[np.arange(100) % 2])
+    way = r"mark a row of that class as validation, or type: \S*split=null$"
+    with pytest.raises(DataError, match=r"class 0 of digits is absent from the split validation .*; " + way):
+        split_of(replace(data, origin=Origin(splits=said)), **SHARES)
 
 
 def test_ids_stay_with_their_examples_and_must_be_as_many():

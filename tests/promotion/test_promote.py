@@ -137,6 +137,7 @@ def _is_on_record(checkout: Checkout) -> None:
     assert "# From run" in tuned
     first, promotion = _lines(checkout)
     assert (first["event"], promotion["event"]) == ("first", "promotion")
+    assert first["split"] == promotion["split"] == "confirm"
     assert promotion["override"]["alpha"] == 0.4
     assert promotion["changes"] == {"optimizer.lr": [0.003, 0.05]}
     assert promotion["runs"] == 2

@@ -265,8 +265,8 @@ def test_prepare_says_what_became_of_rows_that_cannot_be_used_as_they_are(projec
     orders.write_text("\n".join([f"{header},order,part", *rows]), encoding="utf-8")
     warn(prepared("data.target=worth", "data.split=part"))
     said = capsys.readouterr().err
-    assert "note: rows that are left out: 1; the target is missing, infinite" in said
-    assert "orders.csv, row 5, column worth: inf" in said
+    assert "note: 1 row is left out: the target is missing, infinite" in said
+    assert "orders.csv, row 5, column worth holds inf)" in said
     assert "column part has no row of confirm: 15 of its train rows are taken for it" in said
     rows[4] = rows[4].replace("inf", "2")
     orders.write_text("\n".join([f"{header},order,part", *rows, "30,Ulm,2,yes,7,test"]), encoding="utf-8")

@@ -111,7 +111,8 @@ def _resumed(name: str, *, project: Project) -> RunDirectory:
     if not run.config.is_file():
         why = f"it {not_a_directory(path)}" if path.exists() and not path.is_dir() else f"no {run.config.name} in it"
         raise CheckpointError(
-            f"resume={name}: there is no run ({why}); allowed: a run directory; type: ls -d runs/*/*, to see them"
+            f"resume={name}: there is no run ({why}); allowed: a run directory; type: find runs -name run.json, to "
+            "see them"
         )
     if not run.last_checkpoint.is_file():
         raise CheckpointError(

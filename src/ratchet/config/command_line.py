@@ -71,7 +71,7 @@ def _resume(overrides: Sequence[str], *, multirun: bool) -> str | None:
     if not given:
         return None
     if not given[-1]:
-        raise ConfigError("resume= names no run; allowed: a run directory; type: ls -d runs/*/*, to see them")
+        raise ConfigError("resume= names no run; allowed: a run directory; type: find runs -name run.json, to see them")
     if multirun:
         said = "resume= goes on with one run, -m starts many; allowed: one of them"
         raise MistakeError(said, otherwise=f"type: {to_type('python', 'src/train.py', named('resume', given[-1]))}")

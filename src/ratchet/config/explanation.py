@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -33,6 +34,9 @@ def explain(error: BaseException, *, directory: Path) -> ConfigError | None:
         return ConfigError(f"{shown}{yaml_position(error)}; allowed: YAML; mend that line and type the same again")
     if isinstance(error, InterpolationResolutionError):
         key = getattr(error, "full_key", None) or ""
+        if unset := re.search(r"Environment variable '(\w+)' not found", str(error)):
+            said = f"{key or 'a value'} is of the environment variable {unset[1]}, which is not set; allowed: any text"
+            return ConfigError(f"{said}; type: export {unset[1]}=..., then the same again")
         said = f"{key or 'a value'}: {first_line(error)}; allowed: ${{path.of.another.key}}"
         return MistakeError(said, key=key)
     if isinstance(error, HydraException | OmegaConfBaseException):

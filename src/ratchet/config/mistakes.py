@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from ratchet.config.grammar import assignment, parse_override, to_override_value
 from ratchet.config.groups import groups, is_group, options
 from ratchet.config.hints import EVERY_KEY, MistakeError, names_in, unquoted
 from ratchet.config.tables import is_a_table_path, to_describe, typed_values
+from ratchet.config.targets import class_at
 from ratchet.config.tree import children, exists, paths, value_at
 from ratchet.names import listed, nearest, suggestion
 from ratchet.yaml_files import content
@@ -197,9 +199,9 @@ def _wrong_option(text: str, override: Override, around: Surroundings) -> Mistak
         said = f"{group}={got}: {what}; {suggestion(str(value), names)}"
         if not close and re.fullmatch(r"[A-Za-z_]\w*", str(value or "")) and isinstance(value, str):
             said += f"; a new one is a file conf/{group}/{value}.yaml"
-        note = "" if close else ", as without it" if stands is not None else ", for none of them"
-        otherwise = [*around.usual(group)] or [[f"~{group}"]]
-        return MistakeError(said, text=text, instead=close or otherwise, note=note)
+        if close or stands is not None:
+            return MistakeError(said, text=text, instead=close, otherwise=_HELP)
+        return MistakeError(said, text=text, instead=[[f"~{group}"]], note=", for none of them")
     return None
 
 
@@ -238,12 +240,24 @@ def _unknown(text: str, key: str, written: str, around: Surroundings) -> Mistake
     hint = f"nearest: {', '.join(close)}; " if close else ""
     said = f"{key}: there is no such key; {hint}allowed{' in ' + parent if parent else ''}: {listed(siblings)}"
     instead = [[f"{name}={written}"] for name in better] if written else []
+    if (target := _taking(parent, ".".join(parts[depth:]), around)) and written:
+        said += f", and +{key}, which {target} takes"
+        instead.insert(0, [f"+{key}={written}"])
     usual = [each for name in better for each in around.usual(name)]
     if having:
         said += f"; it is one of {listed(f'{group}={each}' for each in having)}"
         instead = [*([f"{group}={each}", text] for each in having), *instead]
     otherwise = f"type: {around.to_see_keys}, or leave it out"
     return MistakeError(said, text=text, instead=[*instead[:1], *usual[:1], *instead[1:]], otherwise=otherwise)
+
+
+def _taking(section: str, name: str, around: Surroundings) -> str:
+    """The class that a section names, where its constructor has such an argument: Hydra adds it with a plus alone."""
+    target = typed_values(around.others).get(f"{section}._target_") or value_at(around.known, f"{section}._target_")
+    try:
+        return str(target) if name in inspect.signature(class_at(target, key=section)).parameters else ""
+    except Exception:  # noqa: BLE001 - whoever builds it says what is wrong with it
+        return ""
 
 
 def _better_keys(parts: list[str], depth: int, siblings: list[str], around: Surroundings) -> list[str]:

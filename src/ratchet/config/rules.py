@@ -158,7 +158,8 @@ def _plain_words(node: _Node) -> str:
         at_least = f" (at least {node['minItems']})" if "minItems" in node else ""
         return f"a list, each item {_words(node.get('items', {}))}{at_least}"
     if kind == "string":
-        return f"text of the form {node['pattern']}" if "pattern" in node else "text"
+        most = f", of at most {node['maxLength']} characters" if "maxLength" in node else ""
+        return (f"text of the form {node['pattern']}" if "pattern" in node else "text") + most
     if kind == "integer":
         lowest = node["exclusiveMinimum"] + 1 if "exclusiveMinimum" in node else node.get("minimum")
         return "a whole number" + (f", {lowest} or more" if lowest is not None else "")

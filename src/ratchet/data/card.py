@@ -156,7 +156,10 @@ def in_words(card: Mapping[str, Any]) -> str:
 def warn(card: Mapping[str, Any]) -> None:
     """Say on stderr what a person should look at."""
     found = [item for item in card["findings"] if item["removed"] and item["reason"] == "missing_target"]
-    left_out = [f"rows that are left out: {item['removed']:,}; {item['why']}" for item in found]
+    left_out = [
+        f"{item['removed']:,} {'row is' if item['removed'] == 1 else 'rows are'} left out: {item['why']}"
+        for item in found
+    ]
     for warning in (*left_out, *card.get("warnings", ())):
         print(f"note: {warning}", file=sys.stderr)
 

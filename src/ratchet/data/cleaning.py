@@ -98,8 +98,7 @@ class _Sieve:
         """Note and take out what was found; the opposite of `found`. show: what an example has instead."""
         if show is not None and found.any():
             first = int(self.left[found][0])
-            place = f"; {self.place(first)}" if self.place is not None else ""
-            why += f" (example {first} has {show(first)}{place})"
+            why += f" ({self.place(first) if self.place is not None else f'example {first} has {show(first)}'})"
         self.note(found, reason, why, removed=True)
         self.left = self.left[~found]
         kept: np.ndarray = ~found

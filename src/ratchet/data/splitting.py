@@ -9,11 +9,13 @@ from hashlib import blake2b
 import numpy as np
 
 from ratchet.config.data_sections import DataConfig
+from ratchet.config.tables import as_typed
 from ratchet.data.cleaning import CleanExamples
 from ratchet.data.examples import SPLITS, SplitName
 from ratchet.data.strata import strata
 from ratchet.errors import DataError
 from ratchet.names import short
+from ratchet.tables import Setting
 
 
 def split(clean: CleanExamples, *, config: DataConfig) -> dict[SplitName, np.ndarray]:
@@ -118,9 +120,22 @@ def _check_classes(splits: Mapping[SplitName, np.ndarray], clean: CleanExamples,
             if not counts.all():
                 raise DataError(
                     f"class {short(config.classes[counts.argmin()])} of {config.name} is absent from the split {name} "
-                    f"({len(positions):,} examples); type: data.prepare.seed={config.prepare.seed + 1}, where lots are "
-                    "drawn, else split by something else"
+                    f"({len(positions):,} examples); {_another_way(name, clean, config)}"
                 )
+
+
+def _another_way(name: SplitName, clean: CleanExamples, config: DataConfig) -> str:
+    """What gives a split the class that it lacks: another lot helps only where lots are drawn."""
+    table = config.table.model_dump() if config.table else {}
+    if clean.origin.splits is not None and (clean.origin.splits == name).any():
+        way, remedy = "split", f"mark a row of that class as {name}, or "
+    elif clean.origin.times is not None:
+        way, remedy = "time", ""
+    elif name == "test" and config.prepare.test == "published":
+        return "type: data.prepare.test=0.2"
+    else:
+        return f"type: data.prepare.seed={config.prepare.seed + 1}, which draws other lots"
+    return remedy + as_typed(["type: ", Setting(way, None)], table)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,10 @@ def read(directory: Path, config: DataConfig) -> RawExamples:
     target = target_values(frame, settings, config.target_kind)
 
     def place(row: int) -> str:
-        cells = (f"column {short(name)}: {short(frame[name].iloc[row])}" for name in settings.target)
+        found = {name: frame[name].iloc[[row]].dropna().tolist() for name in settings.target}
+        cells = (
+            f"column {short(name)} {f'holds {short(cell[0])}' if cell else 'is empty'}" for name, cell in found.items()
+        )
         return f"{path.name}, row {row + 1}, {', '.join(cells)}"
 
     return RawExamples(coded.values, target, place=place, table=coded, origin=origin)

@@ -178,7 +178,7 @@ def _by_id(named: str, places: Places) -> RunDirectory:
             ids[identifier] = place
     if named not in ids:
         told = suggestion(named, ids, allowed="the id of a run.json, or a run directory")
-        raise RatchetError(f"run={named}: there is no such run; {told}; type: ls -d runs/*/*")
+        raise RatchetError(f"run={named}: there is no such run; {told}; type: find runs -name run.json")
     return RunDirectory(ids[named])
 
 
@@ -234,7 +234,9 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
         why = f": {record.error['message']}" if record.error and record.status == "failed" else ""
         is_now = f"is {record.status}" if record.status in {"running", "pruned"} else f"was {record.status}"
         is_now = "failed" if record.status == "failed" else is_now
-        yield RatchetError(f"{what} {is_now}{why}; allowed: one that completed; type: ls -d runs/*/*, to see them")
+        yield RatchetError(
+            f"{what} {is_now}{why}; allowed: one that completed; type: find runs -name run.json, to see them"
+        )
     if found.run.config.is_file() and read_config(found.run).data.module is not None:
         yield DataError(
             f"{what} is of {record.data.get('name')}, your own data module: it has no confirm split, which promotion "
@@ -262,7 +264,7 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
             "that data back, or train it again"
         )
     if not found.run.config.is_file():
-        yield RatchetError(f"{what} has no {found.run.config.name}; type: ls -d runs/*/*, to see others")
+        yield RatchetError(f"{what} has no {found.run.config.name}; type: find runs -name run.json, to see others")
 
 
 def _some(numbers: Sequence[int]) -> str:

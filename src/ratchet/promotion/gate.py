@@ -73,7 +73,9 @@ def screen(candidates: Mapping[str, Configuration], *, mode: Literal["max", "min
         if all(seeded.run is not None for seeded in runs):
             values[name] = [_validated(seeded) for seeded in runs]
     if not values:
-        raise TrainingError("every run of the screen failed; type: ls -d runs/*/*, for a challenger that trains")
+        raise TrainingError(
+            "every run of the screen failed; type: find runs -name run.json, for a challenger that trains"
+        )
     return challenger(values, mode=mode)
 
 

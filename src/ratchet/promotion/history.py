@@ -24,7 +24,8 @@ class Entry(BaseModel):
     at: str  # UTC
     data: str
     model: str
-    metric: str
+    metric: str  # the objective, by which it was searched
+    split: str | None = None  # that mean, low and high are of; older lines do not say that it is confirm
     direction: str
     mean: float | None = None  # of the audit runs; of a first champion of its runs in the gate
     low: float | None = None  # 95 % interval of the mean

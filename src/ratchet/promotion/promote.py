@@ -265,6 +265,6 @@ class _Promotion:
         judged = config.judged_by
         return {
             "at": datetime.now(UTC).isoformat(timespec="seconds"), "data": config.data.name, "model": config.model.name,
-            "metric": judged.metric, "direction": judged.direction, "git": dict(self.git),
+            "metric": judged.metric, "split": "confirm", "direction": judged.direction, "git": dict(self.git),
             "data_hash": self.champion.data_hash, "config_hash": config_hash(config),
         }  # fmt: skip

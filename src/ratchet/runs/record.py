@@ -130,7 +130,9 @@ class RunRecord(BaseModel):
             return result.record()
         if record is None:
             why = "is a file and" if run.path.is_file() else "is"
-            raise RatchetError(f"{run.path} {why} no run directory: it has no {run.record.name}; type: ls -d runs/*/*")
+            raise RatchetError(
+                f"{run.path} {why} no run directory: it has no {run.record.name}; type: find runs -name run.json"
+            )
         return record
 
 
@@ -205,7 +207,9 @@ def read_config(run: RunDirectory) -> Config:
 
     if not run.config.is_file():
         why = "is a file and" if run.path.is_file() else "is"
-        raise CheckpointError(f"{run.path} {why} no run directory: it has no config.yaml; type: ls -d runs/*/*")
+        raise CheckpointError(
+            f"{run.path} {why} no run directory: it has no config.yaml; type: find runs -name run.json"
+        )
     try:
         return validate(whole_config(run))
     except (ConfigError, FileError, OSError) as error:

@@ -71,7 +71,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} is damaged or no checkpoint ({first_line(error)[:120]}); train again, or dvc checkout it"
         ) from error
     if not isinstance(contents, dict) or KEY not in contents:
-        raise CheckpointError(f"{path} was not written by Ratchet; type: ls -d runs/*/*, to see runs")
+        raise CheckpointError(f"{path} was not written by Ratchet; type: find runs -name run.json, to see runs")
     try:
         _Contents.model_validate(contents)
     except ValidationError as error:
