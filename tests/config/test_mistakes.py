@@ -266,3 +266,26 @@ def test_a_value_of_params_yaml_is_mended_there(settings):
     assert said.endswith("write: data.shape: [1, 8, 8]")
     settings.params.write_text("data: digits\ndata.shape: [1, 8, 8]\n", encoding="utf-8")
     assert Request.of(settings, ["seed=3"]).compose().data.shape == [1, 8, 8]
+
+
+@pytest.mark.parametrize(
+    ("typed", "end"),
+    [
+        (["optimizer.amsgrad=true"], "which torch.optim.AdamW takes; type: +optimizer.amsgrad=true"),
+        (["loss._target_=torch.nn.PoissonNLLLoss", "loss.log_input=false"], "; type: +loss.log_input=false"),
+        (["loss=huber", "loss.foo=1"], "type: python src/train.py loss=huber --cfg job, which shows every key, "
+         "or leave it out"),
+        (["logger=custom", "logger.run_id=a"], "; type: +logger.run_id=a"),
+        (["data=cifar10"], "; type: python src/train.py --help, which shows every choice, or leave it out"),
+        ([f"data.name={'a' * 300}"], ", of at most 120 characters; type: data.name=digits"),
+    ],
+)  # fmt: skip
+def test_a_hint_is_no_guess(project: Project, typed: list[str], end: str) -> None:
+    assert complaint(project, *typed).endswith(end)
+
+
+def test_a_variable_that_is_not_set_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SECRET", raising=False)
+    said = complaint(project, "logger=wandb", "logger.project=${oc.env:SECRET}")
+    assert said.startswith("logger.project is of the environment variable SECRET, which is not set; ")
+    assert said.endswith("type: export SECRET=..., then the same again")

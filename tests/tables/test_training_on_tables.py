@@ -227,6 +227,8 @@ def test_a_table_where_a_name_belongs_becomes_the_whole_command(project, orders,
         ),
         (["data.types=category"], r"data\.types is category; allowed: a mapping of columns, each to number"),
         (["data.ignore=[nope,city]"], r"has no column nope; .*; type: 'data\.ignore=\[city\]'$"),
+        (["data.group=city", "split=kfold"], r"would not keep to it; type: split=holdout$"),
+        (["data.group=city", "split=kfold", "split.fold=0"], r"would not keep to it; type: data\.group=null$"),
         (["data.group=nope"], r"has no column nope; .*; type: data\.group=null$"),
         (["objective.metric=validation/nope"], r"allowed: loss, accuracy, .*; type: .*accuracy, as without it$"),
         (

@@ -66,16 +66,16 @@ def _value(key: str, value: str) -> Any:
 
 
 def _unknown(text: str) -> str:
-    key = text.partition("=")[0]
+    key, _, value = unquoted(text).partition("=")
     if Path(text).is_dir():
         return f"{text}: a folder is named by its key; type: {to_type(named('runs', text))}"
     known = {name: f"{name}=" for name in _KEYS} | {"--html": "--html"}
     close = nearest(key, known)
     told = suggestion(key, known, allowed=", ".join([f"{name}=" for name in _KEYS] + ["--html", "--html=<file>"]))
-    value = text.partition("=")[2]
     typed = "python src/compare.py --help"
     if close and (value or close[0] not in _KEYS):
-        typed = to_type(known[close[0]] + (value if close[0] in _KEYS else ""))
+        right = known[close[0]] + (value if close[0] in _KEYS else "")
+        typed = to_type(right if unquoted(text) == text else named(close[0], value))
     return f"{text}: compare does not know it; {told}; type: {typed}"
 
 

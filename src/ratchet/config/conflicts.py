@@ -95,7 +95,7 @@ def _folds(config: Config) -> None:
     if ways:
         raise MistakeError(
             f"split=kfold and data.{ways[0]}: folds are drawn by lot, and would not keep to it",
-            instead=[["split=holdout"]],
+            instead=[["split=holdout"], [f"data.{ways[0]}=null"]],
         )
     if config.trainer.train_on != "train":
         raise MistakeError(
