@@ -97,7 +97,7 @@ def test_the_page_is_written_where_it_is_told(root, compare):
         ("data=mnist", "type: data=mnist1d"),
         ("runs=runs/nowhere", "type: "),
         ("runs", "type: runs=runs"),
-        ('"runs=runs/my=run, 1"', """type: "runs='runs/my=run, 1'"\\n"""),
+        ('"runs=runs/my=run, 1"', """type: "runs='runs/my=run, 1'"\n"""),
         ("--hmtl", "type: --html"),
         ("push=perhaps", "type: push=true"),
         ("direction=minimise", "type: direction=minimize"),
