@@ -75,9 +75,9 @@ class Setting:
         """The value, with another word for a name or a cell that is too long to be typed."""
         if isinstance(self.value, dict):
             return {short(key, _WHOLE): value for key, value in self.value.items()}
-        return (
-            [short(each, _WHOLE) for each in self.value] if isinstance(self.value, list) else short(self.value, _WHOLE)
-        )
+        if isinstance(self.value, list):
+            return [short(each, _WHOLE) for each in self.value]
+        return short(self.value, _WHOLE) if isinstance(self.value, str) else self.value
 
     def __str__(self) -> str:
         return f"data.{self.name}={self.typed}"
