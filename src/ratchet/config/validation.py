@@ -66,7 +66,8 @@ def values_for(path: _Path, plain: Any, usual: dict[str, Any]) -> list[list[str]
     key, whole = ".".join(map(str, path)), [*itertools.takewhile(lambda part: isinstance(part, str), path)]
     around, _, leaf = key.rpartition(".")
     meant = meant_at(path, plain, value_at(plain, key)) if len(whole) == len(path) else None
-    places = [] if meant is None else [(key, meant)]
+    # what a section is called decides which keys it has: it is chosen by its group
+    places = [] if meant is None else [(around if leaf == "name" else key, meant)]
     places += [(key, value_at(usual, key))] if exists(usual, key) or value_at(usual, key) is not None else []
     if len(whole) < len(path):
         key = ".".join(map(str, whole))
