@@ -69,8 +69,8 @@ def test_the_page_of_plots_is_drawn_without_a_network(reproduced: Checkout, tmp_
     charts = dict(
         re.findall(r'<div id="(\w+)" class="vega-embed.*?(<svg [^>]*class="marks".*?</svg>)', body, re.DOTALL)
     )
-    assert list(charts) == ["Loss", "Accuracy", "Confusion_matrix", "Reliability"]
-    for name in ("Loss", "Accuracy"):
+    assert list(charts) == ["Loss", "accuracy", "Confusion_matrix", "Reliability"]
+    for name in ("Loss", "accuracy"):
         lines = {line.get("d") for line in marks(charts[name], "line")}
         assert len([d for d in lines if d and "L" in d]) >= 2, name  # train and validation, each from epoch to epoch
     assert len(marks(charts["Confusion_matrix"], "rect")) == 10 * 10
