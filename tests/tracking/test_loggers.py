@@ -65,8 +65,8 @@ def test_tensorboard_leaves_event_files_beside_the_curves(logged: Logged) -> Non
 
 def inspect(project: Project) -> dict[str, Any]:
     """What W&B's own reader finds in the one offline run that a project trained."""
-    (directory,) = (project.root / "wandb").glob("offline-run-*-????????")
-    command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--summary", "--json", str(directory)]
+    (file,) = (project.root / "wandb").glob("offline-run-*/run-????????.wandb")
+    command = [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--summary", "--json", str(file.parent)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -8,13 +8,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ratchet.config.composition import load_config
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
+from ratchet.terminal.quiet import quiet_libraries
+from ratchet.tracking import wandb_run
 from ratchet.tracking.metrics_file import read_rows
-from tracking.server import KEY, Run, Server, serving
+from ratchet.tracking.wandb_run import WandbRun
+from ratchet.training.train import train
+from tracking.server import KEY, Manner, Run, Server, serving
 from tracking.typing_commands import SOURCE, Typed, type_command
 
 pytestmark = pytest.mark.slow
@@ -56,8 +62,8 @@ def curve_on_disk(run: RunDirectory) -> dict[int, float]:
     return {int(row["step"]): row["train/loss"] for row in read_rows(run)}
 
 
-def require_whole(server: Server, run: RunDirectory) -> Run:
-    """What W&B has of a completed run is what its directory says."""
+def require_whole(server: Server, run: RunDirectory, *, written_again: bool = False) -> Run:
+    """What W&B has of a completed run is what its directory says; one `written_again` has no measures of the system."""
     record = RunRecord.read(run)
     assert record.best is not None
     assert record.wandb_id is not None
@@ -70,7 +76,7 @@ def require_whole(server: Server, run: RunDirectory) -> Run:
     assert found.about["displayName"] == f"digits-mlp-seed0-{record.id}"
     assert found.about["jobType"] == "train"
     assert found.exit_codes[-1] == 0
-    assert any(name.startswith("system.proc") for name in found.events[0])
+    assert written_again or any(name.startswith("system.proc") for name in found.events[0])
     return found
 
 
@@ -144,10 +150,16 @@ def test_offline_is_complete_and_uploaded_later(server: Server, project: Project
     assert lineage(server) == WHOLE_LINEAGE
 
 
-@pytest.mark.parametrize("manner", ["500", "stalls", "hangs up"])
-def test_a_server_that_fails_on_the_way_costs_a_warning(server: Server, project: Project, manner: str) -> None:
+@pytest.mark.parametrize(
+    ("operation", "manner"),
+    [("CommitArtifact", "500"), ("CommitArtifact", "stalls"), ("CommitArtifact", "hangs up"), ("UpsertBucket", "500")],
+)
+def test_a_server_that_fails_on_the_way_costs_a_warning(
+    server: Server, project: Project, operation: str, manner: Manner
+) -> None:
+    """Failing from UpsertBucket on makes W&B's process hang for good, and its directory stay empty."""
     undisturbed = typed("train", *TINY, "logger=csv", "hydra.run.dir=runs/undisturbed", project=project, server=server)
-    server.after = ("CommitArtifact", manner)
+    server.after = (operation, manner)
     done = typed("train", *ONLINE, "hydra.run.dir=runs/x", project=project, server=server, upload_within=2.0)
     assert (undisturbed.status, done.status) == (0, 0)
     (warning,) = done.err.splitlines()
@@ -158,7 +170,34 @@ def test_a_server_that_fails_on_the_way_costs_a_warning(server: Server, project:
     server.manner, server.after = "well", None
     server.released.set()
     synchronise(project, server)
-    require_whole(server, run)
+    require_whole(server, run, written_again=operation == "UpsertBucket")
+
+
+def test_a_run_whose_service_is_killed_is_written_again(
+    server: Server, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told, hooks = WandbRun._log, list[Any]()
+
+    def kill_in_the_middle(self: WandbRun, row: dict[str, Any]) -> None:
+        told(self, row)
+        if (process := wandb_run._service()) is not None and row["step"] == 22:
+            hooks.extend(self._session._teardown_hooks)  # they close its files, and nobody calls them
+            process.kill()
+            process.wait()
+
+    monkeypatch.setattr(WandbRun, "_log", kill_in_the_middle)
+    run = RunDirectory(project.root / "runs/x")
+    run.path.mkdir(parents=True)
+    with quiet_libraries(run.log):
+        train(load_config(project, ["data=digits", *TINY]), run=run, project=project)
+    (warning,) = capsys.readouterr().err.splitlines()
+    (broken,) = (project.root / "wandb").glob("offline-run-*/*.wandb.broken")
+    assert warning.startswith("warning: W&B lost this run (")
+    assert not warning.endswith(broken.parent.name)
+    synchronise(project, server)
+    require_whole(server, run, written_again=True)
+    for hook in hooks:
+        hook.call()
 
 
 def test_nobody_listening_keeps_the_run_offline(server: Server, project: Project) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src"
 _PRELOAD = ["ratchet.commands.train", "ratchet.training.train", "ratchet.evaluation.evaluate", "torch._dynamo", "wandb"]
+_PATIENCE = 100  # seconds for a command, after which it says where it stands
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,18 @@ def type_command(
     given = ((script, *arguments), root, dict(environment), output, upload_within)
     process = context.Process(target=_main, args=given)
     process.start()
-    process.join(120)
-    assert process.exitcode is not None, f"{script} {arguments} does not end"
+    process.join(_PATIENCE + 20)
     out, err = (output.with_suffix(end).read_text(encoding="utf-8") for end in (".out", ".err"))
+    if process.exitcode is None:
+        process.kill()
+        raise AssertionError(f"{script} {arguments} does not end; it stood here:\n{err}")
     return Typed(process.exitcode, out, err)
 
 
 def _main(
     command: tuple[str, ...], root: Path, environment: dict[str, str], output: Path, upload_within: float | None
 ) -> None:
+    import faulthandler
     import importlib
 
     from ratchet.terminal.command import run_command
@@ -48,6 +52,7 @@ def _main(
 
     for number, end in ((1, ".out"), (2, ".err")):
         os.dup2(os.open(output.with_suffix(end), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    faulthandler.dump_traceback_later(_PATIENCE)
     os.chdir(root)
     os.environ.update(environment)
     if upload_within is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ from ratchet.tracking.lineage import Material
 
 ANSWER_WITHIN = 15.0  # seconds for a server to take a new run; then it is kept offline
 UPLOAD_WITHIN = 20.0  # seconds for the rest of a run to be uploaded when it has ended
-
+HANGS_AFTER = 5.0  # seconds more, after which W&B's process is taken to hang: it does not always keep to its limit
 
 Mode = Literal["online", "offline"]
 
@@ -28,14 +30,18 @@ class WandbRun(Logger):
     """A W&B run as a Lightning logger, fed with the rows of metrics.csv.
 
     W&B uploads from a process of its own. What it had not uploaded by UPLOAD_WITHIN stays in the run's directory under
-    wandb/, for `wandb sync`.
+    wandb/, for `wandb sync`. Where that process fails or hangs, its directory is not whole: the run is written once
+    more, offline and without W&B's measures of the system, when it finishes.
     """
 
-    def __init__(self, session: Any, *, mode: Mode = "offline", known: int = 0) -> None:
+    def __init__(self, session: Any, *, mode: Mode = "offline", known: int = 0, again: Callable[[], Any]) -> None:
         super().__init__()
         self.mode = mode  # what it came to
         self._session = session
         self._known = known  # rows of history still to come that the server has already
+        self._again = again  # begins it offline
+        self._told: list[Callable[[Any], object]] = []  # everything, for a session to be told once more
+        self._error: Exception | None = None
         self._between: dict[str, float] = {}
 
     @classmethod
@@ -55,20 +61,27 @@ class WandbRun(Logger):
         that it has not, and an offline directory has them all once more, for it may be synchronised alone.
         """
         mode: Mode = "online" if settings.mode == "online" else "offline"
+
+        def begin(mode: Mode, *, resumes: bool) -> Any:
+            session = _init(identity, settings, config, project, mode=mode, resumes=resumes)
+            session.define_metric("step")
+            session.define_metric("*", step_metric="step")
+            return session
+
         try:
-            opened = _init(identity, settings, config, project, mode=mode, resumes=goes_on)
+            session = begin(mode, resumes=goes_on)
         except Exception as error:
             if mode == "offline":
                 raise
             _warn_offline(error)
             _end_service()
             mode = "offline"
-            opened = _init(identity, settings, config, project, mode=mode, resumes=False)
-        opened.define_metric("step")
-        opened.define_metric("*", step_metric="step")
-        for row in earlier[opened.starting_step :]:
-            opened.log(dict(row))
-        return cls(opened, mode=mode, known=max(0, opened.starting_step - len(earlier)))
+            session = begin(mode, resumes=False)
+        known = session.starting_step
+        run = cls(session, mode=mode, known=known, again=lambda: begin("offline", resumes=False))
+        for row in earlier:
+            run._log(dict(row))
+        return run
 
     @property
     def name(self) -> str:
@@ -91,16 +104,17 @@ class WandbRun(Logger):
             self._between |= metrics
             return
         metrics, self._between = {**self._between, **metrics}, {}
-        if self._known:
-            self._known -= 1
-            return
-        self._session.log({"step": (step or 0) + 1, **metrics})  # Lightning counts from 0; this is steps taken
+        self._log({"step": (step or 0) + 1, **metrics})  # Lightning counts from 0; this is steps taken
+
+    def _log(self, row: dict[str, Any]) -> None:
+        self._tell(lambda session: session.log(dict(row)), is_known=self._known > 0)
+        self._known -= 1
 
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A table of plain values, None where there is none."""
         import wandb
 
-        self._session.log({name: wandb.Table(list(columns), [list(row) for row in rows])})
+        self._tell(lambda session: session.log({name: wandb.Table(list(columns), [list(row) for row in rows])}))
 
     def use(self, material: Material) -> None:
         """The run reads it."""
@@ -118,17 +132,53 @@ class WandbRun(Logger):
         for path, reference in material.references.items():
             artifact.add_reference(reference, name=path, checksum=False)
         artifact.finalize()
-        self._session._interface.publish_artifact(
-            self._session, artifact, aliases, None, finalize=True, is_user_created=is_input, use_after_commit=is_input
+        self._tell(
+            lambda session: session._interface.publish_artifact(
+                session, artifact, aliases, None, finalize=True, is_user_created=is_input, use_after_commit=is_input
+            )
         )
 
+    def _tell(self, action: Callable[[Any], object], *, is_known: bool = False) -> None:
+        """Tell it to the session, unless its server has it or it has failed: `finish` raises what happened."""
+        self._told.append(action)
+        if self._error is None and not is_known:
+            try:
+                action(self._session)
+            except Exception as error:  # noqa: BLE001 - whatever the service does
+                self._error = error
+
     def finish(self, *, summary: Mapping[str, Any], tags: Iterable[str], exit_code: int) -> None:
-        """Close it for good. Raises TimeoutError where the server did not take the rest in time."""
+        """Close it for good. Raises TimeoutError where the server did not take it all in time, and what else failed."""
+        tags = tuple(dict.fromkeys(tags))
+
+        def close() -> None:
+            try:
+                self._session.tags = tags
+                self._session.summary.update(dict(summary))
+            finally:
+                self._session.finish(exit_code=exit_code)
+
         try:
-            self._session.tags = tuple(dict.fromkeys(tags))
-            self._session.summary.update(dict(summary))
-        finally:
-            self._session.finish(exit_code=exit_code)
+            _within(UPLOAD_WITHIN + HANGS_AFTER, close)
+        except TimeoutError as error:
+            _end_service()  # it goes on trying, and would be waited for when this process ends
+            self._error = self._error or error
+        except Exception as error:  # noqa: BLE001 - whatever the service does
+            self._error = self._error or error
+        if self._error is None:
+            return
+        if not isinstance(self._error, TimeoutError) or isinstance(self._error, HangsError):
+            self._write_again()
+            close()
+        raise self._error
+
+    def _write_again(self) -> None:
+        _end_service()
+        for broken in Path(self._session.dir).parent.glob("*.wandb"):
+            broken.rename(f"{broken}.broken")  # `wandb sync` of all runs would stop at it
+        self._session = self._again()
+        for action in self._told:
+            action(self._session)
 
     def where(self) -> str:
         """Its directory, as one types it."""
@@ -189,10 +239,51 @@ def _arguments_without_secrets() -> Iterator[None]:
 
 
 def _end_service() -> None:
-    """W&B's process of a run that did not begin keeps its id; another one is started."""
+    """End W&B's process: one whose run did not begin keeps its id, and one that hangs stays. Runs start another."""
     import wandb
 
-    wandb.teardown()
+    with suppress(Exception):
+        _within(HANGS_AFTER, wandb.teardown)
+
+
+class HangsError(TimeoutError):
+    """W&B's process hung, and was killed."""
+
+
+def _within(seconds: float, action: Callable[[], object]) -> None:
+    """Let a thread do it. Raises what that raises; where it takes longer, kills W&B's process and raises HangsError."""
+    service = _service()
+    raised: list[Exception] = []
+
+    def act() -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - raised below, where it is waited for
+            raised.append(error)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    try:
+        thread.join(seconds)
+    finally:
+        hangs = thread.is_alive()
+        if hangs and service is not None:
+            service.kill()
+            thread.join(1.0)
+    if hangs:
+        raise HangsError
+    if raised:
+        raise raised[0]
+
+
+def _service() -> subprocess.Popen[bytes] | None:
+    """W&B's process, if this one started it."""
+    from wandb.sdk import wandb_setup
+
+    found: Any = wandb_setup.singleton()
+    for name in ("_connection", "_proc", "_process"):
+        found = getattr(found, name, None)
+    return found if isinstance(found, subprocess.Popen) else None
 
 
 def _warn_offline(error: Exception) -> None:
