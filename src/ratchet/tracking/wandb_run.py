@@ -168,8 +168,9 @@ class WandbRun(Logger):
         if self._error is None:
             return
         if not isinstance(self._error, TimeoutError) or isinstance(self._error, HangsError):
-            self._write_again()
-            close()
+            with suppress(Exception):  # what failed first is what is to be said
+                self._write_again()
+                close()
         raise self._error
 
     def _write_again(self) -> None:
@@ -181,8 +182,9 @@ class WandbRun(Logger):
             action(self._session)
 
     def where(self) -> str:
-        """Its directory, as one types it."""
-        return os.path.relpath(Path(self._session.dir).parent)
+        """Its directory, as one types it; empty where that is not whole."""
+        directory = Path(self._session.dir).parent
+        return os.path.relpath(directory) if any(directory.glob("*.wandb")) else ""
 
 
 def _init(
