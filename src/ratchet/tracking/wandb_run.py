@@ -280,9 +280,8 @@ def _within(seconds: float, action: Callable[[], object]) -> None:
 
 def _service() -> subprocess.Popen[bytes] | None:
     """W&B's process, if this one started it."""
-    from wandb.sdk import wandb_setup
-
-    found: Any = wandb_setup.singleton()
+    setup: Any = sys.modules.get("wandb.sdk.wandb_setup")
+    found = setup and setup.singleton()
     for name in ("_connection", "_proc", "_process"):
         found = getattr(found, name, None)
     return found if isinstance(found, subprocess.Popen) else None
