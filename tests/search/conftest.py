@@ -86,13 +86,16 @@ class Bench:
         (plan,) = self.plans(*arguments, **settings)
         return plan
 
-    def run(self, plan: StudyPlan, *, slots: int = 1) -> Worker:
+    def worker(self, plan: StudyPlan, *, slots: int = 1) -> Worker:
         plan.directory.mkdir(parents=True, exist_ok=True)
-        worker = Worker(
+        return Worker(
             [plan], task=self.task, context=self.loaded.context, composer=self.loaded.composer,
             executor=ThreadExecutor(), slots=[Slot(k, 1) for k in range(slots)], display=Display(),
             facts=self.facts,
         )  # fmt: skip
+
+    def run(self, plan: StudyPlan, *, slots: int = 1) -> Worker:
+        worker = self.worker(plan, slots=slots)
         worker.run()
         return worker
 

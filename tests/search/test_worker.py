@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from omegaconf import DictConfig
+from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from ratchet.search.halving import LENGTH
@@ -17,10 +18,11 @@ from ratchet.search.processes.channel import current_trial
 from ratchet.search.space.plan import TaskFacts
 from ratchet.search.space.preflight import preflight
 from ratchet.search.storage.journal import Journal, JournalStudies
-from ratchet.search.storage.ledger import RESULT
+from ratchet.search.storage.ledger import RESULT, Ledger
 from ratchet.search.storage.studies import open_study
 from ratchet.search.worker import worker
 from ratchet.search.worker.display import Display
+from ratchet.search.worker.worker import Worker
 from search.conftest import Bench, load
 from search.zoo import ZOO, animal
 
@@ -100,6 +102,23 @@ def test_a_seed_draws_the_same_trials_again_and_a_resumed_worker_others(bench) -
     assert drawn("third", 14, seed=1) != first
     resumed = drawn("fourth", 5, 14)
     assert (resumed[:5], set(resumed[5:]) & set(first)) == (first[:5], set())
+
+
+def test_workers_that_begin_at_the_same_moment_draw_different_values(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins just when the first has said that it is there, so that each of them sees one other."""
+    plan = bench.plan("x=interval(-1,1)", n_trials=8, champion_first=False)
+    beat, workers = Ledger.beat, list[Worker]()
+
+    def beat_and_meet(self: Ledger, count: int) -> None:
+        beat(self, count)
+        if not workers:
+            monkeypatch.setattr(Ledger, "beat", beat)
+            workers.append(bench.worker(plan))
+
+    monkeypatch.setattr(Ledger, "beat", beat_and_meet)
+    workers.append(bench.worker(plan))
+    drawn = [study.study.ask({"x": FloatDistribution(-1, 1)}).params["x"] for each in workers for study in each.studies]
+    assert len(drawn) == len(set(drawn)) == 2
 
 
 def test_what_does_not_compose_costs_its_trial(tmp_path: Path) -> None:

@@ -81,9 +81,9 @@ class Worker:
         study = patiently(lambda: open_study(plan, say=say, earlier=earlier), say=say)
         plan = as_it_began(study, plan)
         ledger = Ledger(study, tickets=plan.n_trials, retries=plan.settings.retries, worker=self.name)
-        ledger.beat(0)  # by what a worker finds it draws its seed: alone on a new study it is the same again
-        found = len(study.get_trials(deepcopy=False)), len(ledger.others(now=time.monotonic()))
-        study.sampler = build_sampler(plan.settings, salt=str(found))
+        ledger.beat(0)  # of two workers that begin at once at least one sees the other, and draws by its own name
+        found = len(study.get_trials(deepcopy=False)), self.name if ledger.others(now=time.monotonic()) else 0
+        study.sampler = build_sampler(plan.settings, salt=str(found))  # alone on a new study it is the same again
         return OpenStudy(plan, study, ledger)
 
     @property
