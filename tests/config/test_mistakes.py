@@ -170,7 +170,7 @@ def test_a_launcher_that_is_not_installed_names_its_extra(option, extra, tmp_pat
         ("- model\n- data\n", "params.yaml holds a list; allowed: lines such as `model: cnn`"),
         ("3\n", "params.yaml holds a single value"),
         ("cnn\n", "params.yaml: cnn: there is no such key"),
-        ("a: b: c\n", "params.yaml line 1: mapping values are not allowed here"),
+        ("a: b: c\n", "params.yaml line 1: mapping values are not allowed"),
         ("model: [\n", "params.yaml line 2: "),
         ("model: cnn\nmodel: gru\n", "params.yaml line 2: found duplicate key model"),
         ("\x00", "params.yaml: it is not YAML"),
@@ -227,7 +227,7 @@ GLOBAL = "# @package _global_\n"
         ("trainer/cpu.yaml", "max_epoch: 3\n", "trainer.max_epoch: there is no such key; nearest: max_epochs"),
         ("trainer/cpu.yaml", "defaults: [gpuu]\n", "names trainer: gpuu: there is no such option; nearest: gpu"),
         ("experiment/mine.yaml", f"{GLOBAL}defaults: [override /model: cnnn]\n", "names model: cnnn"),
-        ("experiment/mine.yaml", f"{GLOBAL}defaults: [override /modle: cnn]\n", "override 'modle'"),
+        ("experiment/mine.yaml", f"{GLOBAL}defaults: [override /modle: cnn]\n", "modle"),
         ("experiment/mine.yaml", f"{GLOBAL}trainer:\n\tmax_epochs: 1\n", "conf/experiment/mine.yaml line 3"),
         ("experiment/mine.yaml", f"{GLOBAL}foo: 1\n", "foo: there is no such key"),
         (

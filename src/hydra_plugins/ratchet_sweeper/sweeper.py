@@ -16,7 +16,9 @@ NODE = {
     "keep_returns": True,  # sweep() gives Hydra's JobReturn of each job
     "_recursive_": False,  # samplers and pruners are built where they are used
 }
-ConfigStore.instance().store(group="hydra/sweeper", name="ratchet", node=NODE, provider="ratchet")
+_STORE = ConfigStore.instance()
+if "ratchet.yaml" not in _STORE.list("hydra/sweeper"):  # Hydra 1.4 minds being told twice
+    _STORE.store(group="hydra/sweeper", name="ratchet", node=NODE, provider="ratchet")
 
 
 class RatchetSweeper(Sweeper):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+from warnings import catch_warnings
 
 from omegaconf import OmegaConf
 
@@ -138,7 +139,8 @@ def typed_values(overrides: Sequence[str]) -> dict[str, Any]:
     return said
 
 
-OmegaConf.register_new_resolver("name_of_data", table_name, replace=True)  # of hydra.run.dir
+with catch_warnings(action="ignore"):  # OmegaConf 2.4 has another name for this function
+    OmegaConf.register_new_resolver("name_of_data", table_name, replace=True)  # of hydra.run.dir
 
 
 def is_a_table_path(text: str, root: Path) -> bool:

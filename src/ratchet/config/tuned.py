@@ -18,10 +18,8 @@ from ratchet.config.tables import data_name
 from ratchet.config.tree import children, paths
 
 _FOLDER = "tuned/"
+_OF_A_TABLE = "tuned/table_"
 _OWNERS = {"data", "model"}  # whose choice selects a tuned file: its values are for that very choice
-
-_composing: list[str] = []  # the overrides of the config being composed: a resolver is told nothing of them
-OmegaConf.register_new_resolver("tuned_name", lambda choice: data_name(choice, _composing), replace=True)
 
 
 class TunedLoader(ConfigLoaderImpl):
@@ -34,19 +32,28 @@ class TunedLoader(ConfigLoaderImpl):
 
     named: frozenset[str] = frozenset()  # groups that the overrides choose
     left_out: tuple[str, ...] = ()  # of the config composed last, a line for each group
+    _overrides: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()  # which that config is of, in order, and the package of each
 
     def _parse_overrides_and_create_caching_repo(
-        self, config_name: str | None, overrides: list[str]
+        self, config_name: str | None, overrides: list[str], *of_newer_versions: Any
     ) -> tuple[list[Override], CachingConfigRepository]:
-        parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
-        _composing[:] = overrides
+        parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides, *of_newer_versions)
         self.named = frozenset(each.key_or_group for each in parsed if repo.group_exists(each.key_or_group))
+        self._overrides = tuple(overrides)
+        load = repo.load_config
+        repo.load_config = lambda config_path: load(self._file(config_path))  # type: ignore[method-assign]
         return parsed, repo
 
+    def _file(self, path: str) -> str:
+        """The file of a path: tuned/table_<model> is of the table that the overrides describe."""
+        if not path.startswith(_OF_A_TABLE):
+            return path
+        return f"{_FOLDER}{data_name('table', self._overrides)}_{path.removeprefix(_OF_A_TABLE)}"
+
     def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
-        files = [each.config_path for each in defaults if each.config_path]
-        self.files = tuple((each.config_path, each.package or "") for each in defaults if each.config_path)
+        self.files = tuple((self._file(each.config_path), each.package or "") for each in defaults if each.config_path)
+        files = [path for path, _ in self.files]
         chosen = (self.named | _chosen_in(files, repo)) - _OWNERS
         self.left_out = tuple(
             line for file in files if file.startswith(_FOLDER) for line in _give_way(file, chosen, files, repo)

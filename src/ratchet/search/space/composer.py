@@ -87,7 +87,9 @@ class Composer:
         job, listed = hydra.job, hydra.overrides.task
         for place, override in enumerate(task):
             listed._get_node(place)._set_value(str(override.input_line))
-        job._get_node("override_dirname")._set_value(_dirname(task, job.config.override_dirname))
+        dirname = job._get_node("override_dirname")
+        if not dirname._is_interpolation():  # as it is since Hydra 1.4
+            dirname._set_value(_dirname(task, job.config.override_dirname))
         job._get_node("id")._set_value(str(number))
         job._get_node("num")._set_value(number)
         subdir = hydra.sweep._get_node("subdir")
@@ -156,10 +158,6 @@ def task_config(config: DictConfig) -> DictConfig:
 
 
 def _dirname(overrides: list[Override], style: Any) -> str:
-    from hydra._internal.config_loader_impl import get_overrides_dirname
-
-    return str(
-        get_overrides_dirname(
-            overrides=overrides, kv_sep=style.kv_sep, item_sep=style.item_sep, exclude_keys=style.exclude_keys
-        )
-    )
+    """What hydra.job.override_dirname is: the sorted overrides, in the `style` of hydra.job.config.override_dirname."""
+    lines = sorted(str(each.input_line) for each in overrides if each.key_or_group not in style.exclude_keys)
+    return str(style.item_sep).join(lines).replace("=", style.kv_sep)
