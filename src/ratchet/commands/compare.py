@@ -128,7 +128,7 @@ def _tell(tables: Sequence[Any], typed: Arguments, project: Project) -> None:
         from ratchet.comparison.page import write_page
 
         page = Path(typed.html) if typed.html else folder / _PAGE
-        write_page(tables, page)
+        write_page(tables, page, cache=project.cache)
         print(f"page: {os.path.relpath(page)}")
     print(f"files: {', '.join(os.path.relpath(path) for path in written)}")
     from ratchet.comparison.push import push, wanted

@@ -54,10 +54,14 @@ def _scale(values: Sequence[Any]) -> BaseDistribution:
 
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) == len(values) and min(numbers) < max(numbers):
-        low, high = float(min(numbers)), float(max(numbers))
-        bunched = statistics.median(numbers) < 0.2 * (low + high)  # most are far below the middle
-        return FloatDistribution(low, high, log=low > 0 and high / low >= _WIDE and bunched)
+        return FloatDistribution(float(min(numbers)), float(max(numbers)), log=logarithmic(numbers))
     return CategoricalDistribution(sorted({str(value) for value in values}))
+
+
+def logarithmic(numbers: Sequence[float]) -> bool:
+    """Whether a logarithmic scale shows them better: they span orders, and most are far below the middle."""
+    low, high = min(numbers), max(numbers)
+    return low > 0 and high / low >= _WIDE and statistics.median(numbers) < 0.2 * (low + high)
 
 
 def _trial(run: Run, value: float | None, scales: Mapping[str, BaseDistribution]) -> Any:

@@ -150,7 +150,7 @@ def _told(config: Mapping[str, Any], keys: Sequence[str], *, room: int) -> str:
     for key, leaf in zip(keys, leaves, strict=True):
         if key in config:
             name = leaf if leaves.count(leaf) == 1 and leaf not in {"name", "_target_"} else key
-            parts.append(f"{name.removesuffix('._target_').removesuffix('.name')}={_written(config[key], key)}")
+            parts.append(f"{name.removesuffix('._target_').removesuffix('.name')}={written(config[key], key)}")
     kept = len(parts)
     while kept > 1 and len(_some_of(parts, kept)) > room:
         kept -= 1
@@ -171,7 +171,8 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return made
 
 
-def _written(value: Any, key: str) -> str:
+def written(value: Any, key: str) -> str:
+    """The value of a key of the config in a few characters."""
     if value is None or isinstance(value, bool):
         return str(value).lower() if value is not None else "usual" if key.endswith("._target_") else "none"
     if isinstance(value, float):

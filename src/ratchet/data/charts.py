@@ -9,33 +9,15 @@ from typing import Any
 import numpy as np
 
 from ratchet.data.examples import SPLITS
+from ratchet.pages.charts import Chart, chart, key, rounded
 
 MOST_BARS = 40
 Rows = list[dict[str, Any]]
-_OF_OBJECTS = {
-    "__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString",
-    "valueOf", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Chart:
-    """One chart of the page. spec: Vega-Lite, without its size."""
-
-    caption: str
-    height: int  # pixels
-    spec: Mapping[str, Any]
 
 
 def _chart(caption: str, height: int, values: Rows, **spec: Any) -> Chart:
-    size = {"width": "container", "height": "container", "autosize": {"type": "fit", "contains": "padding"}}
-    known = [{key: _text(value) if isinstance(value, str) else value for key, value in row.items()} for row in values]
-    return Chart(caption, height, {**size, "data": {"values": known}, **spec})
-
-
-def _text(value: str) -> str:
-    """The engine keeps texts as keys of objects, which have these already: a blank of no width makes them others."""
-    return f"{value}\u200b" if value in _OF_OBJECTS else value
+    known = [{name: key(value) if isinstance(value, str) else value for name, value in row.items()} for row in values]
+    return chart(caption, height, {"values": known}, **spec)
 
 
 def _of_splits(shown: Sequence[str]) -> dict[str, Any]:
@@ -100,7 +82,7 @@ def distributions(
     """
     at = edges * 86_400_000 if days else edges
     rows = [
-        {"x": _number(left), "share": _number(share), "split": name}
+        {"x": rounded(left), "share": rounded(share), "split": name}
         for name, part in shares.items()
         for left, share in zip(at, [*part, part[-1]], strict=True)
     ]
@@ -132,7 +114,7 @@ def _axis(edges: np.ndarray) -> dict[str, Any]:
 def levels(shares: Mapping[str, np.ndarray], names: Sequence[str], *, caption: str) -> Chart:
     """The share of each split's rows that have a category: bars for train, ticks for the others."""
     rows = [
-        {"level": name, "share": _number(share), "split": split}
+        {"level": name, "share": rounded(share), "split": split}
         for split, part in shares.items() for name, share in zip(names, part, strict=True)
     ]  # fmt: skip
     bars = {"transform": [{"filter": "datum.split === 'train'"}], "mark": {"type": "bar", "opacity": 0.7}}
@@ -178,13 +160,13 @@ class Bands:
     def rates(self, shares: Sequence[float], *, whole: float, caption: str, of: str) -> Chart:
         """The share of rows of one class in each band, beside that of all rows."""
         rows = [
-            {"band": name, "share": _number(share), "rows": size}
+            {"band": name, "share": rounded(share), "rows": size}
             for name, share, size in zip(self.names, shares, self.sizes, strict=True)
         ]
         tip = [{"field": "band"}, {"field": "share", "format": ".1%"}, {"field": "rows", "format": ","}]
         bars = {"mark": {"type": "bar", "opacity": 0.8}, "encoding": {"value": _share(of), "tooltip": tip}}
         rule = {
-            "data": {"values": [{"share": _number(whole)}]},
+            "data": {"values": [{"share": rounded(whole)}]},
             "mark": {"type": "rule", "strokeDash": [4, 3]},
             "encoding": {"value": {"field": "share", "type": "quantitative"}},
         }
@@ -193,7 +175,7 @@ class Bands:
     def parts(self, shares: np.ndarray, classes: Sequence[str], *, caption: str) -> Chart:
         """What share of the rows of each band has each class, (bands, classes)."""
         rows = [
-            {"band": name, "class": each, "share": _number(share), "place": k}
+            {"band": name, "class": each, "share": rounded(share), "place": k}
             for name, row in zip(self.names, shares, strict=True)
             for k, (each, share) in enumerate(zip(classes, row, strict=True))
         ]
@@ -208,7 +190,7 @@ class Bands:
         """The target's quantiles .1, .25, .5, .75, .9 in each band, (bands, 5)."""
         names = ("p10", "p25", "p50", "p75", "p90")
         rows = [
-            {"band": name, **dict(zip(names, map(_number, row), strict=True)), "rows": size}
+            {"band": name, **dict(zip(names, map(rounded, row), strict=True)), "rows": size}
             for name, row, size in zip(self.names, quantiles, self.sizes, strict=True)
         ]
 
@@ -245,7 +227,7 @@ def heat(
 ) -> Chart:
     """A cell for each row and column."""
     found = [
-        {"row": row, "column": column, "value": _number(value)}
+        {"row": row, "column": column, "value": rounded(value)}
         for row, line in zip(rows, values, strict=True)
         for column, value in zip(columns, line, strict=True)
     ]
@@ -284,15 +266,15 @@ def curves(
 ) -> Chart:
     """Of one class: mean and standard deviation (channels, length) at the places, examples (n, channels, length)."""
     at = [int(place) for place in places]
-    y = {"title": "value", "scale": {"domain": [_number(low), _number(high)]}}
+    y = {"title": "value", "scale": {"domain": [rounded(low), rounded(high)]}}
     lines = [
-        {"x": at, "y": [_number(value) for value in channel], "channel": c + 1, "line": k}
+        {"x": at, "y": [rounded(value) for value in channel], "channel": c + 1, "line": k}
         for k, example in enumerate(examples) for c, channel in enumerate(example)
     ]  # fmt: skip
     means = [
         {
-            "x": at, "y": [_number(v) for v in mean[c]], "channel": c + 1, "line": "mean",
-            "low": [_number(v) for v in mean[c] - std[c]], "high": [_number(v) for v in mean[c] + std[c]],
+            "x": at, "y": [rounded(v) for v in mean[c]], "channel": c + 1, "line": "mean",
+            "low": [rounded(v) for v in mean[c] - std[c]], "high": [rounded(v) for v in mean[c] + std[c]],
         }
         for c in range(len(mean))
     ]  # fmt: skip
@@ -312,8 +294,3 @@ def curves(
     colour = {"field": "channel", "type": "nominal", "legend": {"title": "channel"} if len(mean) > 1 else None}
     x = {"field": "x", "type": "quantitative", "title": "position", "scale": {"nice": False}}
     return _chart(caption, 200, [*lines, *means], layer=[band, thin, thick], encoding={"x": x, "color": colour})
-
-
-def _number(value: float) -> float:
-    """Five digits: more hangs on the processor."""
-    return float(f"{value:.5g}")

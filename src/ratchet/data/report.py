@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from ratchet.data import charts
-from ratchet.data.charts import Bands, Chart
+from ratchet.data.charts import Bands
 from ratchet.data.cleaning import CleanExamples
 from ratchet.data.column_report import LEAKS, some
 from ratchet.data.examples import SPLITS
 from ratchet.pages import render
+from ratchet.pages.charts import Chart
 from ratchet.tables import Column
 
 COLUMNS_DRAWN = 50  # of a table, those that tell most of the target; the others are rows alone

@@ -18,10 +18,11 @@ VEGA_LITE = "6.4"  # takes the specifications of version 5 that DVC writes
 _PARTS = Path(__file__).parent
 
 
-def render(template: Path, *, cache: Path | None, **content: Any) -> str:
+def render(template: Path, *, cache: Path | None, own: str = "", **content: Any) -> str:
     """The page of a Jinja template, which extends page.html; about 0.9 MB and what `content` adds.
 
-    All text is escaped, and a browser runs no script of the page but the engine. cache: a folder that keeps the engine.
+    All text is escaped, and a browser runs no script of the page but the engine and `own`. cache: a folder that
+    keeps the engine.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -30,7 +31,7 @@ def render(template: Path, *, cache: Path | None, **content: Any) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    engine = script(cache)
+    engine = script(cache) + own
     allowed = base64.b64encode(hashlib.sha256(engine.encode()).digest()).decode()
     return environment.get_template(template.name).render(style=style(), script=engine, allowed=allowed, **content)
 

@@ -12,25 +12,30 @@
       legend: { ...words, orient: "top", title: null, symbolSize: 70, labelLimit: 150, offset: 4, symbolBaseFillColor: quiet },
       header: words,
       mark: { color: colour("c0"), tooltip: true }, rule: { color: ink }, text: { color: ink }, tick: { color: ink },
+      params: ["ink", "good", "quiet", "card", "line"].map((name) => ({ name, value: colour(name) })),
       range: { category: [...Array(8).keys()].map((k) => colour(`c${k}`)) },
     };
   }
 
   // the interpreter of expressions: the page forbids eval
-  window.vegaEmbed = (place, { $schema, ...spec }, options = {}) => {
+  window.vegaEmbed = async (place, { $schema, ...spec }, options = {}) => {
     drawn.set(place, [spec, options]);
-    return embed(place, spec, { mode: "vega-lite", ast: true, renderer: "svg", config: colours(), ...options });
+    const made = await embed(place, spec, { mode: "vega-lite", ast: true, renderer: "svg", config: colours(), ...options });
+    made.view.container().dispatchEvent(new CustomEvent("drawn", { bubbles: true, detail: made.view }));
+    return made;
   };
   night.addEventListener("change", () => [...drawn].forEach(([place, known]) => window.vegaEmbed(place, ...known)));
 
   function draw(place) {
     waiting.unobserve(place);
-    const spec = JSON.parse(place.querySelector("script").textContent);
-    return window.vegaEmbed(place, spec, { actions: false });
+    const spec = JSON.parse(place.querySelector("script").textContent), shared = spec.data.name;
+    if (shared) spec.datasets = { [shared]: JSON.parse(document.getElementById(shared).textContent) };
+    place.again = () => window.vegaEmbed(place, spec, { actions: false });
+    return place.again();
   }
   const near = (entries) => entries.filter((each) => each.isIntersecting).forEach((each) => draw(each.target));
   const waiting = new IntersectionObserver(near, { rootMargin: "800px" });
   document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".chart").forEach((each) => waiting.observe(each)));
   window.addEventListener("beforeprint", () =>
-    document.querySelectorAll(".chart").forEach((each) => each.querySelector("script") && draw(each)));
+    document.querySelectorAll(".chart").forEach((each) => each.offsetParent && each.querySelector("script") && draw(each)));
 })();
