@@ -88,7 +88,7 @@ def parallel(runs: Runs, keys: Sequence[tuple[str, str]], metric: str, data: str
         for place, where in zip(places, at, strict=True):
             place.append(where)
         words += [{"k": k, "p": where, "word": word} for word, where in ticks]
-        titles.append({"k": k, "p": 1.09, "word": title.rpartition(".")[2]})
+        titles.append({"k": k, "p": 1.09, "word": title.replace("/", ".").rpartition(".")[2]})
     x = {
         "field": "k",
         "type": "quantitative",

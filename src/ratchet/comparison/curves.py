@@ -10,8 +10,6 @@ from ratchet.comparison.gather import Run
 from ratchet.csv_files import read_csv
 from ratchet.errors import FileError
 
-MANY = 300  # runs: above it a page carries one metric, and fewer points
-
 
 @dataclass(frozen=True)
 class Curve:
