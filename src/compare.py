@@ -15,7 +15,7 @@ from ratchet.terminal.command import run_command
 
 
 def main(arguments: list[str]) -> None:
-    """Compare and print."""
+    """Compare the chosen runs and print the table."""
     from ratchet.commands.compare import main as compare
 
     compare(arguments)

@@ -9,7 +9,7 @@ from ratchet.terminal.command import run_command
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until Ctrl-C."""
+    """Serve the dashboard of the studies until Ctrl-C."""
     from ratchet.commands.dashboard import main as serve
 
     serve(arguments)

@@ -19,7 +19,7 @@ from ratchet.terminal.command import run_command
 
 
 def main(arguments: list[str]) -> int:
-    """Promote, or say why not."""
+    """Promote a challenger, or say why it is not promoted."""
     from ratchet.commands.promote import main as promote
 
     return promote(arguments)

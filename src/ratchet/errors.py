@@ -82,7 +82,7 @@ def first_line(error: object) -> str:
 
 
 def own_code(error: BaseException) -> str | None:
-    """Where in src/own an exception was raised, or passed on to what raised it; None where it has not been there."""
+    """Return the file and line of src/own that an exception came through; None without one."""
     frames = traceback.extract_tb(error.__traceback__)
     inside = [frame for frame in frames if "own" in Path(frame.filename).parts[-3:-1]]
     return f"{os.path.relpath(inside[-1].filename)} line {inside[-1].lineno}" if inside else None

@@ -130,7 +130,7 @@ def not_a_file(path: Path) -> str | None:
 
 
 def not_a_directory(path: Path) -> str | None:
-    """Likewise for a directory."""
+    """Describe what stands where a directory is needed; None if nothing is in the way."""
     if path.is_dir():
         return None
     return "is a file where a directory is needed" if path.exists() else "is missing"

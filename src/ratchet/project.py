@@ -1,4 +1,4 @@
-"""Where the files of a project lie. Every path that two rooms share is named here, once."""
+"""Paths of a project's files. Every path that two packages share is named here, once."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Project:
 
     @property
     def params(self) -> Path:
-        """What the pipeline runs."""
+        """Path of params.yaml, the choice that the pipeline runs."""
         return self.root / "params.yaml"
 
     @property

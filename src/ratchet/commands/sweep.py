@@ -69,7 +69,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class SweptTraining:
-    """The task of a trial."""
+    """Trains one trial of a sweep: the task function that Hydra's sweeper calls in each trial process."""
 
     project: Project
     typed: tuple[str, ...]  # what is trained

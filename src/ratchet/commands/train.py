@@ -222,7 +222,7 @@ class _Job:
 
 
 def _show(record: RunRecord, run: RunDirectory) -> None:
-    """Print what came of a run."""
+    """Print the result of a run: its best value, its cost and its directory."""
     best = record.best
     if best is not None:
         took = f"{record.timings['fit']:.1f} s, {record.parameters:,} parameters"

@@ -33,7 +33,7 @@ def groups(directory: Path) -> list[str]:
 
 
 def options(directory: Path, group: str) -> list[str]:
-    """The options of a group."""
+    """Return the names of the options of a config group."""
     return sorted(path.stem for path in (directory / group).glob("*.yaml"))
 
 

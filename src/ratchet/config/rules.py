@@ -107,7 +107,7 @@ def _inside(node: _Node, part: str | int) -> _Node:
 
 
 def _chosen(node: _Node, plain: Any) -> _Node:
-    """Of several sections the one that the value's tag names, else the only section."""
+    """Return the section of a union that the value's tag names, or the only section there is."""
     if "discriminator" in node and isinstance(plain, dict):
         found: _Node = node["discriminator"]["mapping"].get(plain.get(node["discriminator"]["propertyName"]), node)
         return found

@@ -47,7 +47,7 @@ class OptimizerConfig(WithArguments):
 
 
 class NoSchedule(Section):
-    """A constant learning rate."""
+    """Settings of no scheduler: the learning rate stays constant."""
 
     name: Literal["none"]
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0  # share of all steps, linear from 1 % of the rate

@@ -29,7 +29,7 @@ def value_at(config: Any, key: str) -> Any:
 
 
 def paths(config: Any, prefix: str = "") -> Iterator[str]:
-    """Every dotted key."""
+    """Yield every dotted key of a nested mapping."""
     if isinstance(config, dict):
         for name, value in config.items():
             yield f"{prefix}{name}"

@@ -84,7 +84,7 @@ def _give_way(file: str, chosen: frozenset[str], files: list[str], repo: IConfig
 
 @contextmanager
 def tuned_values_give_way() -> Iterator[None]:
-    """Within it, Hydra loads with TunedLoader: it has no setting for that."""
+    """Make Hydra load configs with TunedLoader within this context: Hydra has no setting for its loader."""
     before = hydra_room.ConfigLoaderImpl  # type: ignore[attr-defined]
     hydra_room.ConfigLoaderImpl = TunedLoader  # type: ignore[attr-defined]
     try:

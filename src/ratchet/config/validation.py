@@ -100,7 +100,7 @@ def _mistake(error: ValidationError, plain: Any, usual: dict[str, Any]) -> Mista
 
 
 def _path(problem: ErrorDetails, plain: Any) -> list[str | int]:
-    """Where the problem is. Pydantic's location also names the branch of a union that it tried; the config does not."""
+    """Return the dotted key of a pydantic error, without the branch of a union that its location also names."""
     path: list[str | int] = []
     for part in problem["loc"]:
         inside = range(len(plain)) if isinstance(plain, list) else plain if isinstance(plain, dict) else ()

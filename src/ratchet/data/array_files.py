@@ -14,10 +14,10 @@ from ratchet.files import open_regular
 
 
 class Digest(Protocol):
-    """What hashlib makes."""
+    """Protocol of a hashlib hash object."""
 
     def update(self, data: memoryview, /) -> None:
-        """Take in more bytes."""
+        """Add bytes to the hash."""
 
 
 class Digests:
@@ -27,7 +27,7 @@ class Digests:
         self._digests = digests
 
     def update(self, data: memoryview, /) -> None:
-        """Take in more bytes."""
+        """Add bytes to the hash."""
         for digest in self._digests:
             digest.update(data)
 

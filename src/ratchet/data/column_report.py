@@ -22,7 +22,7 @@ _SURE = 1e-4  # chance that one column of one split looks so different though al
 
 @dataclass(frozen=True)
 class ColumnReport:
-    """One column.
+    """What the data card says of one column of a table.
 
     missing: share of the training rows. distinct: values in them. alone: share of the target's entropy that is gone
     once the column is known, 0 to 1, on the training rows (Theil's U, less Miller and Madow's bias).

@@ -20,7 +20,7 @@ _RESUMABLE = "urls"  # the kind of source whose files are dear: those of the oth
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What fetch did."""
+    """Result of a fetch: which files were there and which were downloaded."""
 
     directory: Path  # where the files lie
     kept: tuple[str, ...]  # names of files that were there, and right

@@ -88,12 +88,12 @@ class PreparedData:
 
     @property
     def target(self) -> Target:
-        """What is to be predicted."""
+        """Return the description of the target."""
         return Target.of(self.card)
 
     @property
     def layout(self) -> Literal["sequence", "image", "table"]:
-        """What an example is."""
+        """Return the layout of one example."""
         return self.card["layout"]  # type: ignore[no-any-return]
 
     @property

@@ -183,7 +183,7 @@ def _is_inside(separator: str, row: list[str]) -> bool:
 
 
 def _place(example: int, *, files: list[Path], counts: list[int]) -> str:
-    """Where an example of a table stands, and its first cell that is no number. The file is read again for it."""
+    """Return the line of an example in a table's file and its first cell that is no number. Reads the file again."""
     ends = np.cumsum(counts)
     number = int(np.searchsorted(ends, example, side="right"))
     rows, row = _rows(files[number]), example - int(ends[number]) + counts[number]

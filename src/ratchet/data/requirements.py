@@ -65,7 +65,7 @@ def _number(label: str) -> float:
 
 
 def is_finite(x: np.ndarray) -> np.ndarray:
-    """(n,) bool."""
+    """Return which examples have finite values only, as (n,) bool."""
     finite = np.ones(len(x), bool)
     if x.dtype.kind == "f":
         for start in range(0, len(x), _ROWS):

@@ -78,7 +78,7 @@ def _given(clean: CleanExamples, config: DataConfig) -> tuple[dict[SplitName, np
 def _whole_groups(
     rest: np.ndarray, groups: np.ndarray, config: DataConfig, *, name: SplitName, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As _carve: groups by lot, until the split has about `size` examples."""
+    """Carve a split by groups drawn at random, until it has about `size` examples; see _carve."""
     names, of, counts = np.unique(groups, return_inverse=True, return_counts=True)
     later = {"test": 3, "confirm": 2, "validation": 1, "train": 0}[name]
     if len(names) <= later:
@@ -97,7 +97,7 @@ def _whole_groups(
 def _latest(
     rest: np.ndarray, times: np.ndarray, config: DataConfig, *, name: SplitName, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As _carve: the latest examples. Those of one time stay together."""
+    """Carve a split of the latest examples, keeping those of one time together; see _carve."""
     if not 0 < size < len(rest):
         raise DataError(
             f"data.prepare.{name}={getattr(config.prepare, name)} asks for {size:,} of the {len(rest):,} examples left "

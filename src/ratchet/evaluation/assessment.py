@@ -1,4 +1,4 @@
-"""From predictions on the three splits to the whole report."""
+"""The evaluation report, computed from the predictions on the three splits."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def _builder(name: str, target: Target) -> Callable[[], Any]:
 
 
 def _classifier(build: Callable[[], Any], x: np.ndarray, y: np.ndarray, classes: int) -> Fitted:
-    """Its probabilities (n, classes): a class without a training example has none."""
+    """Return a classifier's probabilities as (n, classes): 0 for a class that has no training example."""
     present = np.unique(y)
     model = build().fit(x, y) if len(present) > 1 else None
 
@@ -173,7 +173,7 @@ def _of_all(model: Fitted, x: np.ndarray) -> Floats:
 
 
 def _file(data: PreparedData | OwnData, split: str) -> Path | None:
-    """Where they are kept; None for a data module, whose hash is of none of its data."""
+    """Return the file that keeps the baselines; None for a data module, whose hash does not cover its data."""
     if not isinstance(data, PreparedData):
         return None
     fold = f"{data.fold.number}of{data.fold.of}by{data.fold.seed}" if data.fold is not None else "whole"
@@ -194,7 +194,7 @@ def _read(file: Path | None, names: Sequence[str], n: int) -> dict[str, Floats] 
 
 
 def _write(file: Path | None, said: Mapping[str, Floats]) -> None:
-    """Those of data that were there before are removed; other folds of these data stay."""
+    """Write the baselines, removing those of earlier versions of the data but not those of other folds."""
     if file is None:
         return
     stream, arrays = io.BytesIO(), dict[str, Any](said)

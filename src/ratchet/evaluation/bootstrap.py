@@ -77,7 +77,7 @@ def bootstrap_metrics(
 def bootstrap_gain(
     model: Predictions, other: Predictions, name: str, *, bootstrap: Bootstrap
 ) -> tuple[float, Interval | None]:
-    """By how much a model is better than another one on the same examples, and the interval of that.
+    """Return the difference between two models on the same examples, with its bootstrap interval.
 
     Both are measured on each resample, so that what makes examples hard for both is no part of it. NaN: undefined.
     """

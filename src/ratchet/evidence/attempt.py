@@ -44,7 +44,7 @@ class Attempt:
 
     @cached_property
     def evidence(self) -> Evidence | None:
-        """At the first look that decides, else at the last one reached; None before the first.
+        """Return the evidence at the first look that decides, else at the last one reached; None before the first.
 
         Pairs beyond a look that decides count for nothing: more of them cannot turn a verdict.
         """
@@ -56,7 +56,7 @@ class Attempt:
         return found
 
     def weighed(self, pairs: int) -> Evidence:
-        """What the first pairs say."""
+        """Return the evidence of the first pairs of runs."""
         table = np.stack(self.differences[:pairs])
         return weigh(
             table, min_effect=self.min_effect, looks=self.looks, alpha=self.alpha, single_alpha=self.single_alpha
@@ -72,7 +72,7 @@ class Attempt:
         return range(done, next(look for look in self.looks if look > done))
 
     def after(self, *differences: NDArray[np.float64]) -> Attempt:
-        """With further pairs, in the order of their seeds. EvidenceError where one has other examples."""
+        """Return the attempt with further pairs, in the order of seeds. Raises EvidenceError for other examples."""
         lengths = {len(row) for row in (*self.differences, *differences)}
         if len(lengths) > 1:
             raise EvidenceError(f"pairs of {' and '.join(map(str, sorted(lengths)))} examples: score all on one split")

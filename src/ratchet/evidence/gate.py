@@ -140,7 +140,7 @@ def by_sign(effect: float, examples: int) -> float:
 
 
 def verdict(gain: float, p: float, *, pairs: int, looks: Sequence[int], alpha: float) -> Verdict:
-    """At a look; between looks a test goes on."""
+    """Return the verdict at a look of the sequential test; between looks the test goes on."""
     if pairs not in looks:
         return "continue"
     if gain <= 0:

@@ -102,7 +102,7 @@ def method_of(rows: Mapping[str, Mapping[int, float]]) -> Method:
 def half_widths(
     rows: Mapping[str, Mapping[int, float]], leader: str, *, method: Method, alpha: float
 ) -> dict[str, float | None]:
-    """Of each row's gap to the leader."""
+    """Return the half width of the interval of each row's difference from the leader."""
     values = {name: np.array(list(seeds.values())) for name, seeds in rows.items()}
     first = values.pop(leader)
     if method == "blocked":

@@ -1,4 +1,4 @@
-"""From conf/model and the data's shape to a network."""
+"""Networks, built from conf/model and the shape of the data."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def render(template: Path, *, cache: Path | None, own: str = "", **content: Any)
 
 
 def style() -> str:
-    """What all pages look like."""
+    """Return the style sheet that all pages share."""
     return (_PARTS / "page.css").read_text(encoding="utf-8")
 
 

@@ -63,7 +63,7 @@ class Backup:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def copy_to(self, directory: Path) -> None:
-        """Keep it elsewhere too."""
+        """Copy the backup to a second place."""
         partial = directory.with_name(f".{directory.name}")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(self.directory, partial)

@@ -56,7 +56,7 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """As a person would call it."""
+        """Name of the challenger for display."""
         study, trial = self.origin.get("study"), self.origin.get("trial")
         return f"trial {trial} of study {study}" if study is not None else f"run {self.origin['run']}"
 
@@ -196,7 +196,7 @@ def _find(run: RunDirectory, status: Status | None) -> _Found:
 
 
 def _candidate(found: Sequence[_Found], champion: Champion, *, what: str, places: Places) -> Candidate:
-    """From the runs of one configuration."""
+    """Return the candidate that the runs of one configuration make."""
     for reason in (reason for each in found for reason in _refusals(each, champion, what=what)):
         raise reason
     first = found[0]
@@ -223,7 +223,7 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str, places
 
 
 def _as_of(champion: Champion, config: Config) -> Config:
-    """With the champion's settings wherever no number hangs on them, and its seed."""
+    """Return the config with the champion's seed and its settings wherever they change no number."""
     now = champion.config
     return validate(with_inert_of(config.plain(), now.plain())).model_copy(update={"seed": now.seed})
 

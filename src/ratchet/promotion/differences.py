@@ -1,4 +1,4 @@
-"""In what two configs differ, by dotted keys."""
+"""Differences between two configs, by dotted keys."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class GateDisplay(TerminalDisplay):
         *,
         again: bool = False,
     ) -> None:
-        """One line for each run."""
+        """Print one line for a finished run."""
         name = of.plan.name
         began = self._began.pop((name, number), time.monotonic())
         took = time.monotonic() - began

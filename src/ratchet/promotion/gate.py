@@ -34,7 +34,7 @@ class Terms:
     accept: Accept = "proved"
 
     def attempt(self) -> Attempt:
-        """A test without pairs."""
+        """Return a test that has no pairs of runs yet."""
         return Attempt(
             (), self.min_effect, LOOKS, ALPHA if self.alpha is None else self.alpha,
             SINGLE_ALPHA if self.alpha is None else self.alpha,
@@ -42,14 +42,14 @@ class Terms:
 
     @property
     def override(self) -> dict[str, Any]:
-        """Where it is easier than the rules."""
+        """Return in what respects the test is easier to pass than the rules, if it is."""
         eased = {"accept": "ahead"} if self.accept == "ahead" else {}
         return eased | ({"alpha": self.alpha} if self.alpha is not None else {})
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What came of a test."""
+    """Result of a promotion test."""
 
     evidence: Evidence
     spent: int  # runs that were trained for it now

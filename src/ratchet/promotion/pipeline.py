@@ -49,7 +49,7 @@ def promised(record: RunRecord) -> dict[str, float]:
 
 
 def pipeline_record(project: Project) -> RunRecord:
-    """Of the run that the pipeline made."""
+    """Read the record of the run that the pipeline made."""
     return RunRecord.read(RunDirectory(project.champion_run))
 
 
@@ -83,7 +83,7 @@ def _machine(record: RunRecord) -> tuple[Any, Any]:
 
 
 def reasons(promise: RunRecord, made: RunRecord) -> list[str]:
-    """In what circumstances two runs differ, a few words each."""
+    """Return in what circumstances (code, versions, machine) two runs differ, a few words each."""
     pairs = {
         "data": (_short(promise.data.get("hash")), _short(made.data.get("hash"))),
         "code": (_code(promise), _code(made)),

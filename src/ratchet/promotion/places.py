@@ -1,4 +1,4 @@
-"""Where promotion keeps what it needs: its runs, its journal, the history."""
+"""Paths of promotion: its runs, its journal, the history."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ratchet.project import Project
 
 @dataclass(frozen=True)
 class Places:
-    """Every path of promotion."""
+    """Paths of all files that promotion writes."""
 
     project: Project
 

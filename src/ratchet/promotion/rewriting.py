@@ -51,7 +51,7 @@ class Writing:
 
 
 def tuned_file(project: Project, name: str) -> Path:
-    """Where the values of a pair are."""
+    """Return the path of the tuned file of a data set and a model."""
     return project.conf / "tuned" / name
 
 

@@ -1,4 +1,4 @@
-"""From one champion to the next: written, reproduced, audited, recorded; or put back as it was, after a kill too."""
+"""The change from one champion to the next: written, reproduced, audited, recorded or, after a kill too, undone."""
 
 from __future__ import annotations
 

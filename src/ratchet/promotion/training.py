@@ -68,7 +68,7 @@ class Configuration:
         return cls(role, config, key, Places(project).kept / name)
 
     def on(self, seed: int) -> Seeded:
-        """It on one seed."""
+        """Return the configuration with one seed."""
         return Seeded(self, seed)
 
 
@@ -81,12 +81,12 @@ class Seeded:
 
     @property
     def folder(self) -> Path:
-        """Of its study: the run itself is in a directory of its trial's number."""
+        """Directory of the configuration's study; each run is in a subdirectory named by its trial's number."""
         return self.of.folder / f"seed{self.seed}"
 
     @property
     def config(self) -> Config:
-        """What is trained."""
+        """Config that is trained."""
         return self.of.config.model_copy(update={"seed": self.seed})
 
     @property
@@ -97,7 +97,7 @@ class Seeded:
 
     @property
     def record(self) -> RunRecord:
-        """Of the whole run."""
+        """Record of the run."""
         run = self.run
         assert run is not None
         return RunRecord.read(run)
@@ -215,7 +215,7 @@ class _Given(Composer):
         self._configs = configs
 
     def compose(self, overrides: Sequence[str], *, number: int = 0, directory: str | None = None) -> DictConfig:
-        """Of `configuration=<key> seed=<seed>`."""
+        """Return the config of a job, which the overrides `configuration=<key> seed=<seed>` name."""
         given = dict(text.split("=", 1) for text in overrides)
         composed = super().compose([], number=number, directory=directory)
         config = self._configs[given[_KEY]].model_copy(update={"seed": int(given["seed"])})

@@ -34,12 +34,12 @@ class RunDirectory:
 
     @property
     def result(self) -> Path:
-        """Of the pipeline's run: what came out, for DVC and git; the same bytes whenever it is trained."""
+        """Path of the result of the pipeline's run, for DVC and git: the same bytes whenever it is trained."""
         return self.path / "metrics.json"
 
     @property
     def out_of_fold(self) -> Path:
-        """Of a fold of a cross-validation: what the best checkpoint says of the examples that it validates on."""
+        """Path of a fold's out-of-fold predictions: those of the best checkpoint on what the fold validates on."""
         return self.path / "out_of_fold.csv"
 
     @property
@@ -74,7 +74,7 @@ class RunDirectory:
 
     @property
     def evaluation(self) -> Path:
-        """Where evaluate writes for a run that is not the champion's."""
+        """Directory in which evaluate writes for a run that is not the champion's."""
         return self.path / "evaluate"
 
     def create(self) -> None:

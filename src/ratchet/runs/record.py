@@ -155,7 +155,7 @@ class Result(BaseModel):
         return cls.model_validate(record.model_dump(include=set(cls.model_fields)))
 
     def is_of(self, record: RunRecord) -> bool:
-        """Whether that run gave it."""
+        """Return whether a result belongs to that run."""
         ours, theirs = ((each.config_hash, each.best and (each.best.step, each.best.value)) for each in (self, record))
         return ours == theirs
 

@@ -72,5 +72,5 @@ def ended_as(row: Mapping[str, str]) -> Literal["failed", "pruned"] | None:
 
 
 def study_directory(run: Path) -> Path:
-    """Of a trial's run: a trial lies in it, or a repeat in a trial."""
+    """Return the directory of a trial's study. A trial's run lies directly in it, a repeat's run in its trial."""
     return run.parent.parent if run.name.startswith("repeat") else run.parent

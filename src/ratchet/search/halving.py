@@ -20,7 +20,7 @@ Verdict = Literal["go", "stop", "wait"]
 
 
 class HalvingPruner(BasePruner):
-    """At some shares of a training's reports the best one in `keep` goes on (after Li et al. 2020, arXiv:1810.05934).
+    """Successive halving: at shares of a training's reports one trial in `keep`, the best, goes on (arXiv:1810.05934).
 
     At a rung a trial is compared with the trials before it, by number, that came there and went on at the rung before.
     While one of those has still to report, and its value could change the verdict, the trial trains on, and is judged
@@ -88,7 +88,7 @@ class HalvingPruner(BasePruner):
     def _climb(
         self, trial: FrozenTrial, values: Sequence[float | None], rungs: Sequence[_Rung], *, given: bool
     ) -> Verdict:
-        """Its verdict at each rung that it came to, until one is not `go`; what it says to later trials is noted."""
+        """Yield a trial's verdict at each rung that it reached, until one is not `go`, and note its values."""
         verdict: Verdict = "go"
         for rung, value in zip(rungs, values, strict=True):
             if value is None or verdict == "wait":
@@ -103,7 +103,7 @@ class HalvingPruner(BasePruner):
         return verdict
 
     def _verdict(self, value: float, rung: _Rung) -> Verdict:
-        """By the values known there. Those that are missing may be better or worse, or never come."""
+        """Judge a trial by the values known at a rung. Missing values may turn out better or worse, or never come."""
         better, known, most = rung.better(value), len(rung.known) + 1, len(rung.known) + 1 + rung.missing
         if known >= self._enough and better >= self._quota(most):
             return "stop"
@@ -123,7 +123,7 @@ class _Rung:
     missing: int = 0  # trials that may still come to it, or are there and have to wait for a verdict before it
 
     def better(self, value: float) -> int:
-        """How many are."""
+        """Count the trials that are better."""
         return len(self.known) - bisect_right(self.known, value)
 
 

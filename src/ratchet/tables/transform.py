@@ -1,4 +1,4 @@
-"""From a table's codes to the numbers that a network takes: fitted on the training split, kept as JSON."""
+"""Transforms of a table's columns into a network's inputs, fitted on the training split and kept as JSON."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class TableTransform:
         return self.apply(np.stack(coded, axis=1))
 
     def as_json(self) -> dict[str, Any]:
-        """Plain lists and scalars."""
+        """Return the transform as plain lists and scalars."""
         return {
             "columns": [
                 {

@@ -44,7 +44,7 @@ class Target:
     std: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
-        """As the data card and a checkpoint hold it."""
+        """Return the target's description as the data card and checkpoints hold it."""
         return {**asdict(self), "names": list(self.names)}
 
     @classmethod
@@ -67,7 +67,7 @@ class Arrays:
     threshold: float | None = None
 
     def at(self, places: NDArray[np.intp]) -> Arrays:
-        """Those of some examples."""
+        """Return the predictions of some of the examples."""
         return Arrays(self.said[places], self.target[places], self.threshold)
 
 
@@ -83,7 +83,7 @@ class Predictions(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many examples."""
+        """Return the number of examples."""
 
     def metrics(self, names: Collection[str] | None = None) -> dict[str, float | None]:
         """The metrics named, or all of `headline`; None for one that is not defined on these examples."""

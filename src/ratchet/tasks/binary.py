@@ -42,7 +42,7 @@ class BinaryPredictions(Predictions):
 
     @cached_property
     def two_way(self) -> TwoWay:
-        """What is measured on them."""
+        """Return the predictions of a binary task as two-way scores, on which metrics are measured."""
         from ratchet.tasks.two_way import TwoWay
 
         predicted = self.logits >= self.threshold

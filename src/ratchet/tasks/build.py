@@ -1,4 +1,4 @@
-"""From conf/task and the data's target to a task."""
+"""Tasks, built from conf/task and the description of the target."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class BinaryFocalLoss(nn.Module):
         self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """The mean over everything."""
+        """Return the mean loss over all elements."""
         losses = functional.binary_cross_entropy_with_logits(outputs, target, reduction="none")
         losses = (1 - torch.exp(-losses)) ** self.gamma * losses
         if self.pos_weight is not None:
@@ -75,7 +75,7 @@ class QuantileLoss(nn.Module):
         self.register_buffer("quantiles", torch.tensor(quantiles), persistent=False)
 
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
-        """The mean over everything."""
+        """Return the mean loss over all elements."""
         if outputs.shape != (len(target), len(self.quantiles)):
             raise ValueError(f"outputs {tuple(outputs.shape)} for {len(self.quantiles)} quantiles")
         error = target - outputs

@@ -177,7 +177,7 @@ class Multiclass(Task):
         return functional.cross_entropy(outputs.float(), y)
 
     def measure(self, outputs: Tensor, y: Tensor) -> dict[str, Tensor]:
-        """As any task does; the usual objectives by torchmetrics, on the device."""
+        """Measure the metrics; the usual objectives are computed by torchmetrics on the device."""
         from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 
         usual: dict[str, tuple[Any, str]] = {

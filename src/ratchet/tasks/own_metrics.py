@@ -65,7 +65,7 @@ class OwnMetric:
             )
 
     def __call__(self, arrays: Arrays) -> float:
-        """The metric."""
+        """Compute the metric."""
         return float(self.each(arrays).mean()) if self.of_examples else self._value(arrays)
 
     def each(self, arrays: Arrays) -> Floats:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class QuantilePredictions(RegressionPredictions):
-    """Beside those of a regression, whose prediction is the median: rising values (n, quantiles) in the target's unit.
+    """Predictions of quantiles: a regression's, which predict the median, and rising values (n, quantiles) in its unit.
 
     `coverage` is the share of targets between the outermost two, those included, and `width` their mean distance;
     `pinball` is the mean pinball loss over examples and quantiles.

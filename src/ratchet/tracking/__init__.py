@@ -1,1 +1,1 @@
-"""Where learning curves go: metrics.csv, TensorBoard, Weights & Biases."""
+"""Tracking of learning curves: metrics.csv, TensorBoard, Weights & Biases."""

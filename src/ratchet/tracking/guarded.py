@@ -38,7 +38,7 @@ class Guarded(Logger):
 
     @property
     def tracks(self) -> bool:
-        """Whether it is a W&B run."""
+        """Whether the logger is a W&B run."""
         return isinstance(self._logger, WandbRun)
 
     @property
@@ -48,11 +48,11 @@ class Guarded(Logger):
 
     @property
     def lost(self) -> bool:
-        """Whether it has failed."""
+        """Whether the service has failed."""
         return self._lost
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """config.yaml holds them."""
+        """Do nothing: config.yaml holds the hyperparameters."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         self._unless_lost(lambda: self._logger.log_metrics(dict(metrics), step))
@@ -64,13 +64,13 @@ class Guarded(Logger):
         self._unless_lost(lambda: self._logger.finalize(status))
 
     def use(self, material: Material) -> None:
-        """The run reads it: for a service that draws lineages."""
+        """Tell the service that the run reads this material, for its graph of lineage."""
         run = self._logger
         if isinstance(run, WandbRun):
             self._unless_lost(lambda: run.use(material))
 
     def make(self, material: Material) -> None:
-        """The run made it."""
+        """Tell the service that the run produced this material."""
         run = self._logger
         if isinstance(run, WandbRun):
             self._unless_lost(lambda: run.make(material))

@@ -62,7 +62,7 @@ class SweepAgent:
 
 
 def _parameters(file: Path) -> dict[str, Any]:
-    """Of the file that the agent wrote: {name: {value: ...}}."""
+    """Return the parameters in the file that the agent wrote: {name: {value: ...}}."""
     try:
         written = read_yaml(file)
         return {str(name): each["value"] for name, each in written.items() if isinstance(each, dict)}
@@ -72,7 +72,7 @@ def _parameters(file: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Identity:
-    """Of one W&B run."""
+    """Identity of one W&B run."""
 
     id: str
     name: str

@@ -93,7 +93,7 @@ class WandbRun(Logger):
 
     @property
     def experiment(self) -> Any:
-        """W&B's own run."""
+        """W&B's own run object."""
         return self._session
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
@@ -117,15 +117,15 @@ class WandbRun(Logger):
         self._tell(lambda session: session.log({name: wandb.Table(list(columns), [list(row) for row in rows])}))
 
     def use(self, material: Material) -> None:
-        """The run reads it."""
+        """Declare an artifact that the run reads."""
         self._publish(material, aliases=[], is_input=True)
 
     def make(self, material: Material) -> None:
-        """The run made it."""
+        """Declare an artifact that the run produced."""
         self._publish(material, aliases=["latest", self._session.id], is_input=False)
 
     def _publish(self, material: Material, *, aliases: list[str], is_input: bool) -> None:
-        """As use_artifact and log_artifact do, which wait for the server, and of which one refuses to work offline."""
+        """Publish an artifact as use_artifact and log_artifact do; those wait for it, and one refuses offline."""
         import wandb
 
         artifact = wandb.Artifact(material.name, material.kind, metadata=dict(material.metadata))
@@ -182,7 +182,7 @@ class WandbRun(Logger):
             action(self._session)
 
     def where(self) -> str:
-        """Its directory, as one types it; empty where that is not whole."""
+        """Return the run's directory, as one types it; empty where that is not whole."""
         directory = Path(self._session.dir).parent
         return os.path.relpath(directory) if any(directory.glob("*.wandb")) else ""
 

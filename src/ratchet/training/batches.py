@@ -107,7 +107,7 @@ class EvaluationBatches:
 
     @property
     def batch_size(self) -> int:
-        """Examples in one batch."""
+        """Number of examples in a batch."""
         return max(1, EVALUATION_VALUES // max(1, self.x[0].numel()))
 
     def __len__(self) -> int:

@@ -109,7 +109,7 @@ def _refusal(reader: Reader, split: str) -> Callable[[], NoReturn]:
 
 
 def _seeded(module: pl.LightningDataModule, seed: int) -> Callable[[], Any]:
-    """Its train_dataloader, whose first order is that of the epoch in which a run begins, or goes on."""
+    """Return a train_dataloader whose first order is that of the epoch in which the run begins or is resumed."""
     loader = module.train_dataloader
 
     def train_dataloader() -> Any:

@@ -25,7 +25,7 @@ def seed_epoch(seed: int, epoch: int, rank: int, *, part: int = 0) -> None:
 
 
 class EpochSeeds(pl.Callback):
-    """For a person's module: an epoch is seeded before its loader draws an order, its steps before the first of them.
+    """Seeds each epoch of a user's module: before its loader draws an order, and again before its first step.
 
     The loader of the first epoch here, of a run that begins or goes on, was seeded when it was made.
     """

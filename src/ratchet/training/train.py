@@ -201,7 +201,7 @@ def _refuse_changes(config: Config, *, run: RunDirectory) -> None:
 
 
 def _write_config(config: Config, *, run: RunDirectory, record: RunRecord, for_dvc: bool) -> None:
-    """Where DVC holds config.yaml, it is what decides the numbers; the record has the rest."""
+    """Write config.yaml. Where DVC tracks it, it holds only what decides the numbers; the record has the rest."""
     plain = config.plain()
     if for_dvc:
         record.inert, plain = only_inert(plain), without_inert(plain)

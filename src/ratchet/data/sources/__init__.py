@@ -1,4 +1,4 @@
-"""Where raw files come from: one class for each kind of source that conf/data can name."""
+"""Sources of raw files: one class for each kind of source that conf/data can name."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class SourceUnavailableError(Exception):
 
 
 class Source(Protocol):
-    """Where raw files come from."""
+    """Base class of the sources of raw files."""
 
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
         """Put every one of `files` into the folder `into`, under its name.

@@ -96,7 +96,7 @@ def _receive(response: requests.Response, *, url: str, part: Path, have: int, pr
 
 
 def version_file(part: Path) -> Path:
-    """Where it is noted which version of which address `part` is the beginning of."""
+    """Return the path of the note that says which version of which address the partial download `part` belongs to."""
     return part.with_name(f"{part.name}.version")
 
 
@@ -116,7 +116,7 @@ def _if_unchanged(url: str, part: Path) -> dict[str, str]:
 
 
 def _extent(response: requests.Response) -> tuple[int, int | None]:
-    """Where in the file the answer begins, and the length of the whole file where the server says."""
+    """Return the offset at which a response begins, and the length of the whole file where the server tells it."""
     if response.status_code == 206:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if match is None:

@@ -1,4 +1,4 @@
-"""Between a trial's process and its worker: reports and results one way, verdicts the other."""
+"""The connection between a trial process and its worker: reports and results one way, verdicts the other."""
 
 from __future__ import annotations
 
@@ -92,5 +92,5 @@ class Line:
 
 
 def interrupt_main_thread() -> None:
-    """As Ctrl-C would."""
+    """Interrupt the main thread as Ctrl-C would."""
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Where trials run: processes forked from a preloaded server, and a twin of them in a thread of the worker."""
+"""Executors of trials: processes forked from a preloaded fork server, and their equivalent in threads of the worker."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class Running(Protocol):
 
 
 class Executor(Protocol):
-    """Starts jobs."""
+    """Starts jobs, each in a trial process or in a thread."""
 
     def warm_up(self) -> None:
-        """There will be jobs soon."""
+        """Begin to import what jobs need, for there will be jobs soon."""
 
     @property
     def warming(self) -> Connection | None:
-        """Until jobs can be started at once: what becomes readable then."""
+        """Connection that becomes readable when jobs can be started at once; None when they can already."""
 
     def leave(self) -> None:
-        """There will be no jobs: what is still `warming` up is ended."""
+        """End what is still warming up, for there will be no more jobs."""
 
     def start(self, job: Job) -> Running:
         """Start one, and come back at once; while it is `warming` up it waits for that."""
@@ -108,7 +108,7 @@ class ForkedRun:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id of the trial process."""
         return int(self._process.pid)
 
     def receive(self) -> Report | Outcome | None:
@@ -154,13 +154,13 @@ class ThreadExecutor:
 
     @property
     def warming(self) -> None:
-        """Never."""
+        """Always None: threads need no warming up."""
 
     def leave(self) -> None:
         """Threads end with their jobs."""
 
     def start(self, job: Job) -> ThreadRun:
-        """Start a thread."""
+        """Start the job in a thread."""
         return ThreadRun(job)
 
 
@@ -181,13 +181,13 @@ class ThreadRun:
         self._line.end(outcome)
 
     def receive(self) -> Report | Outcome | None:
-        """The next message."""
+        """Receive the next message of the trial."""
         message = self.connection.recv()
         assert isinstance(message, Report | Outcome)
         return message
 
     def answer(self, verdict: Verdict) -> None:
-        """Through the same pipe."""
+        """Answer a report through the same pipe."""
         self.connection.send(verdict)
 
     @property
@@ -258,7 +258,7 @@ def _without_main() -> Iterator[None]:
 
 
 def wait_for(running: Sequence[Running], timeout: float, *, warming: Connection | None) -> list[Running]:
-    """Those that have something to say, within `timeout` seconds, or none when an executor has warmed up."""
+    """Return the jobs that have sent a message within `timeout` seconds; none if the executor has warmed up first."""
     if not running and warming is None:
         time.sleep(min(timeout, 0.5))
         return []

@@ -19,19 +19,19 @@ class Process:
 
     @classmethod
     def this(cls) -> Process:
-        """The calling process."""
+        """Return the calling process."""
         return _this(os.getpid())
 
     @classmethod
     def parse(cls, name: str) -> Process:
-        """From `name`; what is no such name is a process of an unknown machine."""
+        """Return the process with this `name`. Any other text names a process of an unknown machine."""
         host, _, rest = name.rpartition("!")
         pid, _, started = rest.partition("-")
         return cls(host, int(pid), started) if pid.isdigit() else cls(name, 0, "")
 
     @property
     def name(self) -> str:
-        """`host!pid-started`."""
+        """Unique name of the process: `host!pid-started`."""
         return f"{self.host}!{self.pid}-{self.started}"
 
     def is_alive(self) -> bool | None:

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def run_job(task: Callable[[DictConfig], Any], config: DictConfig, context: Any) -> JobReturn:
-    """As hydra.core.utils.run_job does for a sweep. The config is used up: its `hydra` node is taken out.
+    """Run a job of a sweep as hydra.core.utils.run_job does. It takes the `hydra` node out of the given config.
 
     An Exception of the task becomes its return; everything else is raised.
     """

@@ -12,7 +12,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one trial."""
+    """A slot in which one trial runs at a time, with its share of threads and devices."""
 
     number: int
     threads: int

@@ -66,7 +66,7 @@ class Composer:
         return isinstance(override.value(), dict) or not self._is_group(override.key_or_group)
 
     def _parse(self, text: str) -> Override:
-        """By Hydra; but a plain number, what most trials differ in, needs no grammar."""
+        """Parse an override by Hydra's grammar, but a plain number, what most trials differ in, without it."""
         found = _NUMBER.fullmatch(text)
         number = _number(found[2]) if found else None
         if found is None or number is None:
@@ -82,7 +82,7 @@ class Composer:
         return {str(group): str(option) for group, option in chosen.items() if option is not None}
 
     def _name(self, config: DictConfig, task: list[Override], *, number: int, directory: str | None) -> None:
-        """Into the nodes that are there: setting a config's keys takes three times as long."""
+        """Write the job's names into the existing nodes of `hydra`: setting keys takes three times as long."""
         hydra = config.hydra
         job, listed = hydra.job, hydra.overrides.task
         for place, override in enumerate(task):

@@ -273,7 +273,7 @@ def _space(
 
 
 def _without_other_options(fixed: Sequence[str], space: SearchSpace, pinned: set[str]) -> tuple[str, ...]:
-    """Where a group's option is sampled, values that nobody typed belong to the option that is there now."""
+    """Leave out values that nobody typed in a group whose option is sampled: they belong to the present option."""
     sampled = {dimension.key for dimension in space.common}
     keys = {text: text.partition("=")[0] for text in fixed}
     return tuple(

@@ -63,7 +63,7 @@ def resolutions(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFa
 
 
 def covering(combinations: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Of many combinations the first ones in which every override that there is occurs."""
+    """Return the first combinations that together contain every override."""
     seen: set[str] = set()
     found: list[tuple[str, ...]] = []
     for overrides in combinations:

@@ -102,7 +102,7 @@ class SweepSettings(Section):
 
     @property
     def bounds(self) -> list[Bound]:
-        """The constraints, parsed."""
+        """Parsed constraints of the study."""
         return [Bound.parse(text) for text in self.constraints]
 
 

@@ -36,7 +36,7 @@ class Dimension:
 
     @classmethod
     def parse(cls, key: str, text: str) -> Dimension:
-        """From `key=text`. Raises ConfigError for what is no space."""
+        """Parse the search space of one key from `key=text`. Raises ConfigError for what is no space."""
         try:
             override = parse_override(f"{key}={text}")
         except HydraException as error:
@@ -45,7 +45,7 @@ class Dimension:
 
     @classmethod
     def of(cls, override: Override, text: str) -> Dimension:
-        """From a parsed override. Raises ConfigError for what is no space, and for one without values."""
+        """Return the search space of a parsed override. Raises ConfigError for what is no space or has no values."""
         key = override.get_key_element()
         value = override.value()
         tags: set[str] = getattr(value, "tags", None) or set()
@@ -67,7 +67,7 @@ class Dimension:
         return cls(key, text, CategoricalDistribution(tuple(texts)), texts)
 
     def suggest(self, trial: Trial) -> Any:
-        """The sampler's value."""
+        """Return the sampler's value for a trial."""
         kind = self.distribution
         if isinstance(kind, FloatDistribution):
             return trial.suggest_float(self.name, kind.low, kind.high, step=kind.step, log=kind.log)
@@ -101,7 +101,7 @@ class Dimension:
             return None
 
     def distance(self, one: Any, other: Any) -> float:
-        """Of two values, as a share of the dimension on its scale; two options are 1 apart."""
+        """Return the distance of two values as a share of the dimension on its scale; two options are 1 apart."""
         kind = self.distribution
         if not isinstance(kind, IntDistribution | FloatDistribution) or kind.low == kind.high:
             return float(one != other)
@@ -176,7 +176,7 @@ class SearchSpace:
         return overrides
 
     def distance(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
-        """Of two trials' parameters in the unit cube, along the axis in which they differ most."""
+        """Return the distance of two trials' parameters in the unit cube, along the axis in which they differ most."""
         if one.keys() != other.keys():
             return 1.0
         by_name = {dimension.name: dimension for dimension in self.everything()}

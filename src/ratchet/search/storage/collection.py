@@ -165,7 +165,7 @@ class Collection(BaseStorage):
 
 
 def _state(where: str) -> object:
-    """Of a journal: another one once it was written to or replaced."""
+    """Return the state of a journal file, which changes once the file is written to or replaced."""
     try:
         status = Path(where).stat()
     except OSError:  # no path, or not there any more
@@ -174,7 +174,7 @@ def _state(where: str) -> object:
 
 
 def _beginning(where: str) -> bytes:
-    """Of a journal: it names the process that made it, so a journal made again is told from the one before."""
+    """Return the first line of a journal. It names the process that made it, which tells a new file from an old one."""
     try:
         with open_regular(Path(where), limit=LARGEST) as stream:
             return stream.readline(_STRIDE)

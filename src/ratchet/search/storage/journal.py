@@ -161,7 +161,7 @@ class JournalStudies(JournalStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        """As Optuna's does."""
+        """Return all trials of a study, as Optuna's storages do."""
         with self._thread_lock:
             self._sync_with_backend()
             self._replay_result.get_study(study_id)  # or KeyError

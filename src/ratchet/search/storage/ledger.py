@@ -50,7 +50,7 @@ class Ledger:
         self._beats: dict[str, tuple[int, float]] = {}
 
     def trials(self) -> list[FrozenTrial]:
-        """Those that are not known to be over."""
+        """Return the trials that are not known to be finished for good."""
         trials = self.study.get_trials(deepcopy=False)
         for trial in trials[len(self._tickets) :]:
             queued = trial.user_attrs.get(CLAIM) or {}
@@ -172,7 +172,7 @@ class Ledger:
         return [name for name in names if name != self.worker and not self._is_gone(name, now=now)]
 
     def _is_gone(self, owner: str, *, now: float) -> bool:
-        """By its own machine's word, or else by its heartbeat."""
+        """Return whether a worker is gone: by its process id on this machine, by its heartbeat on others."""
         alive = Process.parse(owner.partition("/")[0]).is_alive()
         if alive is not None:
             return not alive

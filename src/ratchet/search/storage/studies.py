@@ -71,7 +71,7 @@ def open_storage(where: str) -> BaseStorage:
 
 
 def _connect(url: str) -> BaseStorage:
-    """Of several workers that make the tables of an empty database at once, one does and the others fail once."""
+    """Connect to a database. Of several workers that create its tables at once all but one fail, and try once more."""
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     for pause in (0.5, 1.0):

@@ -30,7 +30,7 @@ class Display:
         """Work on a study is about to begin, with so many other workers there."""
 
     def started(self, active: Active) -> None:
-        """A trial began."""
+        """Show that a trial has begun."""
 
     def finished(
         self,
@@ -45,14 +45,14 @@ class Display:
         """A trial ended: complete, pruned, failed or known."""
 
     def refresh(self, worker: Worker) -> None:
-        """Time has passed."""
+        """Refresh what is shown, for time has passed."""
 
     def say(self, line: str) -> None:
         """Something a person should know."""
 
 
 class TerminalDisplay(Display):
-    """On stderr: live where that is a terminal."""
+    """Shows the progress of studies on stderr, live where that is a terminal."""
 
     def __init__(self, *, live: bool = True) -> None:
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -73,7 +73,7 @@ class TerminalDisplay(Display):
             self._live.stop()
 
     def opened(self, study: OpenStudy, at_once: str, *, others: int) -> None:
-        """How far the study is."""
+        """Show how far a study is."""
         done, total = study.ledger.finished(), study.plan.n_trials
         count = f"{total} trial{'s' if total > 1 else ''}"
         if done >= total:

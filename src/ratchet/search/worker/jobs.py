@@ -1,4 +1,4 @@
-"""From a claimed trial to what its process is given."""
+"""The jobs of trials: what a trial process is given to run a claimed trial."""
 
 from __future__ import annotations
 

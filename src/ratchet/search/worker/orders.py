@@ -50,7 +50,7 @@ class Orders:
         self._given.put(self._count)
 
     def _write(self) -> None:
-        """In a thread: a signal may come while the storage is in use."""
+        """Write the number of interrupts from a thread, for a signal may come while the storage is in use."""
         while True:
             count = self._given.get()
             for study in self._observer.studies:

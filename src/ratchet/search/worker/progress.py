@@ -93,12 +93,12 @@ class Active:
 
     @property
     def seconds(self) -> float:
-        """Of all its trainings so far."""
+        """Seconds that all trainings of the trial took so far."""
         return round(time.monotonic() - self.claimed, 3)
 
     @property
     def run_directory(self) -> Path:
-        """Of the training that runs now."""
+        """Run directory of the training that runs now."""
         repeated = self.of.plan.settings.repeats > 1
         return self.directory / f"repeat{self.repeat}" if repeated else self.directory
 

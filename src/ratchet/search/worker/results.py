@@ -47,7 +47,7 @@ def export(study: optuna.Study, plan: StudyPlan) -> None:
 
 
 def _standing(study: optuna.Study, plan: StudyPlan) -> dict[str, dict[int, str]]:
-    """Of complete trials, by number: whether one keeps to the constraints and is of the front, where there are such."""
+    """Return, by number, whether a complete trial is feasible and on the Pareto front, where these apply."""
     ranked = rank(study, plan)
     standing: dict[str, dict[int, str]] = {}
     if plan.settings.constraints:
@@ -59,7 +59,7 @@ def _standing(study: optuna.Study, plan: StudyPlan) -> dict[str, dict[int, str]]
 
 
 def _origins(study: optuna.Study) -> dict[int, str]:
-    """Of the trials that have parameters of an earlier study, by number: `<study>/<number>` of that trial."""
+    """Return, by number, the earlier trial `<study>/<number>` whose parameters a trial took over."""
     trials = study.get_trials(deepcopy=False)
     found = {trial.number: warm_started_by(trial, trials) for trial in trials}
     return {number: origin for number, origin in found.items() if origin is not None}
@@ -162,7 +162,7 @@ def cause(trial: FrozenTrial) -> str:
 
 
 def failure(trial: FrozenTrial) -> str | None:
-    """The class of its failure."""
+    """Return the failure class of a trial."""
     return _result(trial).get("failure")
 
 

@@ -1,4 +1,4 @@
-"""What came of a trial, told to its study and to the person."""
+"""Results of trials, written to their study and shown to the user."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ALL_ALIKE = 4  # so many failures with one message and no success end a study
 
 @dataclass(frozen=True)
 class Settlement:
-    """Writes results."""
+    """Writes the results of trials to their study, and shows them."""
 
     display: Display
 
     def settle(self, active: Active, outcome: Outcome) -> None:
-        """Of a trial that ran."""
+        """Report the result of a trial that ran."""
         of, claim = active.of, active.claim
         if outcome.state == "failed":
             self.fail(of, claim, outcome, seconds=active.seconds)
@@ -42,7 +42,7 @@ class Settlement:
             self.display.finished(of, claim.trial.number, outcome.state, outcome, metrics)
 
     def fail(self, of: OpenStudy, claim: Claim, outcome: Outcome, *, seconds: float | None = None) -> None:
-        """Of a trial that came to nothing; one that was killed or interrupted is queued again."""
+        """Report the failure of a trial; one that was killed or interrupted is queued again."""
         lost = outcome.failure in {"killed", "interrupted"}
         again = outcome.failure == "interrupted" or (lost and claim.attempt < of.plan.settings.retries)
         number = claim.trial.number
@@ -81,7 +81,7 @@ class Settlement:
         return True
 
     def settle_duplicate(self, of: OpenStudy, claim: Claim, known: FrozenTrial) -> None:
-        """Of a trial that need not run: its values were measured before."""
+        """Report a trial that need not run, for its parameters were measured before."""
         metrics = (known.user_attrs.get(RESULT) or {}).get("metrics") or {}
         if self._tell(of, claim, result={"duplicate_of": known.number}, metrics=metrics, values=known.values):
             self.display.finished(of, claim.trial.number, "known", Outcome("complete"), {})

@@ -41,7 +41,7 @@ from ratchet.search.worker.worker import Worker
 
 @dataclass(frozen=True)
 class Sweep:
-    """One command line with -m."""
+    """A sweep: the studies of one command line with -m."""
 
     sweeps: Mapping[str, SweepSettings]
     arguments: Sequence[str]
@@ -202,7 +202,7 @@ class WorkerTask:
     def worker(
         self, composer: Composer, *, slots: Sequence[Slot], live: bool, display: Display | None = None
     ) -> Worker:
-        """One that has not begun."""
+        """Return a worker that has not begun."""
         return Worker(
             self.plans, task=self.sweep.task, context=self.sweep.context, composer=composer,
             executor=ForkedExecutor(self.sweep.facts.preload), slots=slots,
@@ -269,7 +269,7 @@ def _exit_as_hydra_would(worker: Worker) -> None:
 
 
 def report(worker: Worker, facts: TaskFacts) -> None:
-    """Each study's table."""
+    """Print the table of each study."""
     failed = 0
     for study in worker.studies:
         results.show(study.study, study.plan, command=facts.command, follow_up=facts.follow_up)

@@ -112,7 +112,7 @@ class Worker:
             self._display.opened(study, at_once or f"{self._slots} at a time", others=self.others())
 
     def interrupt(self, times: int, *, by: int = signal.SIGINT) -> None:
-        """As Ctrl-C so many times, without a word; elsewhere somebody was told. `by`: the signal that it was."""
+        """Interrupt the worker as `times` times Ctrl-C would, without printing. `by`: the signal received elsewhere."""
         if times > 0:
             self._interrupts, self.ended_by = max(self._interrupts, times), signal.Signals(by)
 
@@ -130,7 +130,7 @@ class Worker:
         return len({name for study in self.studies for name in study.ledger.others(now=now)})
 
     def say(self, line: str) -> None:
-        """A note for a person."""
+        """Print a note for the user."""
         self._display.say(line)
 
     def run(self, *, introduce: bool = False) -> None:
