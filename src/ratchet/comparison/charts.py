@@ -47,12 +47,12 @@ def curves(runs: Runs, place: int, metric: str, data: str) -> Chart | None:
 
 
 def scatter(runs: Runs, field: str, title: str, metric: str, data: str, *, front: bool = False) -> Chart | None:
-    """The metric against a cost or a setting; None where fewer than two finished runs have it.
+    """The metric against a cost or a setting; None where it is the same in all finished runs.
 
     front: with a line through the runs that no other beats at less.
     """
     known = [run for run in runs if run.get(field) is not None and run["value"] is not None]
-    if len(known) < 2:
+    if len({run[field] for run in known}) < 2 or field == metric:
         return None
     encoding = {
         "x": _scale(field, [run[field] for run in known], title),
@@ -100,7 +100,13 @@ def parallel(runs: Runs, keys: Sequence[tuple[str, str]], metric: str, data: str
         "data": {"values": [{"k": k, "p": 0, "top": 1} for k in range(len(axes))]},
         "mark": {"type": "rule", "color": {"expr": "line"}, "tooltip": None}, "encoding": {"y2": {"field": "top"}},
     }  # fmt: skip
-    text = {"type": "text", "align": "left", "tooltip": None, "limit": 84, "fontSize": 11}
+    text = {
+        "type": "text",
+        "align": "left",
+        "tooltip": None,
+        "fontSize": 11,
+        "limit": {"expr": f"width / {len(axes)} - 8"},
+    }
     halo = {"stroke": {"expr": "card"}, "strokeWidth": 4, "strokeJoin": "round", "dx": 6}
     drawn = [
         {"data": {"values": values}, "mark": {**text, **more}, "encoding": {"text": {"field": "word"}}}
@@ -133,7 +139,7 @@ def _of_runs(
     first: Sequence[Any] = (), last: Sequence[Any] = (),
 ) -> Chart:  # fmt: skip
     """Marks of those without a colour, of those with one, of those under the pointer, and wide ones that it meets."""
-    faint = max(0.12, min(0.6, 6 / math.sqrt(max(1, n))))
+    faint = max(0.15, min(0.5, 3 / math.sqrt(max(1, n))))
 
     def layer(chosen: str, of: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         steps: list[dict[str, Any]] = [

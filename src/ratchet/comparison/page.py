@@ -63,7 +63,7 @@ def _table(table: Table, data: str, folder: Path) -> dict[str, Any]:
     slots, groups = _colours(table, lines)
     runs = list(_runs(table, lines, keys, slots, changing))
     fields = [(f"s{k}", _short(key)) for k, key in enumerate(keys)]
-    costs = [charts.scatter(runs, cost, cost, table.metric, data, front=True) for cost in COSTS if _differ(lines, cost)]
+    costs = [charts.scatter(runs, cost, cost, table.metric, data, front=True) for cost in COSTS]
     across, places = charts.parallel(runs, fields, table.metric, data)
     for run, place in zip(runs, places, strict=True):
         run |= {"p": place, "k": list(range(len(place)))}
@@ -182,10 +182,6 @@ def _failures(lines: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mappin
 
 def _short(key: str) -> str:
     return key.removesuffix("._target_").removesuffix(".name")
-
-
-def _differ(lines: Sequence[Mapping[str, Any]], cost: str) -> bool:
-    return len({line[cost] for line in lines if line[cost] is not None}) > 1
 
 
 def _is_number(value: Any) -> bool:
