@@ -411,6 +411,14 @@ def test_importances_find_what_was_varied_and_need_enough_runs(tmp_path: Path):
     assert importances(few) == {}
 
 
+def test_equal_importances_stand_in_the_order_of_the_config(tmp_path: Path):
+    for k in range(12):
+        both = {"model.depth": k % 2 + 3, "model.width": k % 2 + 30, "model.dropout": k % 2 / 2}
+        make_run(tmp_path / f"runs/{k}", accuracy=0.8 + k / 100, seed=k, config=both)
+    (table,) = tables_of(gather(Project(tmp_path), [tmp_path / "runs"]).runs, metric=None, direction=None, group_by=())
+    assert list(importances(table)) == ["model.depth", "model.width", "model.dropout"]
+
+
 def test_only_what_was_online_under_a_known_entity_has_an_address(tmp_path: Path):
     make_run(tmp_path / "runs/a", mode="online", entity=None, wandb_id="x")
     make_run(tmp_path / "runs/b", mode="offline", entity="us", wandb_id="x")

@@ -37,7 +37,8 @@ def importances(table: Table) -> dict[str, float]:
             shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     except (ValueError, RuntimeError):
         return {}  # all values are the same
-    return {key: float(share) for key, share in shares.items()}
+    known = [key for key in keys if key in shares]  # equal shares stand as in the config, not as in a set
+    return {key: float(shares[key]) for key in sorted(known, key=lambda key: -round(shares[key], 9))}
 
 
 def varied(runs: Sequence[Run]) -> list[str]:

@@ -67,17 +67,19 @@ def _table(table: Table, data: str, folder: Path) -> dict[str, Any]:
     across, places = charts.parallel(runs, fields, table.metric, data)
     for run, place in zip(runs, places, strict=True):
         run |= {"p": place, "k": list(range(len(place)))}
-    metrics = dict.fromkeys([table.metric, "validation/loss", "train/loss"])
+    front = {cost: _front(runs, cost, sign) for cost in COSTS}
+    for cost, found in front.items():
+        for k in found:
+            runs[k].setdefault("front", {})[cost] = True
     return {
         "table": table, "id": data, "rows": _judged(table), "more": max(0, len(table.rows) - _ROWS), "lines": lines,
-        "points": _points(lines),
         "titles": [(_short(key), True) for key in keys], "runs": runs, "groups": groups, "failures": _failures(lines),
-        "changing": changing,
-        "curves": list(filter(None, (charts.curves(runs, k, name, data) for k, name in enumerate(metrics)))),
+        "changing": changing, "points": _points(lines),
+        "curves": list(filter(None, (charts.curves(runs, k, name, data) for k, name in enumerate(_metrics(table))))),
         "costs": list(filter(None, costs)), "parallel": across if keys and len(lines) > 1 else None,
         "importance": charts.importance({_short(key): share for key, share in shares.items()}) if shares else None,
         "slices": list(filter(None, (charts.scatter(runs, *each, table.metric, data) for each in fields[:_SLICES]))),
-        "front": [line for line, run in zip(lines, runs, strict=True) if run.get("front", {}).get("seconds")],
+        "front": [lines[k] for k in sorted(front["seconds"])],
     }  # fmt: skip
 
 
@@ -87,20 +89,16 @@ def _judged(table: Table) -> list[dict[str, Any]]:
     None: beyond them, as a baseline can be.
     """
     records = records_of(table)
-    ends = [
-        record[name]
-        for record in records[: len(table.rows)]
-        for name in ("mean", "low", "high")
-        if record[name] is not None
-    ]
+    judged, figures = len(table.rows), ("mean", "low", "high")
+    ends = [record[name] for record in records[:judged] for name in figures if record[name] is not None]
     low, high = min(ends, default=0.0), max(ends, default=0.0)
     for place, record in enumerate(records):
-        record["said"] = verdict_of(table.rows[place]) if place < len(table.rows) else record["verdict"]
-        for name in ("mean", "low", "high"):
+        record["said"] = verdict_of(table.rows[place]) if place < judged else record["verdict"]
+        for name in figures:
             value = record[name]
             beyond = value is None or not low <= value <= high
             record[f"{name}_at"] = None if beyond else 100 * (value - low) / (high - low) if high > low else 50.0
-    return [*records[: len(table.rows)][:_ROWS], *records[len(table.rows) :]]
+    return [*records[: min(judged, _ROWS)], *records[judged:]]
 
 
 def _line(table: Table, row: Row, run: Run, folder: Path, keys: Sequence[str]) -> dict[str, Any]:
@@ -130,13 +128,11 @@ def _runs(
     table: Table, lines: Sequence[Mapping[str, Any]], keys: Sequence[str], slots: Sequence[int], changing: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """The rows of the charts' data."""
-    points = _points(lines)
-    metrics = list(dict.fromkeys([table.metric, "validation/loss", "train/loss"]))
+    points, metrics = _points(lines), _metrics(table)
     numeric = [all(_is_number(line["run"].config.get(key, 0)) for line in lines) for key in keys]
-    front = {cost: _front(table, lines, cost) for cost in COSTS}
     for place, (line, slot) in enumerate(zip(lines, slots, strict=True)):
-        run, value = line["run"], line["value"]
-        value = rounded(value) if value is not None and math.isfinite(value) and run.finished else None
+        run = line["run"]
+        value = rounded(line["value"]) if run.finished and line["value"] is not None else None
         tip = {"title": line["name"], table.metric: number(line["value"]), "time": duration(line["seconds"])}
         tip |= {"status": line["status"]} if not run.finished else {}
         tip |= {_short(key): text for key, text in zip(keys, line["settings"], strict=True) if text != "–"}
@@ -146,7 +142,6 @@ def _runs(
             f"s{k}": rounded(run.config[key]) if numeric[k] else as_key(line["settings"][k])
             for k, key in enumerate(keys) if key in run.config
         }  # fmt: skip
-        found |= {"front": {cost: True for cost in COSTS if place in front[cost]}} if value is not None else {}
         curves = curves_of(run, metrics, points=points)
         for k, metric in enumerate(metrics):
             if metric in curves:
@@ -155,20 +150,24 @@ def _runs(
         yield found | {"facts": {table.metric: number(line["value"]), "time": duration(line["seconds"]), **facts}}
 
 
+def _metrics(table: Table) -> list[str]:
+    """Those whose curves are drawn."""
+    return list(dict.fromkeys([table.metric, "validation/loss", "train/loss"]))
+
+
 def _points(lines: Sequence[Any]) -> int:
     """How many of each curve are drawn, that the page stays quick."""
     return max(_FEWEST_POINTS, min(_POINTS, _ALL_POINTS // max(1, len(lines))))
 
 
-def _front(table: Table, lines: Sequence[Mapping[str, Any]], cost: str) -> set[int]:
-    """The finished runs that no other beats at less."""
-    sign = -1 if table.direction == "maximize" else 1
-    known = [k for k, line in enumerate(lines) if line["value"] is not None and line[cost] is not None]
+def _front(runs: Sequence[Mapping[str, Any]], cost: str, sign: int) -> list[int]:
+    """The finished runs that no other beats at less: their places."""
+    known = [k for k, run in enumerate(runs) if run["value"] is not None and cost in run]
     found: list[int] = []
-    for k in sorted(known, key=lambda k: (lines[k][cost], sign * lines[k]["value"])):
-        if not found or sign * lines[k]["value"] < sign * lines[found[-1]]["value"]:
+    for k in sorted(known, key=lambda k: (runs[k][cost], sign * runs[k]["value"])):
+        if not found or sign * runs[k]["value"] < sign * runs[found[-1]]["value"]:
             found.append(k)
-    return set(found)
+    return found
 
 
 def _failures(lines: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:

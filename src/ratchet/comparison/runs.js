@@ -67,14 +67,14 @@ document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("a
     lines.forEach((line, k) => line.classList.toggle("hovered", numbers.includes(k)));
     tell({ pointed: numbers });
   }
-  function choose(number) {
-    if (chosen.includes(number)) chosen = chosen.filter((each) => each !== number);
-    else if (chosen.length < MOST) chosen.push(number);
+  function choice(numbers) {
+    chosen = numbers.slice(0, MOST);
     lines.forEach((line, k) => { line.querySelector("input").checked = chosen.includes(k); });
     hidden.clear();
     legend();
     update();
   }
+  const choose = (number) => choice(chosen.includes(number) ? chosen.filter((each) => each !== number) : [...chosen, number]);
 
   function legend() {
     const names = chosen.length ? chosen.map((number) => runs[number].name) : groups, colours = slots();
@@ -95,13 +95,7 @@ document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("a
       chip.addEventListener("pointerleave", () => point([]));
       return chip;
     }));
-    if (chosen.length) $(".legend").append(make("button", "Choose none", { type: "button", className: "none", onclick: () => {
-      lines.forEach((line) => { line.querySelector("input").checked = false; });
-      chosen = [];
-      hidden.clear();
-      legend();
-      update();
-    } }));
+    if (chosen.length) $(".legend").append(make("button", "Choose none", { type: "button", className: "none", onclick: () => choice([]) }));
   }
 
   function differences() {
