@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from ratchet.tracking.lineage import Material
 ANSWER_WITHIN = 15.0  # seconds for a server to take a new run; then it is kept offline
 UPLOAD_WITHIN = 20.0  # seconds for the rest of a run to be uploaded when it has ended
 HANGS_AFTER = 5.0  # seconds more, after which W&B's process is taken to hang: it does not always keep to its limit
+logging.getLogger("wandb").addHandler(logging.NullHandler())  # what it logs while it is ended is not for stderr
 
 Mode = Literal["online", "offline"]
 
@@ -265,14 +267,11 @@ def _within(seconds: float, action: Callable[[], object]) -> None:
 
     thread = threading.Thread(target=act, daemon=True)
     thread.start()
-    try:
-        thread.join(seconds)
-    finally:
-        hangs = thread.is_alive()
-        if hangs and service is not None:
+    thread.join(seconds)
+    if thread.is_alive():
+        if service is not None:
             service.kill()
             thread.join(1.0)
-    if hangs:
         raise HangsError
     if raised:
         raise raised[0]
