@@ -3,7 +3,7 @@
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("article").forEach((article) => {
   const $ = (selector) => article.querySelector(selector);
   const make = (tag, text, properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
-  const runs = JSON.parse(document.getElementById(article.dataset.runs).textContent);
+  const runs = JSON.parse(document.getElementById(article.dataset.runs).textContent).reverse(); // the best is drawn last
   const groups = JSON.parse(article.dataset.groups), keys = JSON.parse(article.dataset.facts);
   const MOST = 8, form = $("form"), lines = [...$(".runs tbody").rows];
   const views = new Map(), boxes = new Map(), hidden = new Set();
