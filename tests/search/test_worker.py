@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from optuna.trial import TrialState
 
 from ratchet.search.halving import LENGTH
 from ratchet.search.processes.channel import current_trial
+from ratchet.search.processes.executors import ThreadExecutor
 from ratchet.search.space.plan import TaskFacts
 from ratchet.search.space.preflight import preflight
 from ratchet.search.storage.journal import Journal, JournalStudies
@@ -119,6 +121,23 @@ def test_workers_that_begin_at_the_same_moment_draw_different_values(bench, monk
     workers.append(bench.worker(plan))
     drawn = [study.study.ask({"x": FloatDistribution(-1, 1)}).params["x"] for each in workers for study in each.studies]
     assert len(drawn) == len(set(drawn)) == 2
+
+
+def test_a_trial_that_is_being_started_when_the_end_is_asked_for_is_told_so(
+    bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.task = lambda _: 0.0
+    worker, start, told = bench.worker(bench.plan("x=interval(-1,1)", n_trials=2)), ThreadExecutor.start, list[str]()
+
+    def start_and_terminate(self: ThreadExecutor, job: Any) -> Any:
+        running = start(self, job)
+        monkeypatch.setattr(running, "answer", told.append)
+        worker._terminate(signal.SIGTERM)  # as a signal between two lines does
+        return running
+
+    monkeypatch.setattr(ThreadExecutor, "start", start_and_terminate)
+    worker.run()
+    assert told == ["stop"]
 
 
 def test_what_does_not_compose_costs_its_trial(tmp_path: Path) -> None:

@@ -224,6 +224,8 @@ class Worker:
         now = time.monotonic()
         active = Active(of, claim, overrides, slot, directory, self._executor.start(job), began=now, claimed=now)
         self.active.append(active)
+        if self._interrupts > 1:  # a signal has come since the slot was taken
+            self._stop(active, "interrupted")
         self._display.started(active)
 
     # --- listening
@@ -359,7 +361,8 @@ class Worker:
         self.interrupt(self._interrupts + 1)
         self._exported = 0.0
         if self._interrupts == 1:
-            waits = f"; waiting for {len(self.active)} to finish (Ctrl-C again ends them)" if self.active else ""
+            busy = self._slots - len(self._free)  # with what is being started just now
+            waits = f"; waiting for {busy} to finish (Ctrl-C again ends them)" if busy else ""
             self._display.say(f"no new trials{waits}")
         else:
             self._end()
