@@ -286,6 +286,23 @@ def test_a_phone_never_scrolls_sideways_and_can_choose(opened: Browser):
 
 
 @in_browser
+def test_a_finger_on_a_chart_scrolls_the_page(opened: Browser):
+    opened.screen(400, 740, mobile=True)
+    opened.call("Emulation.setTouchEmulationEnabled", enabled=True)
+    draw(opened, ".slices .chart")
+    x, y = opened.place(".slices .chart")
+    before = opened.js("scrollY")
+    for step in range(8):
+        kind = "touchMove" if step else "touchStart"
+        opened.call("Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x + 2 * step, "y": y - 15 * step}])
+    opened.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+    opened.frames()
+    opened.call("Emulation.setTouchEmulationEnabled", enabled=False)
+    assert opened.js("scrollY") > before
+    assert count(opened) == "71 of 71 runs."
+
+
+@in_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_contrast(opened: Browser, scheme: str):
     """WCAG AA: 4.5 to 1 for each text colour on what is behind it."""

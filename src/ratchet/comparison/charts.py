@@ -23,8 +23,15 @@ _TIP = {"tooltip": {"expr": "datum.tip"}}
 _COLOUR = {
     "field": "shade", "type": "nominal", "scale": {"domain": list(range(COLOURS)), "range": "category"}, "legend": None,
 }  # fmt: skip
-_BRUSH = {"name": "brush", "select": {"type": "interval", "mark": {"fillOpacity": 0.12, "cursor": "move"}}}
-_ZOOM = {"name": "zoom", "bind": "scales", "select": {"type": "interval", "zoom": "wheel![event.ctrlKey]"}}
+_DRAG = "[pointerdown[event.pointerType === 'mouse'], window:pointerup] > window:pointermove!"  # a finger scrolls
+_BRUSH = {
+    "name": "brush",
+    "select": {"type": "interval", "on": _DRAG, "translate": _DRAG, "mark": {"fillOpacity": 0.12, "cursor": "move"}},
+}
+_ZOOM = {
+    "name": "zoom", "bind": "scales",
+    "select": {"type": "interval", "translate": _DRAG, "zoom": "wheel![event.ctrlKey]"},
+}  # fmt: skip
 
 Runs = Sequence[Mapping[str, Any]]
 
