@@ -74,9 +74,19 @@ def test_a_journal_without_a_whole_line_is_an_empty_one(tmp_path: Path, size: in
     assert path.stat().st_size == 0
 
 
-def test_nothing_is_left_of_lines_that_did_not_fit(path: Path) -> None:
+@pytest.mark.parametrize("freed", [False, True], ids=["still full", "room again"])
+def test_nothing_is_left_of_lines_that_did_not_fit(path: Path, monkeypatch: pytest.MonkeyPatch, freed: bool) -> None:
+    """Also where cutting them off makes room, as it does on a disk, for the rest of them."""
     target, whole = Journal(path), path.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    truncate = os.truncate
+
+    def truncate_and_make_room(cut: str, length: int) -> None:
+        truncate(cut, length)
+        if freed:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    monkeypatch.setattr(os, "truncate", truncate_and_make_room)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing beyond the limit is an error then
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 10, limits[1]))
     try:
@@ -87,7 +97,7 @@ def test_nothing_is_left_of_lines_that_did_not_fit(path: Path) -> None:
         signal.signal(signal.SIGXFSZ, before)
     assert path.read_bytes() == whole
     target.append_logs([{"op_code": 9}])
-    assert path.read_bytes().startswith(whole)
+    assert path.read_bytes() == whole + b'{"op_code":9}\n'
 
 
 def lock_of(path: Path) -> Path:

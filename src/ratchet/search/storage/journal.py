@@ -60,11 +60,10 @@ class Journal(JournalFileBackend):
     def _write(self, logs: list[dict[str, Any]]) -> None:
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
         with _held(self._lock), Path(self._file_path).open("r+b") as stream:
-            end = _cut_torn_line(stream)
-            stream.seek(end)
-            try:
-                stream.write(lines)
-                stream.flush()
+            at = end = _cut_torn_line(stream)
+            try:  # past the stream's buffer: closing it would write what did not fit behind a hole
+                while at < end + len(lines):
+                    at += os.pwrite(stream.fileno(), lines[at - end :], at)
             except OSError:
                 os.truncate(self._file_path, end)
                 raise
