@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import random
 import re
 import signal
+import subprocess
+import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -269,6 +273,31 @@ def test_ctrl_c_once_lets_the_running_trials_finish(application) -> None:
     assert [trial.state for trial in application.trials] == [TrialState.COMPLETE] * 2
     application.run(SPACE, "seconds=2", n_trials=6, n_jobs=2)
     check_whole(application, 6)
+
+
+def test_ctrl_c_that_ends_who_reads_too_lets_the_running_trials_finish(application) -> None:
+    """As in `2>&1 | tee log`: the terminal's Ctrl-C is for both."""
+    process = application.start(SPACE, "seconds=3", n_trials=4, n_jobs=2)
+    until(lambda: len(trial_processes(process.pid)) == 2)
+    process.stdout.close()
+    process.stderr.close()
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert [trial.state for trial in application.trials] == [TrialState.COMPLETE] * 2
+
+
+def test_a_terminal_that_is_closed_ends_trials_as_sighup_does(application) -> None:
+    ours, terminal = pty.openpty()
+    command = application.command(SPACE, "seconds=60", "steps=600", n_trials=2, n_jobs=2)
+    process = subprocess.Popen(
+        command, cwd=application.directory.parent, stdin=terminal, stdout=terminal, stderr=terminal,
+        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),  # noqa: PLW1509 - no other way to it
+    )  # fmt: skip
+    os.close(terminal)
+    until(lambda: len(trial_processes(process.pid)) == 2)
+    os.close(ours)
+    assert process.wait(timeout=60) == 128 + signal.SIGHUP
+    assert [result(trial).get("failure") for trial in application.trials[:2]] == ["interrupted"] * 2
 
 
 def test_ctrl_c_twice_ends_them_and_the_command_goes_on(application) -> None:

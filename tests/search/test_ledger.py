@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -225,8 +226,10 @@ def running(study: optuna.Study, owner: str | None, **claim: Any) -> int:
 
 
 def reclaim(ledger: Ledger, now: float = 0.0) -> list[int]:
+    """As a worker does, which looks every few seconds: until then."""
     lost: list[int] = []
-    ledger.reclaim(now=now, lost=lambda trial: lost.append(trial.number))
+    for date in [*np.arange(ledger._looked, now, 20.0), now]:
+        ledger.reclaim(now=date, lost=lambda trial: lost.append(trial.number))
     return lost
 
 
@@ -266,6 +269,28 @@ def test_a_worker_elsewhere_is_gone_when_its_heart_has_stood_still(study: optuna
     assert reclaim(ledger, now=room.STALE + 1) == []
     assert reclaim(ledger, now=2 * room.STALE) == []
     assert reclaim(ledger, now=2 * room.STALE + 2) == [0]
+
+
+def test_a_storage_that_was_away_makes_nobody_gone(study: optuna.Study) -> None:
+    """Neither worker could write meanwhile, and the other one comes back a moment later."""
+    ledger = make(study)
+    running(study, FAR)
+    study.set_user_attr(WORKER + FAR, 1)
+    assert reclaim(ledger, now=0.0) == []
+    back = room.STALE + 5
+    ledger.reclaim(now=back, lost=lambda _: pytest.fail("it had no chance to say that it lives"))
+    assert reclaim(ledger, now=back + room.STALE) == []
+    assert reclaim(ledger, now=back + room.STALE + 1) == [0]
+
+
+def test_queued_values_outlive_a_worker_that_dies_before_it_wrote_them(study: optuna.Study) -> None:
+    study.enqueue_trial({"x": 0.5})
+    running(study, f"{DEAD}/a")
+    ledger = make(study)
+    assert reclaim(ledger) == [0]
+    claim = ledger.claim()
+    assert claim is not None
+    assert claim.trial.suggest_float("x", 0.0, 1.0) == 0.5
 
 
 def test_a_trial_without_an_owner_is_nobody_s_once_all_workers_are_gone(study: optuna.Study) -> None:

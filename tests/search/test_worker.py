@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -123,21 +125,69 @@ def test_workers_that_begin_at_the_same_moment_draw_different_values(bench, monk
     assert len(drawn) == len(set(drawn)) == 2
 
 
-def test_a_trial_that_is_being_started_when_the_end_is_asked_for_is_told_so(
-    bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench.task = lambda _: 0.0
-    worker, start, told = bench.worker(bench.plan("x=interval(-1,1)", n_trials=2)), ThreadExecutor.start, list[str]()
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], object]], list[list[str]]]:
+    """Calls a function with how many trainings there are when each has just been started; what each was then told."""
 
-    def start_and_terminate(self: ThreadExecutor, job: Any) -> Any:
-        running = start(self, job)
-        monkeypatch.setattr(running, "answer", told.append)
-        worker._terminate(signal.SIGTERM)  # as a signal between two lines does
-        return running
+    def watch(then: Callable[[int], object]) -> list[list[str]]:
+        told: list[list[str]] = []
+        start = ThreadExecutor.start
 
-    monkeypatch.setattr(ThreadExecutor, "start", start_and_terminate)
+        def start_and(self: ThreadExecutor, job: Any) -> Any:
+            running = start(self, job)
+            told.append([])
+            monkeypatch.setattr(running, "answer", told[-1].append)
+            then(len(told))
+            return running
+
+        monkeypatch.setattr(ThreadExecutor, "start", start_and)
+        return told
+
+    return watch
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_training_that_is_being_started_when_the_end_is_asked_for_is_told_so(bench, started, repeats: int) -> None:
+    """The signal comes between two lines: the last training that is started runs already, and is nowhere noted."""
+    bench.task, bench.facts = lambda _: 0.0, TaskFacts(repeat=lambda _: [])
+    worker = bench.worker(bench.plan("x=interval(-1,1)", n_trials=2, repeats=repeats))
+    last = min(repeats, 2)
+    told = started(lambda count: worker._terminate(signal.SIGTERM) if count == last else None)
     worker.run()
-    assert told == ["stop"]
+    assert told[-1] == ["stop"]
+
+
+def test_a_training_is_told_to_stop_once(bench, started) -> None:
+    """What it writes after the first word must not be broken off by a second one."""
+
+    class Noted(list[Any]):
+        def append(self, active: Any) -> None:
+            super().append(active)
+            worker._terminate(signal.SIGTERM)
+
+    bench.task = lambda _: 0.0
+    worker = bench.worker(bench.plan("x=interval(-1,1)", n_trials=1))
+    worker.active = Noted()
+    told = started(lambda _: None)
+    worker.run()
+    assert told == [["stop"]]
+
+
+def test_a_worker_shows_that_it_lives_between_the_trials_that_it_starts(
+    bench, started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sampler can take seconds for each, and other machines take what is silent for gone."""
+    events: list[str] = []
+    beat = Ledger.beat
+    bench.task = lambda _: 0.0
+    runner = bench.worker(bench.plan("x=interval(-1,1)", n_trials=3), slots=3)
+    monkeypatch.setattr(worker, "BEAT_EVERY", -1.0)
+    monkeypatch.setattr(Ledger, "beat", lambda self, count: (events.append("beat"), beat(self, count)))
+    started(lambda _: events.append("start"))
+    runner.run()
+    starts = [place for place, event in enumerate(events) if event == "start"]
+    assert len(starts) == 3
+    assert all("beat" in events[first:then] for first, then in pairwise(starts))
 
 
 def test_what_does_not_compose_costs_its_trial(tmp_path: Path) -> None:

@@ -62,8 +62,10 @@ def _end(number: int, _: FrameType | None) -> None:
     ended = Interrupted(number)
     SERVER.kill()
     shown = "\x1b[?25h" if os.isatty(2) else ""  # a live table hides the cursor
-    os.write(2, f"{shown}{ended.said}\n".encode())
-    os._exit(ended.status)
+    try:
+        os.write(2, f"{shown}{ended.said}\n".encode())
+    finally:  # also where nobody reads it any more
+        os._exit(ended.status)
 
 
 def _has_trials_here(arguments: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any, TextIO
 
 from ratchet.config.hints import to_type
 from ratchet.errors import TO_SEE, Interrupted, RatchetError, failure, first_line, own_code, ran_out
@@ -39,6 +40,7 @@ def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> N
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 shows ? for what it lacks
             stream.reconfigure(errors="replace")
+    outlive_reader(sys.stderr)
     if usage and {"-h", "--help"} & set(arguments):
         print(usage.strip())
         raise SystemExit(0)
@@ -59,6 +61,31 @@ def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> N
             report(error)
             status = 1
     raise SystemExit(status)
+
+
+def outlive_reader(stream: TextIO) -> None:
+    """Let a stream lose its reader: a terminal that is closed, `tee` that hears the same Ctrl-C.
+
+    What is written from then on goes nowhere, and the command ends as it should.
+    """
+    if not isinstance(stream, io.TextIOWrapper) or getattr(stream, "outlives", False):
+        return
+    for name in ("write", "flush"):
+        setattr(stream, name, _unheard(stream, getattr(stream, name)))
+    setattr(stream, "outlives", True)  # noqa: B010 - it has no such attribute of its own
+
+
+def _unheard(stream: TextIO, method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*text: str) -> Any:
+        try:
+            return method(*text)
+        except OSError as error:
+            if error.errno not in {errno.EPIPE, errno.EIO}:
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            return len(text[0]) if text else None
+
+    return call
 
 
 def _interrupted(error: BaseException, number: int) -> int:

@@ -13,8 +13,10 @@ _NAMES = {getattr(signal, name): name for name in ("SIGINT", "SIGTERM", "SIGHUP"
 def _end(number: int, _: object) -> None:
     """End at once: nothing has begun that would have to be put in order."""
     said = "interrupted" if number == signal.SIGINT else f"ended by {_NAMES[number]}"
-    os.write(2, f"{said}\n".encode())
-    os._exit(128 + number)
+    try:
+        os.write(2, f"{said}\n".encode())
+    finally:  # also where nobody reads it any more
+        os._exit(128 + number)
 
 
 def _too_late() -> None:

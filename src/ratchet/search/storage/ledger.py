@@ -48,6 +48,7 @@ class Ledger:
         self._finished = 0
         self._first = 0  # every trial before it is finished for good and counted
         self._beats: dict[str, tuple[int, float]] = {}
+        self._looked = 0.0
 
     def trials(self) -> list[FrozenTrial]:
         """Return the trials that are not known to be finished for good."""
@@ -116,7 +117,7 @@ class Ledger:
     def _queue_again(self, trial: FrozenTrial, *, lost: int) -> None:
         claim = trial.user_attrs.get(CLAIM) or {}
         again = {**claim, "ticket": self._tickets[trial.number], "lost": int(claim.get("lost", 0)) + lost}
-        self.retry(again, trial.params, of=trial.number)
+        self.retry(again, {**trial.system_attrs.get("fixed_params", {}), **trial.params}, of=trial.number)
 
     def _taken(self, ticket: int, open_trials: Sequence[FrozenTrial], *, before: int) -> bool:
         """Whether a trial with a lower number holds this ticket, or it is done with."""
@@ -143,6 +144,9 @@ class Ledger:
 
     def reclaim(self, *, now: float, lost: Callable[[FrozenTrial], None]) -> None:
         """Fail the running trials of workers that are gone, and queue them again. `lost` hears of each."""
+        if now - self._looked > STALE / 2:
+            self._beats.clear()  # who could not look for so long, as the storage was away, cannot tell who was silent
+        self._looked = now
         for trial in self.trials():
             if trial.state != TrialState.RUNNING:
                 continue

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ratchet.search.processes.outcomes import Outcome
+from ratchet.terminal.command import outlive_reader
 
 if TYPE_CHECKING:
     from ratchet.search.worker.progress import Active, OpenStudy
@@ -55,6 +56,7 @@ class TerminalDisplay(Display):
     """Shows the progress of studies on stderr, live where that is a terminal."""
 
     def __init__(self, *, live: bool = True) -> None:
+        outlive_reader(sys.stderr)
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)
         live = live and sys.stderr.isatty()
         self._live = Live(console=self.console, refresh_per_second=4, transient=True) if live else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import signal
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from ratchet.errors import Interrupted
 from ratchet.search.processes.signals import handled_by, inherited_blocked
@@ -31,7 +31,7 @@ class Orders:
         threading.Thread(target=self._write, daemon=True).start()  # signals come to it
         self._stack.enter_context(inherited_blocked(signal.SIGINT))
         self._stack.enter_context(handled_by(lambda number, _: self._give(number, self._count + 1), signal.SIGINT))
-        self._stack.enter_context(handled_by(lambda number, _: self._give(number, 2), *to_end()))
+        self._stack.enter_context(handled_by(lambda number, _: self._give(number, max(2, self._count + 1)), *to_end()))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,5 +53,8 @@ class Orders:
         """Write the number of interrupts from a thread, for a signal may come while the storage is in use."""
         while True:
             count = self._given.get()
-            for study in self._observer.studies:
-                study.study.set_user_attr(self.attribute, count)
+            with suppress(
+                Exception
+            ):  # the storage may be away: the next Ctrl-C tries again, and the third does not wait
+                for study in self._observer.studies:
+                    study.study.set_user_attr(self.attribute, count)

@@ -87,6 +87,7 @@ class Active:
     metrics: list[Mapping[str, float]] = field(default_factory=list)
     stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
     stop_at: float = 0.0
+    told: Running | None = None  # the training that was told so
     step: int = 0
     value: float | None = None
     length: int | None = None  # how many reports there will be, once it is on record

@@ -38,7 +38,7 @@ BEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
 EXPORT_EVERY = 10.0  # seconds between two trials.csv
 HEED_EVERY = 1.0  # seconds between two looks at what the one that placed this worker has heard
-PRUNE_GRACE = 1.0  # seconds that a pruned training has to end
+PRUNE_GRACE = 10.0  # seconds that a pruned training has to close what it holds, such as an online run of W&B
 STOP_GRACE = 10.0  # seconds that a training has to write its checkpoint after `stop`
 
 
@@ -161,7 +161,7 @@ class Worker:
         while True:
             warming = self._executor.warming
             while self._free and warming is None and not self._interrupts and self._start_next():
-                pass
+                self._keep_alive()  # a sampler can take seconds for each
             if not self.active and (self._interrupts or not (self.is_starting or self._others_work())):
                 return
             waited_for = [active.running for active in self.active]
@@ -224,8 +224,7 @@ class Worker:
         now = time.monotonic()
         active = Active(of, claim, overrides, slot, directory, self._executor.start(job), began=now, claimed=now)
         self.active.append(active)
-        if self._interrupts > 1:  # a signal has come since the slot was taken
-            self._stop(active, "interrupted")
+        self._end_if_told(active)
         self._display.started(active)
 
     # --- listening
@@ -303,6 +302,7 @@ class Worker:
         of, slot = active.of, active.slot
         job = self._jobs.job(of, active.claim, active.overrides, active.directory, slot, repeat=active.repeat)
         active.running, active.began = self._executor.start(job), time.monotonic()
+        self._end_if_told(active)
         return True
 
     def _watch(self, active: Active) -> None:
@@ -318,7 +318,14 @@ class Worker:
 
     def _stop(self, active: Active, why: Literal["timeout", "interrupted"]) -> None:
         active.stopping, active.stop_at = why, time.monotonic() + STOP_GRACE
-        active.running.answer("timeout" if why == "timeout" else "stop")
+        if active.told is not active.running:  # a second word would break off what the first one made it write
+            active.told = active.running
+            active.running.answer("timeout" if why == "timeout" else "stop")
+
+    def _end_if_told(self, active: Active) -> None:
+        """End a training that was being started when a signal came: `active` had not yet led to it."""
+        if self._interrupts > 1:
+            self._stop(active, "interrupted")
 
     # --- staying alive
 
