@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,36 @@ import pytest
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from ratchet.search.processes.executors import ForkedExecutor
+from ratchet.search.processes.channel import Report, current_trial
+from ratchet.search.processes.executors import ForkedExecutor, ForkedRun, wait_for
 from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.processes.server import SERVER
 from ratchet.search.processes.trial_process import Job
 from ratchet.search.space.composer import Composer
+
+Start = Callable[[Callable[[DictConfig], Any]], ForkedRun]
+
+
+@pytest.fixture
+def start(composer: Composer, context: HydraContext, tmp_path: Path) -> Iterator[Start]:
+    """Starts a task in a trial's process, of which nothing is left after the test."""
+    started = []
+
+    def start(task: Callable[[DictConfig], Any]) -> ForkedRun:
+        config = composer.compose([], number=0, directory=str(tmp_path))
+        started.append(ForkedExecutor().start(Job(task, config, context, "study", 0, tmp_path / "0", ("value",))))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.end()
+
+
+def report(step: int = 0) -> None:
+    """Tell the worker, and wait for its answer."""
+    trial = current_trial()
+    assert trial is not None
+    trial.report(step, 0.5)
 
 
 def test_what_jobs_share_is_pickled_once(
@@ -38,6 +66,37 @@ def test_what_jobs_share_is_pickled_once(
     assert pickled == [0]
     assert all(isinstance(outcome, Outcome) and outcome.state == "complete" for outcome in outcomes), outcomes
     assert [outcome.metrics["seed"] for outcome in outcomes if isinstance(outcome, Outcome)] == [0, 1]
+
+
+def test_a_killed_trial_is_noticed_while_what_it_forked_lives(start: Start) -> None:
+    def task(_: DictConfig) -> None:
+        if os.fork() == 0:  # as a pool of processes does: it holds the trial's end of the pipe
+            time.sleep(100)
+            os._exit(0)
+        report()
+
+    running = start(task)
+    assert wait_for([running], 60, warming=None) == [running]
+    os.kill(running.pid, signal.SIGKILL)
+    assert running.death == "its process was ended by SIGKILL"
+    assert isinstance(running.receive(), Report)  # what it had sent before
+    assert wait_for([running], 5, warming=None) == [running]
+    assert running.receive() is None
+
+
+def test_a_trial_outlives_its_server(start: Start) -> None:
+    def task(_: DictConfig) -> dict[str, float]:
+        report()
+        return {"value": 1.0}
+
+    running = start(task)
+    assert isinstance(running.receive(), Report)
+    SERVER.end()
+    assert wait_for([running], 0.1, warming=None) == wait_for([running], 0.1, warming=None) == []
+    running.answer("go")
+    outcome = running.receive()
+    assert isinstance(outcome, Outcome)
+    assert outcome.metrics == {"value": 1.0}
 
 
 def test_a_trial_has_the_environment_of_its_worker_not_of_the_server(

@@ -19,12 +19,15 @@ from ratchet.search.processes.server import SERVER, importable
 from ratchet.search.processes.trial_process import Job, enter_environment, run, trial_main
 
 GRACE = 1.0  # seconds between asking a process to end and ending it
+_SERVER_GONE = 255  # multiprocessing's exit code of a process whose server cannot tell it any more
 
 
 class Running(Protocol):
     """A training that has been started."""
 
-    connection: Connection
+    @property
+    def signs(self) -> list[Any]:
+        """What becomes readable when it has sent something, or ended."""
 
     @property
     def death(self) -> str:
@@ -111,9 +114,19 @@ class ForkedRun:
         """Process id of the trial process."""
         return int(self._process.pid)
 
+    @property
+    def signs(self) -> list[Any]:
+        """Its pipe, which what it forked may hold open, and its sentinel, unless that tells of the server's death."""
+        process = self._process
+        orphaned = process.exitcode == _SERVER_GONE and _exists(self.pid)
+        return [self.connection] if orphaned else [self.connection, process.sentinel]
+
     def receive(self) -> Report | Outcome | None:
         """The next message; None when the process was killed."""
+        wait(self.signs)
         try:
+            if not self.connection.poll():
+                return None
             message = self.connection.recv()
         except (EOFError, OSError):
             return None
@@ -146,6 +159,13 @@ class ForkedRun:
         return f"its process ended with status {code}"
 
 
+def _exists(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
 class ThreadExecutor:
     """The twin: a job runs in a thread of the worker. No isolation; for tests, and where time is counted."""
 
@@ -172,6 +192,11 @@ class ThreadRun:
         self._line = Line(theirs, on_stop=lambda _: None, on_lost=lambda: None)
         self._thread = threading.Thread(target=self._run, args=(job,), daemon=True)
         self._thread.start()
+
+    @property
+    def signs(self) -> list[Any]:
+        """A thread that ends has said so."""
+        return [self.connection]
 
     def _run(self, job: Job) -> None:
         try:
@@ -258,9 +283,9 @@ def _without_main() -> Iterator[None]:
 
 
 def wait_for(running: Sequence[Running], timeout: float, *, warming: Connection | None) -> list[Running]:
-    """Return the jobs that have sent a message within `timeout` seconds; none if the executor has warmed up first."""
+    """Return the jobs that have sent something or ended in `timeout` seconds; none if the executor is warm first."""
     if not running and warming is None:
         time.sleep(min(timeout, 0.5))
         return []
-    ready = set(wait([*(each.connection for each in running), *filter(None, [warming])], timeout))
-    return [each for each in running if each.connection in ready]
+    ready = set(wait([*(sign for each in running for sign in each.signs), *filter(None, [warming])], timeout))
+    return [each for each in running if ready.intersection(each.signs)]
