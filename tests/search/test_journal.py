@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 import pickle
@@ -25,7 +26,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.search.processes.host import Process
 from ratchet.search.storage import journal
-from ratchet.search.storage.journal import Journal, JournalStudies
+from ratchet.search.storage.journal import Journal, JournalStudies, OwnedLock
 from ratchet.search.storage.studies import at_once
 
 
@@ -193,6 +194,44 @@ def test_of_several_that_break_a_lock_each_gets_its_turn(path: Path) -> None:
     lines = [json.loads(line) for line in path.read_text().splitlines()[before:]]
     for who in range(4):
         assert [line["k"] for line in lines if line["who"] == str(who)] == list(range(40))
+
+
+def test_who_breaks_a_lock_never_takes_the_next_owner_s(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one has broken it, and a third has it; it is not even away for a moment, in which a fourth would come."""
+    link, rename, came = lock_of(path), Path.rename, list[str]()
+    link.symlink_to("the dead")
+
+    def meanwhile(_: Process) -> bool:
+        link.unlink()
+        link.symlink_to("the third")
+        return False
+
+    def then_comes_a_fourth(moved: Path, target: Path) -> Path:
+        target = rename(moved, target)
+        if not os.path.lexists(link):
+            link.symlink_to("the fourth")
+            came.append("the fourth")
+        return target
+
+    monkeypatch.setattr(Process, "is_alive", meanwhile)
+    monkeypatch.setattr(Path, "rename", then_comes_a_fourth)
+    OwnedLock(path)._break_if_abandoned()
+    assert (str(link.readlink()), came) == ("the third", [])
+    assert sorted(path.parent.iterdir()) == [path, link]
+
+
+def test_those_that_break_a_lock_take_turns(path: Path) -> None:
+    target, owner = Journal(path), dead()
+    lock_of(path).symlink_to(owner)
+    writer = threading.Thread(target=target.append_logs, args=([{"op_code": 9}],), daemon=True)
+    with path.open("r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        writer.start()
+        writer.join(0.3)
+        assert str(lock_of(path).readlink()) == owner
+    writer.join(30)
+    assert not writer.is_alive()
+    assert not os.path.lexists(lock_of(path))
 
 
 @pytest.mark.parametrize(

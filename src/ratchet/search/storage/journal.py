@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import json
 import os
 import shlex
@@ -218,8 +219,7 @@ class OwnedLock(BaseJournalFileLock):
     """A symbolic link beside the journal that names its owner. Creating one is atomic, on NFS too."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path.with_name(f"{path.name}.lock")
-        self._link = str(self._path)
+        self._journal, self._link = path, f"{path}.lock"
         self._foreign: tuple[str, float] | None = None
 
     def acquire(self) -> bool:
@@ -237,7 +237,10 @@ class OwnedLock(BaseJournalFileLock):
 
     def release(self) -> None:
         """Give it up; a lock that was taken away meanwhile is nobody's concern."""
-        if self._owner() == Process.this().name:
+        self._remove(Process.this().name)
+
+    def _remove(self, owner: str) -> None:
+        if self._owner() == owner:
             with suppress(FileNotFoundError):
                 os.unlink(self._link)  # noqa: PTH108 - likewise
 
@@ -256,15 +259,10 @@ class OwnedLock(BaseJournalFileLock):
         alive = Process.parse(owner).is_alive()
         waited = time.monotonic() - self._foreign[1]
         if alive is False or (alive is None and waited > _FOREIGN_GRACE):
-            aside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-            try:  # rename: of several that break it, one does; and what it took may be the next owner's
-                self._path.rename(aside)
-                if str(aside.readlink()) != owner:
-                    aside.rename(self._path)
-                else:
-                    aside.unlink()
-            except OSError:
-                pass
+            with self._journal.open("r+b") as stream:  # those that break it take turns, and look again
+                with suppress(OSError):  # a file system that has no such locks
+                    fcntl.flock(stream, fcntl.LOCK_EX)
+                self._remove(owner)
 
 
 class _held:  # noqa: N801 - reads as a phrase: with _held(lock)
