@@ -53,7 +53,7 @@ def asked_of(study: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     with stream:
-        for number in range(1, 11):
+        for number in range(1, 1001):  # after what was queued first
             line = stream.readline(DOCUMENT)
             if not line.endswith(b"\n"):
                 return None  # not yet written

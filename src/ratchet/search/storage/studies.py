@@ -41,6 +41,7 @@ IDENTITY = "ratchet:study"  # study attribute: what it asks
 CELLS = "ratchet:cells"  # study attribute: a grid's jobs in the order in which they are run
 TOKEN = "ratchet:token"  # study attribute: no other study has it, whatever its name
 BASELINE = "ratchet:baseline"  # trial attribute
+BEING_MADE = 5.0  # seconds that a study may lack its identity while its maker lives
 PATIENCE = 60.0  # seconds that a storage may be away
 Result = TypeVar("Result")
 
@@ -93,26 +94,41 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None], earlier: Earlier 
     identity = json.loads(json.dumps(plan.identity, default=str))
     try:
         study = optuna.create_study(storage=storage, study_name=plan.name, directions=directions)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            study.set_metric_names([each.metric for each in plan.objectives])
-        if plan.cells:
-            study.set_user_attr(CELLS, plan.cells)
-        study.set_user_attr(TOKEN, uuid.uuid4().hex)
-        study.set_user_attr(IDENTITY, identity)  # the last: who waits for it finds the others too
-        if plan.baseline is not None:
-            study.enqueue_trial(dict(plan.baseline), user_attrs={BASELINE: True})
-        found, unread = proposals(plan, earlier)
-        for each in found:
-            study.enqueue_trial(dict(each.params), user_attrs={WARM_START: {"study": each.study, "trial": each.trial}})
-        for line in (f"study {plan.name}: warm start: {told(found)}" if found else None, unread):
-            if line:
-                say(line)
     except DuplicatedStudyError:
         study = optuna.load_study(storage=storage, study_name=plan.name)
-        _require_same(study, identity)
+        deadline = time.monotonic() + BEING_MADE
+        while IDENTITY not in study.user_attrs and time.monotonic() < deadline:
+            time.sleep(0.05)  # another worker is making it just now
+    if IDENTITY not in study.user_attrs:
+        made_with = [each.name.lower() for each in study.directions]
+        _require_same(study, {"directions": made_with}, {"directions": directions})
+        _begin(study, plan, identity, say=say, earlier=earlier)
+    _require_same(study, study.user_attrs[IDENTITY], identity)
     study.pruner = build_pruner(plan.settings, objectives=len(plan.objectives))
     return study
+
+
+def _begin(
+    study: optuna.Study, plan: StudyPlan, identity: Mapping[str, Any], *,
+    say: Callable[[str], None], earlier: Earlier | None,
+) -> None:  # fmt: skip
+    """Give a study what it begins with, as far as it lacks it: a command may have been ended while it did so."""
+    found, unread = proposals(plan, earlier)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names([each.metric for each in plan.objectives])
+    queued: list[tuple[Mapping[str, Any], dict[str, Any]]]
+    queued = [(plan.baseline, {BASELINE: True})] if plan.baseline is not None else []
+    queued += [(each.params, {WARM_START: {"study": each.study, "trial": each.trial}}) for each in found]
+    for params, marks in queued:
+        study.enqueue_trial(dict(params), user_attrs=marks, skip_if_exists=True)
+    # the identity is the last: who waits for it finds the others too
+    for name, value in {CELLS: plan.cells, TOKEN: uuid.uuid4().hex, IDENTITY: identity}.items():
+        if value and name not in study.user_attrs:
+            study.set_user_attr(name, value)
+    for line in (f"study {plan.name}: warm start: {told(found)}" if found else None, unread):
+        if line:
+            say(line)
 
 
 def as_it_began(study: optuna.Study, plan: StudyPlan) -> StudyPlan:
@@ -138,15 +154,8 @@ def load_study(plan: StudyPlan) -> optuna.Study | None:
         return None
 
 
-def _require_same(study: optuna.Study, identity: Mapping[str, Any]) -> None:
-    deadline = time.monotonic() + 5
-    while IDENTITY not in study.user_attrs and time.monotonic() < deadline:
-        time.sleep(0.05)  # another worker is making it just now
-    before = study.user_attrs.get(IDENTITY)
-    if before is None:
-        study.set_user_attr(IDENTITY, identity)
-        return
-    changes = [change for part, now in identity.items() for change in _changes(part, before.get(part), now)]
+def _require_same(study: optuna.Study, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    changes = [change for part, asked in now.items() for change in _changes(part, before.get(part), asked)]
     if changes:
         shown = "; ".join(changes[:3]) + (f"; and {len(changes) - 3} more" if len(changes) > 3 else "")
         raise ConfigError(
