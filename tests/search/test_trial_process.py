@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,6 +85,23 @@ def test_a_killed_trial_is_noticed_while_what_it_forked_lives(start: Start) -> N
     assert isinstance(running.receive(), Report)  # what it had sent before
     assert wait_for([running], 5, warming=None) == [running]
     assert running.receive() is None
+
+
+def test_what_a_trial_started_ends_where_its_worker_is_gone(start: Start, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lives")
+    reader = os.open(tmp_path / "lives", os.O_RDONLY | os.O_NONBLOCK)
+
+    def task(_: DictConfig) -> None:
+        with (tmp_path / "lives").open("wb") as stream:
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"], stdout=stream)
+        report()
+
+    running = start(task)
+    assert isinstance(running.receive(), Report)
+    assert not select.select([reader], [], [], 0)[0]
+    running.connection.close()  # as the kernel does for a worker that is killed
+    assert select.select([reader], [], [], 10)[0]  # readable: nobody has it open for writing any more
+    os.close(reader)
 
 
 def test_a_trial_outlives_its_server(start: Start) -> None:

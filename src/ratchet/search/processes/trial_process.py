@@ -76,7 +76,7 @@ def trial_main(connection: Connection, environment: dict[str, str | None], surro
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a worker that was placed has it blocked
     signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
-    line = Line(connection, on_stop=stop, on_lost=lambda: os._exit(1))
+    line = Line(connection, on_stop=stop, on_lost=_end_all)
     try:
         enter_environment(environment)
         task, context, state = cloudpickle.loads(surroundings)
@@ -89,6 +89,13 @@ def trial_main(connection: Connection, environment: dict[str, str | None], surro
     except BaseException as error:  # noqa: BLE001 - the worker has to hear of anything
         outcome = Outcome.of_error(error)
     line.end(outcome)
+
+
+def _end_all() -> NoReturn:
+    """The worker is gone: end this process and those that it started, which are in the group that it leads."""
+    if hasattr(os, "setsid") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def enter_environment(environment: Mapping[str, str | None]) -> None:
