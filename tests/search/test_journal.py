@@ -13,7 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,12 +76,25 @@ def test_a_journal_without_a_whole_line_is_an_empty_one(tmp_path: Path, size: in
     assert path.stat().st_size == 0
 
 
+@contextmanager
+def full(path: Path, *, room: int) -> Iterator[None]:
+    """A disk on which the journal can grow by `room` bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing beyond the limit is an error then
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+
+
 @pytest.mark.parametrize("freed", [False, True], ids=["still full", "room again"])
 def test_nothing_is_left_of_lines_that_did_not_fit(path: Path, monkeypatch: pytest.MonkeyPatch, freed: bool) -> None:
     """Also where cutting them off makes room, as it does on a disk, for the rest of them."""
     target, whole = Journal(path), path.read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    truncate = os.truncate
+    limits, truncate = resource.getrlimit(resource.RLIMIT_FSIZE), os.truncate
 
     def truncate_and_make_room(cut: str, length: int) -> None:
         truncate(cut, length)
@@ -88,17 +102,35 @@ def test_nothing_is_left_of_lines_that_did_not_fit(path: Path, monkeypatch: pyte
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     monkeypatch.setattr(os, "truncate", truncate_and_make_room)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing beyond the limit is an error then
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 10, limits[1]))
-    try:
-        with pytest.raises(OSError, match="File too large"):
-            target.append_logs([{"op_code": 0}] * 3)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
+    with full(path, room=10):
+        target.append_logs([{"op_code": 0}] * 3)
     assert path.read_bytes() == whole
     target.append_logs([{"op_code": 9}])
     assert path.read_bytes() == whole + b'{"op_code":9}\n'
+
+
+def test_a_line_that_fitted_stays_for_it_may_have_been_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, reader, truncate = study(path), study(path), os.truncate
+    target: Journal = opened._storage._backend  # type: ignore[attr-defined]
+    trial, seen = opened.ask(), list[dict[str, Any]]()
+
+    def read_and_truncate(cut: str, length: int) -> None:
+        seen.append(reader.trials[-1].user_attrs)
+        truncate(cut, length)
+
+    monkeypatch.setattr(os, "truncate", read_and_truncate)
+    with target.together():
+        trial.set_user_attr("a", "fits")
+        trial.set_user_attr("b", "x" * 900)
+    before = path.read_bytes()
+    with full(path, room=300):
+        opened.get_trials()
+    study(path).set_user_attr("another", "writes next")
+    opened.tell(trial, 3.0)
+    assert seen == [{"a": "fits"}]
+    assert reader.trials == opened.trials == study(path).trials
+    assert [*reader.trials[-1].user_attrs] == ["a", "b"]
+    assert len(path.read_bytes()[len(before) :].splitlines()) == 4
 
 
 def lock_of(path: Path) -> Path:

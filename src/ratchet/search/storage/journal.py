@@ -51,7 +51,7 @@ class Journal(JournalFileBackend):
             self._waits = False
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append whole lines. Raises OSError, for example where the disk is full, and nothing is left of them."""
+        """Append whole lines. Raises OSError, for example where the disk is full; those that fitted stay."""
         if self._waits:
             self._waiting += logs
             return
@@ -66,7 +66,9 @@ class Journal(JournalFileBackend):
                 while at < end + len(lines):
                     at += os.pwrite(stream.fileno(), lines[at - end :], at)
             except OSError:
-                os.truncate(self._file_path, end)
+                fitted = lines[: lines.rfind(b"\n", 0, at - end) + 1]  # these somebody may have read: they stay
+                os.truncate(self._file_path, end + len(fitted))
+                del self._waiting[: fitted.count(b"\n")]
                 raise
             if time.monotonic() - self._synced > _SYNC_EVERY:
                 os.fsync(stream.fileno())
