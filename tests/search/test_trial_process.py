@@ -7,8 +7,10 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,21 @@ def test_what_a_trial_started_ends_where_its_worker_is_gone(start: Start, tmp_pa
     running.connection.close()  # as the kernel does for a worker that is killed
     assert select.select([reader], [], [], 10)[0]  # readable: nobody has it open for writing any more
     os.close(reader)
+
+
+def test_nobody_waits_for_ever_for_a_process_that_was_killed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ratchet.search.processes.executors.GRACE", 0.2)
+    running = start(lambda _: report())
+    assert isinstance(running.receive(), Report)
+    server = forkserver._forkserver._forkserver_pid
+    os.kill(server, signal.SIGSTOP)  # it tells of no end, as if the kernel held the process
+    ending = threading.Thread(target=running.end, daemon=True)
+    try:
+        ending.start()
+        ending.join(20)
+        assert not ending.is_alive()
+    finally:
+        os.kill(server, signal.SIGCONT)
 
 
 def test_a_trial_outlives_its_server(start: Start) -> None:

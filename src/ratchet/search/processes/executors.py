@@ -146,7 +146,7 @@ class ForkedRun:
         if self._process.exitcode is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-            self._process.join()
+            self._process.join(GRACE)  # the kernel may hold it for long: one that waits for a disk or a device
         self.connection.close()
 
     @property
