@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -325,3 +327,20 @@ def test_the_shipped_configs_say_all_there_is_to_say() -> None:
         assert plain.keys() - {"table", "defaults"} == DataConfig.model_fields.keys() - {"table", "module"}
         assert ("table" in plain) == ("defaults" in plain) == (plain["layout"] == "table")
         assert plain["prepare"].keys() == PrepareConfig.model_fields.keys()  # those that have a default too
+
+
+def test_raw_files_that_another_process_replaced_meanwhile_are_verified(
+    toy: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for the lock waits for one that fetches, maybe another version."""
+    config, alone = toy.config(), prepare_module.one_process_at_a_time
+
+    @contextmanager
+    def after_another(lock: Path) -> Iterator[None]:
+        with alone(lock):
+            toy.write(x=np.zeros((3, 1, 4), np.float32))
+            yield
+
+    monkeypatch.setattr(prepare_module, "one_process_at_a_time", after_another)
+    with pytest.raises(DataError, match="x.npy"):
+        prepare(config, project=toy.project)

@@ -42,3 +42,14 @@ def test_changed_and_new_code_is_dirty(repository: Path, written: str, dirty: bo
 
 def test_outside_git_nothing_is_said(tmp_path: Path) -> None:
     assert git_state(tmp_path) == {"revision": None, "dirty": None}
+
+
+def test_looking_at_git_takes_no_lock_from_who_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tmp_path / "asked"
+    (tmp_path / "git").write_text(f'#!/bin/sh\necho "$@" >> {asked}\n', encoding="utf-8")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    git_state(tmp_path)
+    calls = asked.read_text(encoding="utf-8").splitlines()
+    assert any("status" in call for call in calls)
+    assert all(call.startswith("--no-optional-locks ") for call in calls)

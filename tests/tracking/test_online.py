@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -173,15 +174,19 @@ def test_a_server_that_fails_on_the_way_costs_a_warning(
     require_whole(server, run, written_again=operation == "UpsertBucket")
 
 
-def test_a_run_whose_service_is_killed_is_written_again(
-    server: Server, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("fate", ["killed", "hangs"])
+def test_a_run_whose_service_is_lost_is_written_again(
+    server: Server, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fate: str
 ) -> None:
-    told, hooks = WandbRun._log, list[Any]()
+    told, hooks, waits = WandbRun._log, list[Any](), iter([60.0])
+    monkeypatch.setattr(wandb_run, "UPLOAD_WITHIN", 3.0)
 
     def kill_in_the_middle(self: WandbRun, row: dict[str, Any]) -> None:
         told(self, row)
         if (process := wandb_run._service()) is not None and row["step"] == 22:
             hooks.extend(self._session._teardown_hooks)  # they close its files, and nobody calls them
+            if fate == "hangs":
+                self._tell(lambda _: time.sleep(next(waits, 0.0)))
             process.kill()
             process.wait()
 
@@ -192,7 +197,7 @@ def test_a_run_whose_service_is_killed_is_written_again(
         train(load_config(project, ["data=digits", *TINY]), run=run, project=project)
     (warning,) = capsys.readouterr().err.splitlines()
     (broken,) = (project.root / "wandb").glob("offline-run-*/*.wandb.broken")
-    assert warning.startswith("warning: W&B lost this run (")
+    assert warning.startswith("warning: W&B " + ("lost this run (" if fate == "killed" else "did not take all of this"))
     assert not warning.endswith(broken.parent.name)
     synchronise(project, server)
     require_whole(server, run, written_again=True)

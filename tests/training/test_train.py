@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import pickle
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,25 @@ import pytest
 import torch
 import yaml
 
-from ratchet.config.composition import load_config
-from ratchet.errors import CheckpointError, ConfigError, OutOfMemoryError, RatchetError, TrainingError, TrialTimeout
+from ratchet.config.composition import config_hash, load_config
+from ratchet.errors import (
+    CheckpointError,
+    ConfigError,
+    Interrupted,
+    OutOfMemoryError,
+    RatchetError,
+    TrainingError,
+    TrialTimeout,
+)
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
+from ratchet.runs.record import read_config
+from ratchet.terminal.command import interruptible
 from ratchet.terminal.quiet import quiet_libraries
 from ratchet.training import callbacks
+from ratchet.training import train as train_module
 from ratchet.training.checkpoint import load_model
-from ratchet.training.train import train
+from ratchet.training.train import sole_training, train
 
 pytestmark = pytest.mark.slow  # whole trainings
 SMALL = ["data=digits", "model=mlp", "model.width=16", "logger=csv", "trainer.progress=none", "trainer.max_epochs=4"]
@@ -448,6 +461,61 @@ def test_a_resumed_run_takes_up_lengths_and_what_changes_no_number(trained: Trai
     assert record.resumed == 1
     assert record.threads == 2
     assert [leg.threads for leg in record.legs] == [1]
+
+
+def test_a_run_that_is_being_trained_is_left_alone(trained: Trained) -> None:
+    """Two trainings in one directory would write one after the other into the same files."""
+    run, _ = trained("x")
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file() and path != run.log}
+    with sole_training(run), pytest.raises(RatchetError, match="is being trained by another process"):
+        trained("x", "trainer.max_epochs=9", resume=True)
+    assert {path: path.read_bytes() for path in before} == before
+    assert trained("x", "trainer.max_epochs=5", resume=True)[1].status == "completed"
+
+
+def test_a_run_that_goes_on_from_its_best_has_that_best_on_disk(trained: Trained) -> None:
+    """A kill can come when last.ckpt is renamed and best.ckpt is not yet."""
+    standing = ("optimizer=sgd", "optimizer.lr=1e-30", "scheduler=none")
+    run, record = trained("x", *standing, "trainer.max_epochs=1")
+    run.best_checkpoint.write_bytes(b"of an earlier epoch")
+    again = trained("x", *standing, "trainer.max_epochs=2", resume=True)[1]
+    assert record.best is not None
+    assert again.best is not None
+    assert (again.best.step, again.best.value) == (record.best.step, record.best.value)
+    weights(run)
+
+
+def test_config_and_record_agree_also_where_a_service_is_waited_for_in_vain(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = trained("x", "trainer.max_epochs=2")
+
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, "build_loggers", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trained("x", "trainer.max_epochs=3", resume=True)
+    record = RunRecord.read(run)
+    assert (record.status, record.config_hash) == ("interrupted", config_hash(read_config(run)))
+
+
+def test_a_signal_while_the_end_is_written_leaves_a_whole_record(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = train_module._finish
+
+    def told_to_end(*arguments: Any, **settings: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        finish(*arguments, **settings)
+
+    monkeypatch.setattr(train_module, "_finish", told_to_end)
+    heard: list[int] = []
+    with pytest.raises(Interrupted), interruptible(heard):
+        trained("x")
+    record = RunRecord.read(RunDirectory(tmp_path / "runs/x"))
+    assert (heard, record.status) == ([signal.SIGTERM], "completed")
+    assert record.best is not None
 
 
 def test_a_second_training_does_not_replace_a_run(trained: Trained) -> None:

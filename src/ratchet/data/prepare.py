@@ -46,7 +46,6 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
     unfit, and for a disk that is full or not writable.
     """
     target = project.prepared(config.name)
-    raw_directory = verify_raw(config, project=project)
     with (
         storage_errors(target, command=f"python src/prepare.py {config.typed}"),
         one_process_at_a_time(project.data_lock(config.name)),
@@ -54,6 +53,7 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
     ):
         new = scratch / "new"
         new.mkdir()
+        raw_directory = verify_raw(config, project=project)  # not before: another process may have replaced it
         card = _prepare_into(new, config, raw_directory, cache=project.cache)
         replace_directory(new, target)
     return card

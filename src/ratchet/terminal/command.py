@@ -125,6 +125,25 @@ def interruptible(heard: list[int]) -> Iterator[None]:
         signal.signal(number, handler)
 
 
+@contextmanager
+def signals_later() -> Iterator[None]:
+    """Hear a signal to end after this context, not within it: what is written there is written whole."""
+    heard: list[int] = []
+    try:
+        numbers = (signal.SIGINT, *to_end())
+        before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in numbers}
+    except ValueError:  # not the main thread, which alone hears signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for each in heard:
+            signal.raise_signal(each)
+
+
 def report(error: Exception) -> None:
     """Say on stderr what went wrong: one line for a mistake, the traceback for a bug or when it was asked for."""
     line = one_line(error)

@@ -10,7 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from ratchet.csv_files import csv_line, csv_text, read_csv
 from ratchet.errors import FileError
-from ratchet.files import unlink_from_others
+from ratchet.files import unlink_from_others, write_atomically
 from ratchet.runs.directory import RunDirectory
 
 _FIRST = ("epoch", "step")
@@ -52,7 +52,7 @@ class MetricsFile(Logger):
         self._rewrite([row for row in rows if int(row[place]) <= step])
 
     def _rewrite(self, rows: Sequence[Sequence[object]]) -> None:
-        self.run.metrics.write_text(csv_text(self._columns, rows), encoding="utf-8", newline="")
+        write_atomically(self.run.metrics, csv_text(self._columns, rows).encode())
 
     @property
     def name(self) -> str:

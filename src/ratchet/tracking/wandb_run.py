@@ -145,7 +145,7 @@ class WandbRun(Logger):
         self._told.append(action)
         if self._error is None and not is_known:
             try:
-                action(self._session)
+                _within(UPLOAD_WITHIN, lambda: action(self._session))
             except Exception as error:  # noqa: BLE001 - whatever the service does
                 self._error = error
 
@@ -170,13 +170,13 @@ class WandbRun(Logger):
         if self._error is None:
             return
         if not isinstance(self._error, TimeoutError) or isinstance(self._error, HangsError):
+            _end_service()
             with suppress(Exception):  # what failed first is what is to be said
-                self._write_again()
-                close()
+                _within(UPLOAD_WITHIN, self._write_again)
+                _within(UPLOAD_WITHIN, close)
         raise self._error
 
     def _write_again(self) -> None:
-        _end_service()
         for broken in Path(self._session.dir).parent.glob("*.wandb"):
             broken.rename(f"{broken}.broken")  # `wandb sync` of all runs would stop at it
         self._session = self._again()

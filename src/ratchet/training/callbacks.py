@@ -50,7 +50,13 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self._trained: list[str] = []  # what training has logged when a validation begins
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._save(trainer, self.run.last_checkpoint)  # whenever Ctrl-C comes, there is something to go on from
+        """Save what there is: whenever Ctrl-C comes, there is something to go on from.
+
+        A kill between the renames of _save leaves a best checkpoint that is older than the last one says: what a run
+        goes on from is then the best itself.
+        """
+        is_best = self.best is not None and self.best.step == trainer.global_step
+        self._save(trainer, self.run.last_checkpoint, *([self.run.best_checkpoint] if is_best else []))
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._trained = list(trainer.callback_metrics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import itertools
 import os
 import shutil
@@ -13,13 +14,14 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.config.composition import config_hash
 from ratchet.config.grammar import assignment, shown
@@ -46,6 +48,7 @@ from ratchet.redaction import redacted
 from ratchet.runs import provenance
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import Result, RunRecord, Status, read_config
+from ratchet.terminal.command import signals_later
 from ratchet.tracking.identity import SweepAgent
 from ratchet.tracking.loggers import build_loggers, finish_loggers, tracks_in_wandb
 from ratchet.training.checkpoint import read_checkpoint, require_same_data, require_same_model
@@ -90,6 +93,18 @@ def train(
         fit = Fit.assemble(config, project=project, run=run)
     _note_the_data(fit)
     run.create()
+    with sole_training(run):
+        return _train(
+            fit, began=began, project=project, command=command, resume=resume, report=report, study=study, trial=trial,
+            wandb_id=wandb_id, agent=agent,
+        )  # fmt: skip
+
+
+def _train(
+    fit: Fit, *, began: float, project: Project, command: Sequence[str], resume: bool, report: Report | None,
+    study: str | None, trial: int | None, wandb_id: str | None, agent: SweepAgent | None,
+) -> RunRecord:  # fmt: skip
+    config, run = fit.config, fit.run
     reached = _reached(fit) if resume else None
     if resume:
         _refuse_changes(config, run=run)
@@ -107,18 +122,19 @@ def train(
         record.id = record.wandb_id = agent.run_id
         record.wandb_sweep = agent.sweep
     for_dvc = run.path.resolve() == project.champion_run.resolve()
-    _write_config(config, run=run, record=record, for_dvc=for_dvc)
-    resumed_at = reached.steps if reached else None
-    loggers = build_loggers(
-        config, run=run, record=record, project=project, resumed_at_step=resumed_at,
-        parameters=agent.parameters if agent else None, keeps_curves=for_dvc,
-    )  # fmt: skip
-    began = _note_time(record, "setup", since=began)
-    record.write(run)
     status: Status = "failed"
     error: BaseException | None = None
     trainer: pl.Trainer | None = None
+    loggers: list[Logger] = []
     try:
+        _write_config(config, run=run, record=record, for_dvc=for_dvc)
+        record.write(run)  # the two say the same from here on, also where a service is waited for in vain
+        loggers = build_loggers(
+            config, run=run, record=record, project=project, resumed_at_step=reached.steps if reached else None,
+            parameters=agent.parameters if agent else None, keeps_curves=for_dvc,
+        )  # fmt: skip
+        began = _note_time(record, "setup", since=began)
+        record.write(run)
         with explained(config), _restored(run):
             trainer = fit.trainer(loggers, report=report)
             fit.go(trainer, resume=resume)
@@ -129,13 +145,38 @@ def train(
         status = _status_of(raised)
         raise
     finally:
-        _finish(record, fit=fit, metrics=trainer.callback_metrics if trainer else {}, status=status, error=error)
-        _note_time(record, "fit", since=began)
-        record.write(run)
-        if for_dvc and status == "completed":
-            Result.of(record).write(run)
-        finish_loggers(loggers, record=record, config=config, run=run, project=project)
+        try:
+            with signals_later():
+                metrics = trainer.callback_metrics if trainer else {}
+                _finish(record, fit=fit, metrics=metrics, status=status, error=error)
+                _note_time(record, "fit", since=began)
+                record.write(run)
+                if for_dvc and status == "completed":
+                    Result.of(record).write(run)
+        finally:
+            finish_loggers(loggers, record=record, config=config, run=run, project=project)
     return record
+
+
+@contextmanager
+def sole_training(run: RunDirectory) -> Iterator[None]:
+    """Hold the run's directory, for two trainings in one would damage each other. Raises RatchetError where one is.
+
+    The kernel lets go of it when the process ends, however that is. A file system without locks has none.
+    """
+    held = os.open(run.path, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                said = (
+                    f"{os.path.relpath(run.path)} is being trained by another process; allowed: to wait until it ends"
+                )
+                raise RatchetError(f"{said}; type: {to_type('cat', os.path.relpath(run.record))}") from None
+        yield
+    finally:
+        os.close(held)
 
 
 def _conclude(fit: Fit) -> None:
