@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -367,3 +368,23 @@ def test_a_trial_that_was_taken_for_lost_meanwhile_ends_no_worker(zoo, monkeypat
     first, second, *_ = study.study.trials
     assert (first.state, first.value, RESULT in first.user_attrs) == (TrialState.FAIL, None, False)
     assert (second.state, second.value) == (TrialState.COMPLETE, 0.2)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # a thread cannot be ended
+@pytest.mark.parametrize("broken", ["_display.finished", "_settlement", "_executor.start"])
+def test_what_a_worker_ran_that_died_of_an_error_is_run_by_the_next_in_its_process(bench, broken: str) -> None:
+    goes_on = threading.Event()
+    bench.task = lambda config: float(config.x) if config.x == 0 or goes_on.wait(60) else 0.0
+    plan = bench.plan("x=0,1,2")
+    worker = bench.worker(plan, slots=2)
+    *of, name = broken.split(".")
+    setattr(getattr(worker, of[0]) if of else worker, name, None)  # whatever calls it raises TypeError
+    with pytest.raises((TypeError, AttributeError)):
+        worker.run()
+    trials = worker.studies[0].study.trials
+    assert all(trial.state != TrialState.RUNNING for trial in trials)
+    assert any(trial.user_attrs.get(RESULT, {}).get("failure") == "interrupted" for trial in trials)
+    goes_on.set()
+    (study,) = bench.run(plan, slots=2).studies
+    complete = [trial for trial in study.study.trials if trial.state == TrialState.COMPLETE]
+    assert sorted(trial.value for trial in complete) == [0.0, 1.0, 2.0]

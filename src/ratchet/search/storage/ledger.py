@@ -163,6 +163,14 @@ class Ledger:
                     self._queue_again(trial, lost=1)
                 lost(trial)
 
+    def give_back(self) -> None:
+        """Queue again what this worker still runs: it ends, and its process may live on, as a notebook's does."""
+        for trial in self.trials():
+            mine = (trial.user_attrs.get(CLAIM) or {}).get("worker") == self.worker
+            result = {"failure": "interrupted", "error": "its worker ended", "over": False}
+            if mine and trial.state == TrialState.RUNNING and self.fail(trial._trial_id, result):
+                self._queue_again(trial, lost=0)
+
     def _is_forsaken(self, trial: FrozenTrial, *, now: float) -> bool:
         """Whether a trial without an owner stays so: in the moment between asking for it and claiming it its worker
         was killed, or cut off from the storage. So it is where every worker is gone, or it has been so for long.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import signal
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -15,6 +17,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import WilcoxonPruner
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.errors import RatchetError
 from ratchet.search.halving import LENGTH, HalvingPruner
 from ratchet.search.processes.channel import Report, Verdict
 from ratchet.search.processes.executors import Executor, wait_for
@@ -154,6 +157,10 @@ class Worker:
                 for active in list(self.active):  # only where something unforeseen was raised
                     active.running.end()
                 self._executor.leave()
+                if not isinstance(sys.exc_info()[1], RatchetError):  # of a storage that is away
+                    with suppress(Exception):
+                        for study in self.studies:
+                            study.ledger.give_back()
 
     def _loop(self) -> None:
         self._display.refresh(self)
