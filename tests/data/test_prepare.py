@@ -342,5 +342,5 @@ def test_raw_files_that_another_process_replaced_meanwhile_are_verified(
             yield
 
     monkeypatch.setattr(prepare_module, "one_process_at_a_time", after_another)
-    with pytest.raises(DataError, match="x.npy"):
+    with pytest.raises(DataError, match=r"x\.npy"):
         prepare(config, project=toy.project)
