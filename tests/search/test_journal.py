@@ -316,3 +316,20 @@ def test_all_trials_are_those_of_optuna_s_own_storage(tmp_path: Path) -> None:
     sent = pickle.loads(pickle.dumps(ours))
     theirs.create_new_trial(first)
     assert sent.get_all_trials(first) == ours.get_all_trials(first) == theirs.get_all_trials(first)
+
+
+def test_an_owner_elsewhere_is_timed_anew_by_who_waits_anew(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another machine only the link is seen: the same one twice may have been given up in between."""
+    now = [0.0]
+    monkeypatch.setattr(journal.time, "monotonic", lambda: now[0])
+    lock = OwnedLock(path)
+    link = Path(lock._link)
+    link.symlink_to("elsewhere!7-7")
+    lock._break_if_abandoned()  # waited for once
+    link.unlink()
+    lock.acquire()
+    lock.release()
+    now[0] = 3600.0
+    link.symlink_to("elsewhere!7-7")
+    lock._break_if_abandoned()
+    assert link.is_symlink()

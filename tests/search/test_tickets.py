@@ -80,7 +80,7 @@ def test_each_ticket_is_finished_once(seed):
 
     def step(who: int) -> None:
         ledger, what = ledgers[who], draws.random()
-        now[0] += 5.0
+        now[0] += 1.0
         if what < 0.15:
             ledger.reclaim(now=now[0], lost=lambda _: None)
         elif what < 0.3:

@@ -227,6 +227,7 @@ class OwnedLock(BaseJournalFileLock):
     def acquire(self) -> bool:
         """Wait for the lock. The link of a process that is gone is taken away."""
         me, wait = Process.this().name, 0.0005
+        self._foreign = None  # who held it when it was last wanted may have had it many times since
         while True:
             try:
                 os.symlink(me, self._link)  # noqa: PTH211 - done thousands of times
