@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from ratchet.runs import RunDirectory, RunRecord
 
 TOLERANCE = 0.01  # relative or absolute, on another type of machine: its arithmetic rounds in another order
 STAGES = ("train", "evaluate")
+PATIENCE = 10.0  # seconds that dvc and its training have to end by themselves
 BESIDE = (  # what DVC does not bring back: in git, and the record of the run
     "champion/train/metrics.json", "champion/evaluate/metrics.json", "champion/train/run.json",
     "champion/train/train.log",
@@ -23,24 +26,49 @@ BESIDE = (  # what DVC does not bring back: in git, and the record of the run
 
 def repro(project: Project) -> int:
     """Run the pipeline, its output shown: trained anew, also where DVC keeps such a run. Returns its exit status."""
-    return _dvc(project, "repro", "--no-run-cache").returncode
+    return _dvc(project, "repro", "--no-run-cache")
 
 
 def checkout(project: Project) -> bool:
     """Bring the champion that dvc.lock names back from DVC's cache. Returns whether all of it is there."""
     if not (project.root / "dvc.lock").is_file():
         return False
-    return _dvc(project, "checkout", "--force", "--quiet", *STAGES, quiet=True).returncode == 0
+    return _dvc(project, "checkout", "--force", "--quiet", *STAGES, quiet=True) == 0
 
 
-def _dvc(project: Project, *arguments: str, quiet: bool = False) -> subprocess.CompletedProcess[bytes]:
+def _dvc(project: Project, *arguments: str, quiet: bool = False) -> int:
+    """Run dvc in a session of its own, ended with all that it started where this process is told to end.
+
+    It inherits the lock of promotion, so that the lock is held as long as dvc runs, also where this process is killed.
+    """
     binaries = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"}
     environment.pop("RATCHET_RUNS", None)  # the pipeline has its own place
     sys.stdout.flush()
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=project.root, env=environment, check=False, capture_output=quiet
-    )
+    output = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", *arguments], cwd=project.root, env=environment, stdout=output, stderr=output,
+        close_fds=False, start_new_session=True,
+    )  # fmt: skip
+    try:
+        return process.wait()
+    except BaseException:
+        _end(process)
+        raise
+
+
+def _end(leader: subprocess.Popen[bytes]) -> None:
+    """Return when no process of the leader's group is left: asked to end, after PATIENCE killed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + PATIENCE
+        try:
+            os.killpg(leader.pid, number)
+            while time.monotonic() < deadline:
+                leader.poll()
+                os.killpg(leader.pid, 0)
+                time.sleep(0.05)
+        except (ProcessLookupError, PermissionError):  # macOS says the second of a group of which zombies are left
+            return
 
 
 def promised(record: RunRecord) -> dict[str, float]:

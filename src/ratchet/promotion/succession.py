@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,16 +34,21 @@ _STATE = "state.json"  # in the journal: what is to be finished; without it, wha
 
 @contextmanager
 def alone(places: Places) -> Iterator[None]:
-    """One promotion at a time: the kernel lets go of the lock when its process ends, however that is."""
+    """One promotion at a time: after a kill the kernel lets go of the lock when the dvc that was started ends too."""
     places.kept.mkdir(parents=True, exist_ok=True)
     with places.lock.open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RatchetError(
-                "another promotion is running in this project; wait for its end, then type the same again"
+                "another promotion, or the dvc repro of one that was killed, is running in this project; wait for its "
+                "end, then type the same again"
             ) from None
-        yield
+        os.set_inheritable(stream.fileno(), True)
+        try:
+            yield
+        finally:
+            fcntl.flock(stream, fcntl.LOCK_UN)  # also where a process that was left behind inherited it
 
 
 def _journal(places: Places) -> Backup:

@@ -1,0 +1,129 @@
+"""What becomes of `dvc repro` and its training where promote is told to end, or is killed, or cannot put files back.
+
+dvc is played by a dvc.py in the project's root, which `python -m dvc` finds first.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ratchet.errors import RatchetError
+from ratchet.project import Project
+from ratchet.promotion.places import Places
+from ratchet.promotion.succession import alone
+
+DVC = """\
+import subprocess, sys
+if sys.argv[1] == "repro":
+    print("dvc speaks", flush=True)
+    subprocess.run([sys.executable, "training.py"])
+"""
+# ends a while after it is told to, writing; "deaf": not before it is killed
+TRAINING = """\
+import fcntl, signal, sys, time
+from pathlib import Path
+
+def end(*_):
+    time.sleep(60 if Path("deaf").exists() else 0.3)
+    Path("champion/train/metrics.json").write_text("of the training")
+    sys.exit()
+
+signal.signal(signal.SIGTERM, end)
+held = Path("trains").open("w")
+fcntl.flock(held, fcntl.LOCK_EX)
+Path("started").touch()
+for _ in range(200):
+    time.sleep(0.1)
+    if Path("go").exists():
+        break
+"""
+PROMOTE = """\
+from pathlib import Path
+from ratchet.project import Project
+from ratchet.promotion import pipeline
+from ratchet.promotion.places import Places
+from ratchet.promotion.rewriting import Writing
+from ratchet.promotion.succession import Succession, alone
+from ratchet.terminal.command import run_command
+
+pipeline.PATIENCE = 1
+
+def main(_):
+    project = Project(Path.cwd())
+    with alone(Places(project)):
+        writing = Writing("model: new\\n", None, "digits_new.yaml")
+        Succession(project, Places(project)).go(writing, promise=None, entry=None, first=[])
+
+run_command(main, usage="")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    files = {
+        "dvc.py": DVC, "training.py": TRAINING, "dvc.lock": "", "params.yaml": "model: old\n",
+        "champion/train/metrics.json": "of the champion",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return Project(tmp_path)
+
+
+@contextmanager
+def promoting(project: Project) -> Iterator[subprocess.Popen[str]]:
+    """Until the training of `dvc repro` runs."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROMOTE], cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        while not (project.root / "started").exists():
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.05)
+        yield process
+        (project.root / "go").touch()
+
+
+def trains(project: Project) -> bool:
+    with (project.root / "trains").open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize(("number", "deaf"), [(signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGTERM, True)])
+def test_the_training_has_ended_before_files_are_put_back(project: Project, number: int, deaf: bool) -> None:
+    if deaf:
+        (project.root / "deaf").touch()
+    with promoting(project) as process:
+        assert project.params.read_text() == "model: new\n"
+        process.send_signal(number)
+        process.wait()
+        assert not trains(project)
+        assert "dvc speaks\n" in process.communicate()[0]
+    assert process.returncode == 128 + number
+    assert project.params.read_text() == "model: old\n"
+    assert (project.root / "champion/train/metrics.json").read_text() == "of the champion"
+
+
+def test_nobody_promotes_while_the_training_of_one_that_was_killed_runs(project: Project) -> None:
+    with promoting(project) as process:
+        process.kill()
+        process.wait()
+        assert trains(project)
+        with pytest.raises(RatchetError, match="dvc repro of one that was killed"), alone(Places(project)):
+            pass
+        (project.root / "go").touch()
+        process.communicate()  # until the last that could write there has ended
+    with alone(Places(project)):
+        pass
