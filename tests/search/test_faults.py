@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.search.storage.journal import OwnedLock
 from ratchet.search.storage.ledger import CLAIM, RESULT, is_over, ticket_of
 
 pytestmark = pytest.mark.slow
@@ -298,6 +299,20 @@ def test_a_terminal_that_is_closed_ends_trials_as_sighup_does(application) -> No
     os.close(ours)
     assert process.wait(timeout=60) == 128 + signal.SIGHUP
     assert [result(trial).get("failure") for trial in application.trials[:2]] == ["interrupted"] * 2
+
+
+def test_whoever_insists_ends_a_search_that_waits_in_vain(application) -> None:
+    """Here another process holds the study's lock, and will for ever."""
+    process = application.start(SPACE, "seconds=60", "steps=600", n_trials=2, n_jobs=2)
+    running = until(lambda: (found := trial_processes(process.pid)) and len(found) == 2 and found)
+    lock = OwnedLock(application.journal)
+    lock.acquire()
+    for _ in range(4):
+        os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+    assert process.wait(timeout=20) == 128 + signal.SIGINT
+    until(lambda: not set(running) & set(alive()), seconds=20)
+    lock.release()
 
 
 def test_ctrl_c_twice_ends_them_and_the_command_goes_on(application) -> None:

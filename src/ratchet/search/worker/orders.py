@@ -53,8 +53,6 @@ class Orders:
         """Write the number of interrupts from a thread, for a signal may come while the storage is in use."""
         while True:
             count = self._given.get()
-            with suppress(
-                Exception
-            ):  # the storage may be away: the next Ctrl-C tries again, and the third does not wait
+            with suppress(Exception):  # the storage may be away: the next Ctrl-C tries again
                 for study in self._observer.studies:
                     study.study.set_user_attr(self.attribute, count)

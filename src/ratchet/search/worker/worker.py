@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import statistics
 import sys
@@ -23,6 +24,7 @@ from ratchet.search.processes.channel import Report, Verdict
 from ratchet.search.processes.executors import Executor, wait_for
 from ratchet.search.processes.host import Process
 from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.server import SERVER
 from ratchet.search.processes.signals import blocked, handled_by
 from ratchet.search.processes.slots import Slot
 from ratchet.search.space.composer import Composer
@@ -35,7 +37,7 @@ from ratchet.search.worker.jobs import Jobs
 from ratchet.search.worker.progress import Active, OpenStudy
 from ratchet.search.worker.results import export
 from ratchet.search.worker.settlement import Settlement
-from ratchet.terminal.command import to_end
+from ratchet.terminal.command import PATIENCE, to_end
 
 BEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
@@ -70,7 +72,7 @@ class Worker:
         self._orders, self._heeded = orders, 0.0
         self._free, self._slots = list(reversed(slots)), len(slots)
         self.active: list[Active] = []
-        self._interrupts = 0
+        self._interrupts, self._signals = 0, 0
         self.ended_by: signal.Signals | None = None  # what ended it early
         self._beats, self._beaten, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
         self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
@@ -372,6 +374,7 @@ class Worker:
         self._display.say(f"trial {trial.number} had lost its worker; it is run again")
 
     def _interrupt(self) -> None:
+        self._exit_if_asked_again(signal.SIGINT)
         self.interrupt(self._interrupts + 1)
         self._exported = 0.0
         if self._interrupts == 1:
@@ -381,13 +384,21 @@ class Worker:
         else:
             self._end()
 
+    def _exit_if_asked_again(self, number: int) -> None:
+        """End at once at the fourth signal, for something may be waited for in vain. Trials end with their worker."""
+        self._signals += 1
+        if self._signals > PATIENCE:
+            SERVER.kill()
+            os._exit(128 + number)
+
     def _terminate(self, number: int) -> None:
         """Whoever ends processes, such as a cluster at its time limit, means it: as Ctrl-C twice."""
+        self._exit_if_asked_again(number)
         self._display.say(f"told to end by {signal.Signals(number).name}")
         self._end(by=number)
 
     def _end(self, *, by: int = signal.SIGINT) -> None:
-        """What runs is told to stop; a third Ctrl-C changes nothing."""
+        """Tell what runs to stop. A third signal changes nothing."""
         self.interrupt(2, by=by)
         ending = [active for active in self.active if active.stopping is None]
         if ending:
