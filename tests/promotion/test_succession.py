@@ -6,6 +6,7 @@ dvc is played by a dvc.py in the project's root, which `python -m dvc` finds fir
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -18,14 +19,20 @@ import pytest
 
 from ratchet.errors import RatchetError
 from ratchet.project import Project
+from ratchet.promotion.backup import Backup
 from ratchet.promotion.places import Places
-from ratchet.promotion.succession import alone
+from ratchet.promotion.succession import alone, recover
 
 DVC = """\
-import subprocess, sys
+import subprocess, sys, time
+from pathlib import Path
 if sys.argv[1] == "repro":
     print("dvc speaks", flush=True)
     subprocess.run([sys.executable, "training.py"])
+else:
+    Path("checks out").touch()
+    time.sleep(0.5)
+    sys.exit(Path("no cache").exists())
 """
 # ends a while after it is told to, writing; "deaf": not before it is killed
 TRAINING = """\
@@ -83,13 +90,18 @@ def project(tmp_path: Path) -> Project:
 def promoting(project: Project) -> Iterator[subprocess.Popen[str]]:
     """Until the training of `dvc repro` runs."""
     with subprocess.Popen(
-        [sys.executable, "-c", PROMOTE], cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        while not (project.root / "started").exists():
-            assert process.poll() is None, process.communicate()[0]
-            time.sleep(0.05)
+        [sys.executable, "-c", PROMOTE], cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        wait_for(project.root / "started", process)
         yield process
         (project.root / "go").touch()
+
+
+def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
+    while not file.exists():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
 
 
 def trains(project: Project) -> bool:
@@ -127,3 +139,21 @@ def test_nobody_promotes_while_the_training_of_one_that_was_killed_runs(project:
         process.communicate()  # until the last that could write there has ended
     with alone(Places(project)):
         pass
+
+
+def test_a_second_ctrl_c_does_not_cut_off_that_files_are_put_back(project: Project) -> None:
+    with promoting(project) as process:
+        os.killpg(process.pid, signal.SIGINT)
+        wait_for(project.root / "checks out", process)
+        os.killpg(process.pid, signal.SIGINT)
+        assert "note:" not in process.communicate()[0]
+    assert project.params.read_text() == "model: old\n"
+    assert not Places(project).journal.exists()
+
+
+def test_a_model_that_does_not_come_back_is_told(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    places = Places(project)
+    Backup(places.journal / "files", project).take(["params.yaml"])
+    (project.root / "no cache").touch()
+    recover(project)
+    assert "type: dvc checkout --force train evaluate, and where it says" in capsys.readouterr().out

@@ -150,7 +150,10 @@ def _bring_back(backup: Backup, project: Project) -> None:
     if not (project.root / "dvc.lock").is_file():
         shutil.rmtree(project.champion, ignore_errors=True)  # there was none
     elif not pipeline.checkout(project):
-        print("note: the champion's model is not in DVC's cache any more; type: dvc repro")
+        print(
+            "note: dvc checkout has not brought the champion's model back; type: dvc checkout --force train evaluate, "
+            "and where it says that the cache lacks it: dvc repro"
+        )
 
 
 def _finish(project: Project) -> None:
