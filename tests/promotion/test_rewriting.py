@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from ratchet.config.composition import config_hash, load_config
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, RatchetError
 from ratchet.project import Project
+from ratchet.promotion import pipeline
+from ratchet.promotion.history import Entry
+from ratchet.promotion.places import Places
 from ratchet.promotion.rewriting import write_for
+from ratchet.promotion.succession import Succession
+from ratchet.runs.record import RunRecord
 
 REPOSITORY = Path(__file__).parents[2]
 PARAMS = """\
@@ -119,3 +124,22 @@ def test_a_table_of_one_s_own_is_written_as_it_was_said_and_tuned_by_its_name(wr
     write_for(back, project=written).put(written)
     assert "orders" not in written.params.read_text(encoding="utf-8")
     assert config_hash(load_config(written)) == config_hash(back)
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "conf/tuned/digits_cnn.yaml"])
+def test_what_a_person_writes_during_the_gate_is_not_lost(
+    written: Project, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "repro", lambda _: pytest.fail("written over"))
+    places = Places(written)
+    writing = write_for(load_config(written, ["optimizer.lr=0.02"]), project=written)
+    file = written.root / name
+    file.parent.mkdir(exist_ok=True)
+    text = (file.read_text(encoding="utf-8") if file.exists() else "") + "# my note of today\n"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(RatchetError, match=f"{name} has changed since the test began.*the same command again"):
+        Succession(written, places).go(
+            writing, promise=RunRecord.model_construct(), entry=Entry.model_construct(), first=[]
+        )
+    assert file.read_text(encoding="utf-8") == text
+    assert not places.journal.exists()

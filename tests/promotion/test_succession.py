@@ -57,6 +57,7 @@ PROMOTE = """\
 from pathlib import Path
 from ratchet.project import Project
 from ratchet.promotion import pipeline
+from ratchet.promotion.backup import digests
 from ratchet.promotion.places import Places
 from ratchet.promotion.rewriting import Writing
 from ratchet.promotion.succession import Succession, alone
@@ -67,7 +68,8 @@ pipeline.PATIENCE = 1
 def main(_):
     project = Project(Path.cwd())
     with alone(Places(project)):
-        writing = Writing("model: new\\n", None, "digits_new.yaml")
+        found = digests(project, ["params.yaml", "conf/tuned/digits_new.yaml"])
+        writing = Writing("model: new\\n", None, "digits_new.yaml", found)
         Succession(project, Places(project)).go(writing, promise=None, entry=None, first=[])
 
 run_command(main, usage="")

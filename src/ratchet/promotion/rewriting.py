@@ -22,6 +22,7 @@ from ratchet.config.schema import Config
 from ratchet.config.tree import exists, leaves, value_at
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.project import Project
+from ratchet.promotion.backup import digests
 from ratchet.promotion.differences import differences
 from ratchet.yaml_files import needs_quotes, read_yaml, yaml_text
 
@@ -36,6 +37,17 @@ class Writing:
     params: str
     tuned: str | None  # None: what conf/ has is all there is to say
     tuned_name: str  # <data>_<model>.yaml
+    found: Mapping[str, str | None]  # what both were when this was made from them: digests by path
+
+    def require_unchanged(self, project: Project) -> None:
+        """Raises RatchetError where somebody has written into one of the files since: that would be lost."""
+        for name, digest in digests(project, list(self.found)).items():
+            if digest != self.found[name]:
+                raise RatchetError(
+                    f"{name} has changed since the test began, and promotion would write over it; nothing was written; "
+                    f"type: git diff {name}, to see it, git add -A && git commit -m change, to keep it, then the same "
+                    "command again: it goes on with the runs that it has"
+                )
 
     def put(self, project: Project) -> None:
         """Write both; a tuned file that nothing is left for goes."""
@@ -62,6 +74,7 @@ def write_for(target: Config, *, project: Project, header: Sequence[str] = ()) -
     it any more, because it has changed.
     """
     name = f"{target.data.name}_{target.model.name}.yaml"
+    found = digests(project, ["params.yaml", f"conf/tuned/{name}"])
     with tempfile.TemporaryDirectory() as scratch:
         copy = Project(Path(scratch))
         shutil.copytree(project.conf, copy.conf)
@@ -70,7 +83,7 @@ def write_for(target: Config, *, project: Project, header: Sequence[str] = ()) -
         base = load_config(copy, _overrides(target, chosen, conf=project.conf))
         tuned, inline = _values(target, base, chosen=chosen, conf=project.conf)
         params = _edited(project, target, chosen=chosen, inline=inline, tuned=tuned)
-        writing = Writing(params, _as_file(tuned, header) if tuned else None, name)
+        writing = Writing(params, _as_file(tuned, header) if tuned else None, name, found)
         writing.put(copy)
         _require_same(load_config(copy), target)
     return writing

@@ -94,9 +94,10 @@ class Succession:
 
     def go(self, writing: Writing, *, promise: RunRecord, entry: Entry, first: Sequence[Entry]) -> None:
         """Write, run the pipeline, compare, audit, record. Raises RatchetError, with files as before, for another
-        number.
+        number, or where somebody has written into the files since.
         """
-        ours = ["params.yaml", f"conf/tuned/{writing.tuned_name}"]
+        writing.require_unchanged(self.project)
+        ours = list(writing.found)
         changed = [*ours, "dvc.lock", "config.lock.yaml", ".dvc/watched.yaml"]
         _journal(self.places).take([*changed, *pipeline.BESIDE])
         try:
