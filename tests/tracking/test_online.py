@@ -179,14 +179,15 @@ def test_a_run_whose_service_is_lost_is_written_again(
     server: Server, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fate: str
 ) -> None:
     told, hooks, waits = WandbRun._log, list[Any](), iter([60.0])
-    monkeypatch.setattr(wandb_run, "UPLOAD_WITHIN", 3.0)
 
     def kill_in_the_middle(self: WandbRun, row: dict[str, Any]) -> None:
         told(self, row)
         if (process := wandb_run._service()) is not None and row["step"] == 22:
             hooks.extend(self._session._teardown_hooks)  # they close its files, and nobody calls them
             if fate == "hangs":
-                self._tell(lambda _: time.sleep(next(waits, 0.0)))
+                with monkeypatch.context() as patch:
+                    patch.setattr(wandb_run, "TAKES_WITHIN", 0.5)
+                    self._tell(lambda _: time.sleep(next(waits, 0.0)))
             process.kill()
             process.wait()
 

@@ -22,7 +22,8 @@ from ratchet.tracking.lineage import Material
 
 ANSWER_WITHIN = 15.0  # seconds for a server to take a new run; then it is kept offline
 UPLOAD_WITHIN = 20.0  # seconds for the rest of a run to be uploaded when it has ended
-HANGS_AFTER = 5.0  # seconds more, after which W&B's process is taken to hang: it does not always keep to its limit
+TAKES_WITHIN = 20.0  # seconds for W&B's process on this machine to take a row, or to begin a run offline
+HANGS_AFTER = 5.0  # seconds beyond UPLOAD_WITHIN, after which that process is taken to hang: it may not keep to its limit
 logging.getLogger("wandb").addHandler(logging.NullHandler())  # what it logs while it is ended is not for stderr
 
 Mode = Literal["online", "offline"]
@@ -145,7 +146,7 @@ class WandbRun(Logger):
         self._told.append(action)
         if self._error is None and not is_known:
             try:
-                _within(UPLOAD_WITHIN, lambda: action(self._session))
+                _within(TAKES_WITHIN, lambda: action(self._session))
             except Exception as error:  # noqa: BLE001 - whatever the service does
                 self._error = error
 
@@ -172,8 +173,8 @@ class WandbRun(Logger):
         if not isinstance(self._error, TimeoutError) or isinstance(self._error, HangsError):
             _end_service()
             with suppress(Exception):  # what failed first is what is to be said
-                _within(UPLOAD_WITHIN, self._write_again)
-                _within(UPLOAD_WITHIN, close)
+                _within(TAKES_WITHIN, self._write_again)
+                _within(TAKES_WITHIN, close)
         raise self._error
 
     def _write_again(self) -> None:
