@@ -23,7 +23,7 @@ from ratchet.tracking.lineage import Material
 ANSWER_WITHIN = 15.0  # seconds for a server to take a new run; then it is kept offline
 UPLOAD_WITHIN = 20.0  # seconds for the rest of a run to be uploaded when it has ended
 TAKES_WITHIN = 20.0  # seconds for W&B's process on this machine to take a row, or to begin a run offline
-HANGS_AFTER = 5.0  # seconds beyond UPLOAD_WITHIN, after which that process is taken to hang: it may not keep to its limit
+HANGS_AFTER = 5.0  # seconds beyond UPLOAD_WITHIN, after which that process is taken to hang: it may not keep to that
 logging.getLogger("wandb").addHandler(logging.NullHandler())  # what it logs while it is ended is not for stderr
 
 Mode = Literal["online", "offline"]
