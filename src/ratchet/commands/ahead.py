@@ -10,8 +10,8 @@ from types import FrameType
 
 from ratchet.errors import Interrupted
 from ratchet.search.processes.server import SERVER
-from ratchet.search.processes.signals import handled_by
 from ratchet.terminal.command import to_end
+from ratchet.terminal.signals import handled_by
 
 _TRAINING = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep")
 _WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what wandb.init imports

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from ratchet.config.hints import to_type
 from ratchet.errors import TO_SEE, Interrupted, RatchetError, failure, first_line, own_code, ran_out
 from ratchet.redaction import redacted
+from ratchet.terminal.signals import handled_by
 
 BROKEN_PIPE = 141  # as shells report SIGPIPE
 PATIENCE = 3  # signals to end after which a command ends at once, whatever it still has to write
@@ -130,18 +131,11 @@ def signals_later() -> Iterator[None]:
     """Hear a signal to end after this context, not within it: what is written there is written whole."""
     heard: list[int] = []
     try:
-        numbers = (signal.SIGINT, *to_end())
-        before = {number: signal.signal(number, lambda number, _: heard.append(number)) for number in numbers}
-    except ValueError:  # not the main thread, which alone hears signals
-        yield
-        return
-    try:
-        yield
+        with handled_by(lambda number, _: heard.append(number), signal.SIGINT, *to_end()):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for each in heard:
-            signal.raise_signal(each)
+        for number in heard:
+            signal.raise_signal(number)
 
 
 def report(error: Exception) -> None:

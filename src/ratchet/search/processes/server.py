@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ratchet.search.processes.signals import blocked
+from ratchet.terminal.signals import blocked
 
 _FIRST = "ratchet.search.processes.before_preload"
 _LAST = ("ratchet.search.processes.trial_process", "ratchet.search.processes.preload")

@@ -8,9 +8,9 @@ import threading
 from contextlib import ExitStack, suppress
 
 from ratchet.errors import Interrupted
-from ratchet.search.processes.signals import handled_by, inherited_blocked
 from ratchet.search.worker.worker import Worker
 from ratchet.terminal.command import to_end
+from ratchet.terminal.signals import handled_by, inherited_blocked
 
 
 class Orders:

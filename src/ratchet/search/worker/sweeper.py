@@ -24,7 +24,6 @@ from ratchet.files import shown, write_atomically
 from ratchet.redaction import redacted
 from ratchet.search.processes.executors import ForkedExecutor
 from ratchet.search.processes.server import SERVER
-from ratchet.search.processes.signals import handled_by
 from ratchet.search.processes.slots import Slot
 from ratchet.search.space.composer import Composer
 from ratchet.search.space.plan import StudyPlan, TaskFacts, plan_studies
@@ -37,6 +36,7 @@ from ratchet.search.worker.dry_run import tell_plan
 from ratchet.search.worker.orders import Orders
 from ratchet.search.worker.recheck import recheck_plan, tell_recheck
 from ratchet.search.worker.worker import Worker
+from ratchet.terminal.signals import handled_by
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from ratchet.search.processes.executors import Executor, wait_for
 from ratchet.search.processes.host import Process
 from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.processes.server import SERVER
-from ratchet.search.processes.signals import blocked, handled_by
 from ratchet.search.processes.slots import Slot
 from ratchet.search.space.composer import Composer
 from ratchet.search.space.plan import StudyPlan, TaskFacts
@@ -38,6 +37,7 @@ from ratchet.search.worker.progress import Active, OpenStudy
 from ratchet.search.worker.results import export
 from ratchet.search.worker.settlement import Settlement
 from ratchet.terminal.command import PATIENCE, to_end
+from ratchet.terminal.signals import blocked, handled_by
 
 BEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
