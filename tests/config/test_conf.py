@@ -62,3 +62,12 @@ def test_a_tuned_file_gives_way_to_an_experiment(project):
     recipe.write_text("# @package _global_\noptimizer: {lr: 0.125}\n", encoding="utf-8")
     config = load_config(project, ["experiment=mine"])
     assert (config.optimizer.lr, config.seed) == (0.125, 7)
+
+
+def test_a_data_set_whose_name_begins_with_table_keeps_its_own_tuned_file(project):
+    (project.conf / "data/table_digits.yaml").write_text("defaults: [digits]\nname: table_digits\n", encoding="utf-8")
+    (project.conf / "tuned").mkdir(exist_ok=True)
+    (project.conf / "tuned/table_digits_mlp.yaml").write_text(
+        "# @package _global_\noptimizer: {lr: 0.0123}\n", encoding="utf-8"
+    )
+    assert load_config(project, ["data=table_digits", "model=mlp"]).optimizer.lr == 0.0123

@@ -33,6 +33,7 @@ class TunedLoader(ConfigLoaderImpl):
     named: frozenset[str] = frozenset()  # groups that the overrides choose
     left_out: tuple[str, ...] = ()  # of the config composed last, a line for each group
     _overrides: tuple[str, ...] = ()
+    _others: tuple[str, ...] = ()  # what the tuned files of data sets named table_... begin with
     files: tuple[tuple[str, str], ...] = ()  # which that config is of, in order, and the package of each
 
     def _parse_overrides_and_create_caching_repo(
@@ -41,13 +42,15 @@ class TunedLoader(ConfigLoaderImpl):
         parsed, repo = super()._parse_overrides_and_create_caching_repo(config_name, overrides, *of_newer_versions)
         self.named = frozenset(each.key_or_group for each in parsed if repo.group_exists(each.key_or_group))
         self._overrides = tuple(overrides)
+        options = repo.get_group_options("data") if repo.group_exists("data") else []
+        self._others = tuple(f"{_FOLDER}{each}_" for each in options if f"{_FOLDER}{each}".startswith(_OF_A_TABLE))
         load = repo.load_config
         repo.load_config = lambda config_path: load(self._file(config_path))  # type: ignore[method-assign]
         return parsed, repo
 
     def _file(self, path: str) -> str:
         """The file of a path: tuned/table_<model> is of the table that the overrides describe."""
-        if not path.startswith(_OF_A_TABLE):
+        if not path.startswith(_OF_A_TABLE) or path.startswith(self._others):
             return path
         return f"{_FOLDER}{data_name('table', self._overrides)}_{path.removeprefix(_OF_A_TABLE)}"
 
