@@ -70,4 +70,5 @@ def test_a_data_set_whose_name_begins_with_table_keeps_its_own_tuned_file(projec
     (project.conf / "tuned/table_digits_mlp.yaml").write_text(
         "# @package _global_\noptimizer: {lr: 0.0123}\n", encoding="utf-8"
     )
-    assert load_config(project, ["data=table_digits", "model=mlp"]).optimizer.lr == 0.0123
+    named = ["data=table_digits", "data.name=table_digits", "model=mlp"]  # as data=table may be named
+    assert load_config(project, named).optimizer.lr == 0.0123
