@@ -23,7 +23,7 @@ from environments import prepare
 from rich.console import Console
 from rich.table import Table
 
-from ratchet.commands.ahead import preload
+from ratchet.commands.prefork import preload
 from ratchet.config.composition import load_config
 from ratchet.project import Project
 from ratchet.runs import RunDirectory

@@ -6,9 +6,9 @@ from ratchet.terminal.command import run_command
 
 def main(arguments: list[str]) -> int:
     """Train what params.yaml and the command line name."""
-    from ratchet.commands.ahead import begun_ahead
+    from ratchet.commands.prefork import prefork_trial_server
 
-    with begun_ahead(arguments):
+    with prefork_trial_server(arguments):
         from ratchet.commands.train import main as application
 
         return application(arguments)

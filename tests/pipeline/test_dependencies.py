@@ -35,7 +35,7 @@ OF_STAGES = {
     "compose": {"ratchet/config": "", "ratchet/evidence": "of the gate"},  # here the config is what decides
     "train": {
         "hydra_plugins": "of searches", "ratchet/search": "of searches",
-        "ratchet/commands/ahead.py": "of searches", "ratchet/commands/sweep.py": "of searches",
+        "ratchet/commands/prefork.py": "of searches", "ratchet/commands/sweep.py": "of searches",
         "ratchet/commands/sweep_settings.py": "of searches",
         "ratchet/evaluation": "of searches", "ratchet/evidence": "of the gate", "ratchet/pages": "of prepare",
     },

@@ -11,7 +11,7 @@ from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion.backup import Backup, digests, require_as_left
 from ratchet.promotion.history import Entry, append, draw, read_history, reigns
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 
 
 def entry(number: int, event: str = "promotion", mean: float | None = 0.9) -> Entry:
@@ -37,16 +37,16 @@ def test_what_was_taken_back_does_not_reign(events: list[tuple[int, str]], expec
 
 
 def test_lines_are_appended_and_read_back(tmp_path: Path) -> None:
-    places = Places(Project(tmp_path))
+    paths = PromotionPaths(Project(tmp_path))
     lines = [entry(0, "first"), entry(1)]
-    append(places, lines[0])
-    before = places.history.read_text()
-    append(places, lines[1])
-    assert places.history.read_text().startswith(before)
-    assert read_history(places) == lines
-    places.history.write_text(before + "no line\n")
+    append(paths, lines[0])
+    before = paths.history.read_text()
+    append(paths, lines[1])
+    assert paths.history.read_text().startswith(before)
+    assert read_history(paths) == lines
+    paths.history.write_text(before + "no line\n")
     with pytest.raises(RatchetError, match="line 2"):
-        read_history(places)
+        read_history(paths)
 
 
 @pytest.mark.parametrize("means", [[], [0.5], [0.5, 0.7, None, 0.6], [0.9, 0.9]])

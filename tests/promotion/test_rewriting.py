@@ -12,7 +12,7 @@ from ratchet.errors import ConfigError, RatchetError
 from ratchet.project import Project
 from ratchet.promotion import pipeline
 from ratchet.promotion.history import Entry
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.rewriting import write_for
 from ratchet.promotion.succession import Succession
 from ratchet.runs.record import RunRecord
@@ -131,15 +131,15 @@ def test_what_a_person_writes_during_the_gate_is_not_lost(
     written: Project, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline, "repro", lambda _: pytest.fail("written over"))
-    places = Places(written)
+    paths = PromotionPaths(written)
     writing = write_for(load_config(written, ["optimizer.lr=0.02"]), project=written)
     file = written.root / name
     file.parent.mkdir(exist_ok=True)
     text = (file.read_text(encoding="utf-8") if file.exists() else "") + "# my note of today\n"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(RatchetError, match=f"{name} has changed since the test began.*the same command again"):
-        Succession(written, places).go(
+        Succession(written, paths).go(
             writing, promise=RunRecord.model_construct(), entry=Entry.model_construct(), first=[]
         )
     assert file.read_text(encoding="utf-8") == text
-    assert not places.journal.exists()
+    assert not paths.journal.exists()

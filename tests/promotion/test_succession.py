@@ -20,7 +20,7 @@ import pytest
 from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion.backup import Backup
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.succession import alone, recover
 
 DVC = """\
@@ -58,7 +58,7 @@ from pathlib import Path
 from ratchet.project import Project
 from ratchet.promotion import pipeline
 from ratchet.promotion.backup import digests
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.rewriting import Writing
 from ratchet.promotion.succession import Succession, alone
 from ratchet.terminal.command import run_command
@@ -67,10 +67,10 @@ pipeline.PATIENCE = 1
 
 def main(_):
     project = Project(Path.cwd())
-    with alone(Places(project)):
+    with alone(PromotionPaths(project)):
         found = digests(project, ["params.yaml", "conf/tuned/digits_new.yaml"])
         writing = Writing("model: new\\n", None, "digits_new.yaml", found)
-        Succession(project, Places(project)).go(writing, promise=None, entry=None, first=[])
+        Succession(project, PromotionPaths(project)).go(writing, promise=None, entry=None, first=[])
 
 run_command(main, usage="")
 """
@@ -135,11 +135,11 @@ def test_nobody_promotes_while_the_training_of_one_that_was_killed_runs(project:
         process.kill()
         process.wait()
         assert trains(project)
-        with pytest.raises(RatchetError, match="dvc repro of one that was killed"), alone(Places(project)):
+        with pytest.raises(RatchetError, match="dvc repro of one that was killed"), alone(PromotionPaths(project)):
             pass
         (project.root / "go").touch()
         process.communicate()  # until the last that could write there has ended
-    with alone(Places(project)):
+    with alone(PromotionPaths(project)):
         pass
 
 
@@ -150,12 +150,12 @@ def test_a_second_ctrl_c_does_not_cut_off_that_files_are_put_back(project: Proje
         os.killpg(process.pid, signal.SIGINT)
         assert "note:" not in process.communicate()[0]
     assert project.params.read_text() == "model: old\n"
-    assert not Places(project).journal.exists()
+    assert not PromotionPaths(project).journal.exists()
 
 
 def test_a_model_that_does_not_come_back_is_told(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    places = Places(project)
-    Backup(places.journal / "files", project).take(["params.yaml"])
+    paths = PromotionPaths(project)
+    Backup(paths.journal / "files", project).take(["params.yaml"])
     (project.root / "no cache").touch()
     recover(project)
     assert "type: dvc checkout --force train evaluate, and where it says" in capsys.readouterr().out

@@ -25,7 +25,7 @@ from optuna.storages.journal import JournalStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.processes.host import Process
+from ratchet.search.processes.process_id import ProcessId
 from ratchet.search.storage import journal
 from ratchet.search.storage.journal import Journal, JournalStudies, OwnedLock
 from ratchet.search.storage.studies import at_once
@@ -138,7 +138,7 @@ def lock_of(path: Path) -> Path:
 
 
 def dead() -> str:
-    code = "from ratchet.search.processes.host import Process; print(Process.this().name)"
+    code = "from ratchet.search.processes.process_id import Process; print(ProcessId.this().name)"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -233,7 +233,7 @@ def test_who_breaks_a_lock_never_takes_the_next_owner_s(path: Path, monkeypatch:
     link, rename, came = lock_of(path), Path.rename, list[str]()
     link.symlink_to("the dead")
 
-    def meanwhile(_: Process) -> bool:
+    def meanwhile(_: ProcessId) -> bool:
         link.unlink()
         link.symlink_to("the third")
         return False
@@ -245,7 +245,7 @@ def test_who_breaks_a_lock_never_takes_the_next_owner_s(path: Path, monkeypatch:
             came.append("the fourth")
         return target
 
-    monkeypatch.setattr(Process, "is_alive", meanwhile)
+    monkeypatch.setattr(ProcessId, "is_alive", meanwhile)
     monkeypatch.setattr(Path, "rename", then_comes_a_fourth)
     OwnedLock(path)._break_if_abandoned()
     assert (str(link.readlink()), came) == ("the third", [])
@@ -267,7 +267,7 @@ def test_those_that_break_a_lock_take_turns(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "owner", ["elsewhere!17-23", "no name of ours", Process.this().name], ids=[0, 1, "this process"]
+    "owner", ["elsewhere!17-23", "no name of ours", ProcessId.this().name], ids=[0, 1, "this process"]
 )
 def test_the_lock_of_a_living_or_an_unknown_process_is_respected(path: Path, owner: str) -> None:
     target = Journal(path)
@@ -286,7 +286,7 @@ def test_an_unknown_process_s_lock_is_broken_when_it_stays_too_long(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "_FOREIGN_GRACE", 0.2)
-    lock_of(path).symlink_to(dataclasses.replace(Process.this(), host="elsewhere").name)
+    lock_of(path).symlink_to(dataclasses.replace(ProcessId.this(), host="elsewhere").name)
     began = time.monotonic()
     Journal(path).append_logs([{"op_code": 9}])
     assert time.monotonic() - began > 0.2

@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.project import Project
-from ratchet.search.processes.host import Process
+from ratchet.search.processes.process_id import Process
 from ratchet.search.storage.ledger import CLAIM
 from search.applications import SOURCE, end, start, sweep, trials
 

@@ -15,7 +15,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ratchet.search.processes.host import Process, _started
+from ratchet.search.processes.process_id import Process, _started
 from ratchet.search.storage import ledger as room
 from ratchet.search.storage.ledger import CLAIM, RESULT, WORKER, Claim, Ledger, has_result, is_given, is_over, ticket_of
 

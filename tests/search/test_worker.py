@@ -371,7 +371,7 @@ def test_a_trial_that_was_taken_for_lost_meanwhile_ends_no_worker(zoo, monkeypat
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # a thread cannot be ended
-@pytest.mark.parametrize("broken", ["_display.finished", "_settlement", "_executor.start"])
+@pytest.mark.parametrize("broken", ["_display.finished", "_results", "_executor.start"])
 def test_what_a_worker_ran_that_died_of_an_error_is_run_by_the_next_in_its_process(bench, broken: str) -> None:
     goes_on = threading.Event()
     bench.task = lambda config: float(config.x) if config.x == 0 or goes_on.wait(60) else 0.0

@@ -223,7 +223,7 @@ QUICK = ["model=logistic", "trainer.max_epochs=6", "trainer.progress=none", "obj
 def test_it_is_trained_by_measured_on_test_and_scored_for_promotion(project):
     from ratchet.evaluation.evaluate import evaluate
     from ratchet.promotion.scores import score_confirm
-    from ratchet.promotion.words import metric_of
+    from ratchet.promotion.verdict_text import metric_of
     from ratchet.training.train import train
 
     write_metrics(project, kappa=KAPPA)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ratchet.config.composition import load_config
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import ConfigError, DataError, SplitGuardError
@@ -102,5 +102,5 @@ def test_a_run_writes_what_it_says_of_its_fold(project):
     ],
 )
 def test_what_cannot_be_folded_is_said(project, words, said):
-    with pytest.raises((ConfigError, MistakeError), match=said.replace(".", r"\.")):
+    with pytest.raises((ConfigError, OverrideError), match=said.replace(".", r"\.")):
         load_config(project, ["params=null", "data=digits", "split=kfold", *words])

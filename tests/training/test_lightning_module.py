@@ -19,7 +19,7 @@ from ratchet.errors import CheckpointError, ConfigError, DataError, NonFiniteLos
 from ratchet.evaluation.evaluate import evaluate
 from ratchet.project import Project
 from ratchet.promotion.challengers import Champion, from_run
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.rewriting import write_for
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.tasks import Target
@@ -417,10 +417,10 @@ def test_the_gate_judges_by_what_the_task_measures(own: Project) -> None:
 
 
 def test_it_may_challenge_where_it_predicts(own: Project, trained: Trained) -> None:
-    places = Places(own)
+    paths = PromotionPaths(own)
     champion = Champion(load_config(own, ["model=logistic"]), own)
     _, record = trained("a", "model.net.width=8")
-    candidate = from_run("runs/a", champion, places=places)
+    candidate = from_run("runs/a", champion, paths=paths)
     assert record.best is not None
     assert (candidate.value, candidate.config.model.name) == (record.best.value, "dense")
     writing = write_for(candidate.config, project=own)
@@ -428,13 +428,13 @@ def test_it_may_challenge_where_it_predicts(own: Project, trained: Trained) -> N
     assert config_hash(load_config(own)) == config_hash(candidate.config)
     trained("b", "model._target_=own.dense.WrongShape")
     with pytest.raises(ConfigError, match=r"WrongShape\.predict_step gives \(2,\) for 2 examples"):
-        from_run("runs/b", champion, places=places)
+        from_run("runs/b", champion, paths=paths)
     trained("c", "data=own_digits")
     with pytest.raises(DataError, match="your own data module: it has no confirm split"):
-        from_run("runs/c", champion, places=places)
+        from_run("runs/c", champion, paths=paths)
     (own.root / "elsewhere/own/dense.py").write_text("", encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"own\.dense\.LitDense was a LightningModule of src/own"):
-        from_run("runs/a", champion, places=places)
+        from_run("runs/a", champion, paths=paths)
 
 
 def test_callbacks_and_loggers_are_called(own: Project, trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:

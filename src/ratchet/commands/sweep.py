@@ -21,11 +21,11 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ratchet.commands.ahead import preload
+from ratchet.commands.prefork import preload
 from ratchet.config.environment import with_references
-from ratchet.config.hints import MistakeError
-from ratchet.config.inert import without_inert
+from ratchet.config.hints import OverrideError
 from ratchet.config.modules import is_lightning_module
+from ratchet.config.non_numeric_settings import without_non_numeric
 from ratchet.config.request import Request, plain_config, refuse_idle
 from ratchet.config.schema import Config
 from ratchet.config.sections import ObjectiveConfig
@@ -304,7 +304,7 @@ def _check(composed: DictConfig, overrides: Sequence[str], *, request: Request) 
     """Raises ConfigError for a trial that cannot train; `overrides` are all that its config was composed of."""
     try:
         config = _config(composed)
-    except MistakeError:
+    except OverrideError:
         params = tuple(text for text in overrides if text in request.params and text not in request.typed)
         typed = tuple(text for text in overrides if text not in params)
         own = replace(request, params=params, typed=typed, multirun=False, line=None)
@@ -331,7 +331,7 @@ def _checked(plain: str) -> Config:
 
 
 def _config(composed: DictConfig) -> Config:
-    """A composed config, checked: once, whoever asks. Raises MistakeError."""
+    """A composed config, checked: once, whoever asks. Raises OverrideError."""
     return _checked(json.dumps(plain_config(composed)))
 
 
@@ -342,7 +342,7 @@ def _called(composed: DictConfig) -> dict[str, str]:
 
 
 def _identity(composed: DictConfig) -> dict[str, Any]:
-    kept = without_inert(_whole(composed))
+    kept = without_non_numeric(_whole(composed))
     if kept["trainer"].get("sampling") == "none":  # as in Config.plain()
         del kept["trainer"]["sampling"]
     kept["objective"] = ObjectiveConfig.model_validate(kept["objective"]).model_dump()

@@ -19,8 +19,8 @@ from ratchet.config.command_line import is_for_a_sweep
 from ratchet.config.explanation import explain
 from ratchet.config.grammar import each_of, parse_override, values_of
 from ratchet.config.groups import groups, is_group, options
-from ratchet.config.hints import MistakeError, to_type
-from ratchet.config.mistakes import Surroundings, mistake_in
+from ratchet.config.hints import OverrideError, to_type
+from ratchet.config.override_errors import OverrideContext, override_error
 from ratchet.config.request import Request, plain_config
 from ratchet.config.tables import data_name
 from ratchet.errors import ConfigError
@@ -101,12 +101,12 @@ def _refuse_unreadable(text: str) -> None:
     try:
         override = parse_override(text)
     except HydraException as error:
-        mistake = mistake_in(text, _around(Path(), {"sweep": SweepSettings().model_dump()}))
+        mistake = override_error(text, _around(Path(), {"sweep": SweepSettings().model_dump()}))
         assert mistake is not None
         raise _settled(mistake) from error
     key, _, value = text.partition("=")
     if override.is_sweep_override() and key != "sweep":
-        raise MistakeError(
+        raise OverrideError(
             f"{text}: a sweep has one value for each of its settings, and {value} are several",
             instead=[[each] for each in each_of(text)[:1]],
         )
@@ -130,7 +130,7 @@ def _composed(directory: Path, name: str, typed: Sequence[str]) -> dict[str, Any
         explained = explain(error, directory=directory)
         if explained is None:
             raise
-        text = explained.said if isinstance(explained, MistakeError) else str(explained)
+        text = explained.said if isinstance(explained, OverrideError) else str(explained)
         told = "" if "allowed:" in text else f"; mend sweeps/{name}.yaml"
         raise ConfigError(f"sweep={name}: {text}{told}") from error
 
@@ -176,23 +176,23 @@ def _refuse_wrong_keys(typed: Sequence[str], plain: Mapping[str, Any], directory
         if key.startswith("sweep/"):
             said = f"{text}: this sweep has no {key[6:]} of its own to replace"
             raise ConfigError(f"{said}; type: {to_type(f'+{text}')}, to add one")
-        if mistake := mistake_in(text, _around(directory.parent, {"sweep": dict(plain)})):
+        if mistake := override_error(text, _around(directory.parent, {"sweep": dict(plain)})):
             raise _settled(mistake)
 
 
-def _added(text: str, what: str, target: str) -> MistakeError:
+def _added(text: str, what: str, target: str) -> OverrideError:
     """An argument that the option's file does not have: it is added, where the class takes it."""
     key, _, value = text.partition("=")
     name = key.rpartition(".")[2]
     taken = arguments_of({"_target_": target}, what)
     meant = [name] if name in taken else nearest(name, taken)
     said = f"{key}: sweeps/{what}/ says nothing of it; allowed: what {target} takes: {', '.join(taken) or 'nothing'}"
-    return MistakeError(
+    return OverrideError(
         said, instead=[[f"+sweep.{what}.{each}={value}"] for each in meant[:1]], otherwise="leave it out"
     )
 
 
-def _settled(mistake: MistakeError) -> ConfigError:
+def _settled(mistake: OverrideError) -> ConfigError:
     """The error whose hint is a setting that a sweep may have."""
 
     def accepts(texts: Sequence[str]) -> bool:
@@ -211,8 +211,8 @@ def _settled(mistake: MistakeError) -> ConfigError:
     return mistake.settled(mistake.accepted(accepts))
 
 
-def _around(root: Path, known: dict[str, Any]) -> Surroundings:
-    return Surroundings(root, known, multirun=True, to_see_keys="cat sweeps/base.yaml, which has every key")
+def _around(root: Path, known: dict[str, Any]) -> OverrideContext:
+    return OverrideContext(root, known, multirun=True, to_see_keys="cat sweeps/base.yaml, which has every key")
 
 
 def _refuse(text: str, what: str, name: str, known: Sequence[str]) -> NoReturn:

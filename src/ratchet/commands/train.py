@@ -17,8 +17,8 @@ from omegaconf import DictConfig
 from ratchet.config.command_line import CommandLine, is_for_a_sweep
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import is_group
-from ratchet.config.hints import MistakeError, named, to_type
-from ratchet.config.inert import INERT
+from ratchet.config.hints import OverrideError, named, to_type
+from ratchet.config.non_numeric_settings import NON_NUMERIC_SETTINGS
 from ratchet.config.params import without_params
 from ratchet.config.request import Request, plain_config
 from ratchet.config.schema import Config
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         return _sweep(line, request, project=project)
     if searched := [text for text in line.typed if is_for_a_sweep(text)]:
         command = to_type("python", "src/train.py", "-m", *line.typed)
-        raise MistakeError(f"{searched[0]} is for a search", otherwise=f"type: {command}")
+        raise OverrideError(f"{searched[0]} is for a search", otherwise=f"type: {command}")
     if not (line.bare or line.other_config):
         _look_at(request, prints=line.prints)
     request.notify()
@@ -143,7 +143,7 @@ def _resuming(run: RunDirectory, line: CommandLine, *, project: Project) -> Requ
 def _left_out(run: RunDirectory) -> list[str]:
     """What the pipeline's config.yaml leaves out, as overrides. Raises CheckpointError for one that is damaged."""
     whole, plain = read_config(run).plain(), read_yaml(run.config)
-    missing = [key for key in INERT if not exists(plain, key)]
+    missing = [key for key in NON_NUMERIC_SETTINGS if not exists(plain, key)]
     return [f"+{key}={to_override_value(value_at(whole, key))}" for key in missing if exists(whole, key)]
 
 

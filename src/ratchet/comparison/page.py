@@ -19,7 +19,7 @@ from ratchet.comparison.measures import COSTS
 from ratchet.comparison.settings import differing, written
 from ratchet.comparison.tables import Row, Table
 from ratchet.config.environment import text_or_none
-from ratchet.config.inert import is_inert
+from ratchet.config.non_numeric_settings import is_non_numeric
 from ratchet.files import write_atomically
 from ratchet.pages import render
 from ratchet.pages.charts import key as as_key
@@ -192,7 +192,7 @@ def _facts(run: Run) -> dict[str, Any]:
     record = run.record
     if record is None:
         return {}
-    facts = {key: value for key, value in run.config.items() if not is_inert(key)}
+    facts = {key: value for key, value in run.config.items() if not is_non_numeric(key)}
     code = str(record.git.get("revision") or "unknown")[:12] + (" and changes" if record.git.get("dirty") else "")
     versions = {f"version of {name}": version for name, version in record.versions.items()}
     machine = {f"machine: {name}": value for name, value in record.host.items()}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ratchet.comparison.gather import Run
-from ratchet.config.inert import is_inert
+from ratchet.config.non_numeric_settings import is_non_numeric
 from ratchet.config.seeds import is_audit
 
 # Makes no rows apart: threads add in another order, which is chance as a seed is. An objective is no such key: it
@@ -84,7 +84,7 @@ def what_matters(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in config.items()
-        if key not in _ALL_ONE and not key.startswith(_OF_DATA) and not is_inert(key)
+        if key not in _ALL_ONE and not key.startswith(_OF_DATA) and not is_non_numeric(key)
     }
 
 

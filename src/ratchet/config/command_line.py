@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
 
-from ratchet.config.hints import MistakeError, named, to_type, unquoted
+from ratchet.config.hints import OverrideError, named, to_type, unquoted
 from ratchet.errors import ConfigError
 from ratchet.names import nearest
 
@@ -40,10 +40,10 @@ class CommandLine:
         modes = [_typed(name, given[name]) for name in _MODES if name in given]
         if len(modes) > 1:
             flags = [mode.partition("=")[0] for mode in modes]
-            raise MistakeError(f"{' and '.join(flags)} exclude each other; allowed: one of them", instead=[modes[:1]])
+            raise OverrideError(f"{' and '.join(flags)} exclude each other; allowed: one of them", instead=[modes[:1]])
         if "resolve" in given and not {"cfg", "help"} & given.keys():
             instead = [["--cfg", "job", "--resolve"]]
-            raise MistakeError("--resolve is for what is printed; allowed: with --cfg", instead=instead)
+            raise OverrideError("--resolve is for what is printed; allowed: with --cfg", instead=instead)
         multirun = "multirun" in given or "hydra.mode=MULTIRUN" in overrides
         return cls(
             flags=tuple(_typed(name, value) for name, value in given.items()),
@@ -74,7 +74,7 @@ def _resume(overrides: Sequence[str], *, multirun: bool) -> str | None:
         raise ConfigError("resume= names no run; allowed: a run directory; type: find runs -name run.json, to see them")
     if multirun:
         said = "resume= goes on with one run, -m starts many; allowed: one of them"
-        raise MistakeError(said, otherwise=f"type: {to_type('python', 'src/train.py', named('resume', given[-1]))}")
+        raise OverrideError(said, otherwise=f"type: {to_type('python', 'src/train.py', named('resume', given[-1]))}")
     return given[-1]
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ratchet.config.inert import without_inert
+from ratchet.config.non_numeric_settings import without_non_numeric
 from ratchet.config.request import Request
 from ratchet.config.schema import Config
 from ratchet.errors import ConfigError
@@ -66,7 +66,7 @@ def _watch(table: str | None, project: Project) -> None:
 
 def config_hash(config: Config) -> str:
     """Sha256 (hex) of everything in a config that can change the trained model; loggers, reports and mirrors cannot."""
-    decides = without_inert(config.plain())
+    decides = without_non_numeric(config.plain())
     if not decides["callbacks"]:
         del decides["callbacks"]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

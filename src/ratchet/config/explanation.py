@@ -10,7 +10,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from ratchet.config.groups import groups, options
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.errors import ConfigError, first_line
 from ratchet.names import nearest, suggestion, to_install
 from ratchet.yaml_files import yaml_position
@@ -38,10 +38,10 @@ def explain(error: BaseException, *, directory: Path) -> ConfigError | None:
             said = f"{key or 'a value'} is of the environment variable {unset[1]}, which is not set; allowed: any text"
             return ConfigError(f"{said}; type: export {unset[1]}=..., then the same again")
         said = f"{key or 'a value'}: {first_line(error)}; allowed: ${{path.of.another.key}}"
-        return MistakeError(said, key=key)
+        return OverrideError(said, key=key)
     if isinstance(error, HydraException | OmegaConfBaseException):
         cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-        return MistakeError(first_line(cause).rstrip("."))
+        return OverrideError(first_line(cause).rstrip("."))
     return None
 
 

@@ -10,7 +10,7 @@ from pydantic import (
     ValidationError,
 )
 
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.config.modules import is_lightning_module
 from ratchet.config.sections import MetricConfig
 from ratchet.config.tables import completed, is_table
@@ -41,7 +41,7 @@ def with_what_follows(given: Any) -> Any:
     if isinstance(model, dict) and is_lightning_module(model.get("_target_")):
         given = {**given, **IDLE, **_objective_of(model, given.get("objective"))}
     elif isinstance(model, dict) and all(given.get(name, "") is None for name in IDLE):
-        raise MistakeError(
+        raise OverrideError(
             f"model._target_={model.get('_target_')} was a LightningModule of src/own, and there is none now; allowed: "
             "the file that the run was trained with",
             key="model._target_", otherwise="type: git log src/own, to find it, and put it back",
@@ -83,7 +83,7 @@ def _objective_of(model: dict[str, Any], asked: Any) -> dict[str, Any]:
         own = {}
     objective = {"direction": None, **own, **given}
     if not objective.get("metric"):
-        raise MistakeError(
+        raise OverrideError(
             f"model._target_={model['_target_']} logs what it likes, so its objective has no usual name; allowed: a "
             "metric that its validation logs, here or as `objective: {metric: ..., direction: ...}` of its conf/model",
             key="objective.metric", instead=[["objective.metric=val/loss", "objective.direction=minimize"]],

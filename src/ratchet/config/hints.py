@@ -57,7 +57,7 @@ def names_in(text: str) -> list[str]:
     return [unquoted(found[1].strip()) for found in _ITEM.finditer(inside) if found[1].strip()]
 
 
-class MistakeError(ConfigError):
+class OverrideError(ConfigError):
     """A mistake in the config, and what may be typed instead.
 
     said: what was got and what is allowed.

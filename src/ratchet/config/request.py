@@ -22,8 +22,8 @@ from ratchet.config.explanation import explain
 from ratchet.config.following import IDLE
 from ratchet.config.grammar import assignment, each_of, first, key_of, parse_override
 from ratchet.config.groups import chooses, default_choices, is_group, options
-from ratchet.config.hints import EVERY_KEY, LONGEST, MistakeError, to_type, unquoted
-from ratchet.config.mistakes import Surroundings, mistake_in
+from ratchet.config.hints import EVERY_KEY, LONGEST, OverrideError, to_type, unquoted
+from ratchet.config.override_errors import OverrideContext, override_error
 from ratchet.config.params import params_overrides, without_params
 from ratchet.config.schema import Config
 from ratchet.config.tree import exists
@@ -46,7 +46,7 @@ class Request:
         default_factory=list
     )  # what was set aside: of params.yaml; once composed, of conf/tuned/
     line: tuple[str, ...] | None = None  # what was typed after train.py; None: another script, or a resumed run
-    check: Callable[[Config], object] = lambda _: None  # raises MistakeError for what only the named classes know
+    check: Callable[[Config], object] = lambda _: None  # raises OverrideError for what only the named classes know
     root: Path | None = None  # of the project, for the names of files; None: beside the config directory
 
     @classmethod
@@ -97,8 +97,8 @@ class Request:
     @cached_property
     def _choices(self) -> list[str]:
         """The valid choices of one option."""
-        valid = Surroundings(self.directory, {}, multirun=False)
-        return [text for text in self.overrides if chooses(text, self.directory) and not mistake_in(text, valid)]
+        valid = OverrideContext(self.directory, {}, multirun=False)
+        return [text for text in self.overrides if chooses(text, self.directory) and not override_error(text, valid)]
 
     def compose(self) -> Config:
         """The checked config. Raises ConfigError."""
@@ -115,7 +115,7 @@ class Request:
             refuse_idle(config, self.typed, every_key=self.every_key)
             self.check(config)
             return config
-        except MistakeError as mistake:
+        except OverrideError as mistake:
             self._refuse_mistakes(self.typed)  # what is wrong with an override by itself says more
             raise self._settled(mistake) from mistake
 
@@ -131,7 +131,7 @@ class Request:
             explained = explain(error, directory=self.directory)
             if explained is None:
                 raise
-            if isinstance(explained, MistakeError):
+            if isinstance(explained, OverrideError):
                 explained = self._settled(self._of_one(explained))
             raise explained from error
 
@@ -147,13 +147,13 @@ class Request:
     def _refuse_mistakes(self, texts: Sequence[str]) -> None:
         around = self._around()
         for text in texts:
-            if mistake := mistake_in(text, around):
+            if mistake := override_error(text, around):
                 raise self._settled(mistake)
 
-    def _around(self) -> Surroundings:
+    def _around(self) -> OverrideContext:
         chosen = [text for text in self.params if chooses(text, self.directory)]
         here = {text.partition("=")[0]: text.partition("=")[2] for text in chosen}
-        return Surroundings(
+        return OverrideContext(
             self.directory, self.known, self.multirun,
             several=None if self.line is None else to_type("python", "src/train.py", "-m", *self.line),
             choices={
@@ -161,11 +161,11 @@ class Request:
                 **{group: name for group, name in here.items() if name in options(self.directory, group)},
             },
             hydra=lambda: _hydras_own(self.directory, [text for text in self.overrides if text.startswith("hydra/")]),
-            accepts=lambda text: self._accepts([text], MistakeError("", text=text), [text]),
+            accepts=lambda text: self._accepts([text], OverrideError("", text=text), [text]),
             others=tuple(self.overrides),
         )  # fmt: skip
 
-    def _of_one(self, mistake: MistakeError) -> MistakeError:
+    def _of_one(self, mistake: OverrideError) -> OverrideError:
         """What Hydra says of everything, as of the one override without which it composes, where there is one."""
         if mistake.key:
             return mistake
@@ -176,10 +176,10 @@ class Request:
                 continue
             key, _, value = text.partition("=")
             quoted = [[assignment(key, unquoted(value))]] if value else []
-            return MistakeError(f"{text}: {mistake.said}", text=text, instead=[*quoted, *self._around().usual(key)])
+            return OverrideError(f"{text}: {mistake.said}", text=text, instead=[*quoted, *self._around().usual(key)])
         return mistake
 
-    def _settled(self, mistake: MistakeError) -> ConfigError:
+    def _settled(self, mistake: OverrideError) -> ConfigError:
         """The error whose hint is accepted: each override that may have been meant is tried out."""
         texts = [mistake.text] if mistake.text else self._setting(mistake.key)
         file = None if set(texts) & set(self.typed) or not mistake.key else self._file_of(mistake.key)
@@ -205,24 +205,24 @@ class Request:
         keys = {text: key_of(text) or "" for text in self.overrides if not chooses(text, self.directory)}
         return [text for text, k in keys.items() if key and (_is_in(key, k) or _is_in(k, key))]
 
-    def _accepts(self, candidate: Sequence[str], mistake: MistakeError, texts: Sequence[str]) -> bool:
+    def _accepts(self, candidate: Sequence[str], mistake: OverrideError, texts: Sequence[str]) -> bool:
         """Whether a config composes, and has no such mistake any more, with these overrides in place of `texts`."""
         keys = [key for text in candidate if (key := key_of(text)) is not None]
         chosen = tuple(text for text in candidate if chooses(text, self.directory))
         there = replace(self, typed=(*self.typed, *chosen)) if chosen else self
         around = replace(there._around(), accepts=lambda _: True)
-        if len(to_type(*candidate)) > LONGEST or any(mistake_in(text, around) for text in candidate):
+        if len(to_type(*candidate)) > LONGEST or any(override_error(text, around) for text in candidate):
             return False
-        alone = Surroundings(self.directory, self.known, multirun=False)
+        alone = OverrideContext(self.directory, self.known, multirun=False)
         others = [
             one for text in self.overrides if text not in texts and key_of(text) not in keys for one in first(text)
         ]
-        others = [text for text in others if not mistake_in(text, alone)]
+        others = [text for text in others if not override_error(text, alone)]
         try:
             for each in itertools.product(*map(each_of, candidate)):
                 composed, _ = _hydra(self.directory, [*others, *each])
                 self.check(validate(plain_config(composed)))
-        except MistakeError as other:
+        except OverrideError as other:
             inside = (k for k in keys if not is_group(self.directory, k))
             return other.said != mistake.said and not any(_is_in(other.key, k) for k in inside)
         except Exception:  # noqa: BLE001 - whatever it is, it is not accepted
@@ -261,7 +261,7 @@ def refuse_idle(config: Config, typed: Sequence[str], *, every_key: str = EVERY_
             raise ConfigError(f"{said}; {hint}")
 
 
-def _of_params(mistake: MistakeError, found: Sequence[Sequence[str]]) -> ConfigError:
+def _of_params(mistake: OverrideError, found: Sequence[Sequence[str]]) -> ConfigError:
     """A mistake in params.yaml is put right there: as `key: value`."""
     if not found and not mistake.example:
         return ConfigError(f"params.yaml: {mistake.said}; take it out of params.yaml")

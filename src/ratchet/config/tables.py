@@ -14,7 +14,7 @@ from warnings import catch_warnings
 from omegaconf import OmegaConf
 
 from ratchet.config.environment import Reference
-from ratchet.config.hints import MistakeError, to_type
+from ratchet.config.hints import OverrideError, to_type
 from ratchet.errors import ConfigError, DataError
 from ratchet.files import write_atomically
 from ratchet.names import listed, nearest, short
@@ -67,7 +67,7 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
         )
     if not isinstance(types := data.get("types") or {}, Mapping):
         said = f"data.types is {types}; allowed: a mapping of columns, each to number, category or date"
-        raise MistakeError(said, example=["'data.types={<column>: category}'"])
+        raise OverrideError(said, example=["'data.types={<column>: category}'"])
     table = {name: data[name] for name in SAID if data.get(name) is not None}
     for name in {"target", "ignore", "missing"} & table.keys():
         table[name] = [str(each) for each in (table[name] if isinstance(table[name], list) else [table[name]])]
@@ -78,7 +78,7 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
         near, told = _file_meant(data["path"], project.root)
         instead = [[assignment("data.path", near)]] if near != data["path"] else []
         said = f"data.path={data['path']}: {told.removeprefix('; ')}"
-        raise MistakeError(said, key="data.path", instead=instead, example=["data.path=<file>"])
+        raise OverrideError(said, key="data.path", instead=instead, example=["data.path=<file>"])
     checksum, found = _described(file, table, data.get("target_kind"), project=project)
     rest = {key: value for key, value in data.items() if key not in {*SAID, "name", "target_kind"}}
     return {
@@ -148,7 +148,7 @@ def is_a_table_path(text: str, root: Path) -> bool:
     return bool(_FILE.search(text)) or ("/" in text and (root / Path(text).expanduser()).exists())
 
 
-def to_describe(path: str | None, target: Any, root: Path, *, said: str, text: str = "") -> MistakeError:
+def to_describe(path: str | None, target: Any, root: Path, *, said: str, text: str = "") -> OverrideError:
     """A mistake whose hint is all that describes a table; what nobody said of it is left to be filled in."""
     from ratchet.config.grammar import assignment  # it imports Hydra, and looking at runs does not
 
@@ -160,7 +160,7 @@ def to_describe(path: str | None, target: Any, root: Path, *, said: str, text: s
         said += told + (f"; its columns: {listed(map(short, columns))}" if columns else "")
     if target:
         words[2] = assignment("data.target", target)
-    return MistakeError(said, text=text, instead=[words] if path and target else [], example=words)
+    return OverrideError(said, text=text, instead=[words] if path and target else [], example=words)
 
 
 def _file_meant(path: str, root: Path) -> tuple[str, str]:
@@ -232,7 +232,7 @@ def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Proj
     except NoColumnError as error:
         other = [] if error.column in table["target"] else [None]
         instead = [_with_another(table, error.column, near) for near in [*error.nearest, *other]]
-        raise MistakeError(str(error), instead=instead, otherwise="type: data.target=<column>") from error
+        raise OverrideError(str(error), instead=instead, otherwise="type: data.target=<column>") from error
     except TableError as error:
         raise DataError(as_typed(error.said, table)) from error
     with file.open("rb") as stream:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ratchet.config.grammar import shown
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.dotted import named_by
 from ratchet.errors import TO_SEE, ConfigError, RatchetError, failure, own_code
 
@@ -24,13 +24,13 @@ def class_at(path: Any, *, key: str, kind: str = "") -> Any:
     """
     where, allowed = f"{key}.{_TARGET}", f"a class of {', '.join(CALLED)}"
     otherwise = "put a class of your own into src/own/"
-    refuse = functools.partial(MistakeError, key=where, otherwise=otherwise)
+    refuse = functools.partial(OverrideError, key=where, otherwise=otherwise)
     found: Any = named_by(str(path), setting=where, allowed=allowed, refuse=refuse, homes=CALLED)
     home = str(getattr(found, "__module__", "")).partition(".")[0]
     if not (inspect.isclass(found) or (inspect.isfunction(found) and home == "own")) or home not in CALLED:
-        raise MistakeError(f"{where}={path} is not called; allowed: {allowed}", key=where, otherwise=otherwise)
+        raise OverrideError(f"{where}={path} is not called; allowed: {allowed}", key=where, otherwise=otherwise)
     if kind and not any(base.__name__ == kind for base in getattr(found, "__mro__", ())):
-        raise MistakeError(f"{where}={path} is no {kind}; allowed: a subclass of it", key=where, otherwise=otherwise)
+        raise OverrideError(f"{where}={path} is no {kind}; allowed: a subclass of it", key=where, otherwise=otherwise)
     return found
 
 

@@ -13,7 +13,7 @@ from ratchet.config.conflicts import refuse_conflicts
 from ratchet.config.environment import Reference, from_environment
 from ratchet.config.following import with_what_follows
 from ratchet.config.grammar import assignment, shown
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.config.rules import example_at, keys_at, meant_at, rule_at
 from ratchet.config.schema import Config
 from ratchet.config.tables import is_table, to_describe, where_completed
@@ -26,7 +26,7 @@ _Path = Sequence[str | int]
 
 
 def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> Config:
-    """A composed config, typed. Raises MistakeError for the first thing that is wrong with it.
+    """A composed config, typed. Raises OverrideError for the first thing that is wrong with it.
 
     `usual` is called then: the config before any value was overridden, whose values are what to type.
     """
@@ -39,7 +39,7 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> Confi
             said = f"{key} has no value yet: a table needs its file and the column to predict"
             raise ConfigError(str(to_describe(path, target, Project.find().root, said=said)))
         said = f"{key} is ???, it has no value yet; allowed: {rule_at(where, plain)}"
-        raise MistakeError(said, key=key, instead=values_for(where, plain, usual()))
+        raise OverrideError(said, key=key, instead=values_for(where, plain, usual()))
     actual, references = whole(plain)
     try:
         config = Config.model_validate(actual)
@@ -83,7 +83,7 @@ def values_for(path: _Path, plain: Any, usual: dict[str, Any]) -> list[list[str]
     return [[assignment(k, v)] for k, v in places if v != "???" and v != value_at(plain, k)]
 
 
-def _mistake(error: ValidationError, plain: Any, usual: dict[str, Any]) -> MistakeError:
+def _mistake(error: ValidationError, plain: Any, usual: dict[str, Any]) -> OverrideError:
     problems = error.errors(include_url=False)
     # A metric of the task may be the objective, so what is wrong with the task is said first.
     problem = min(problems, key=lambda each: (each["type"] != "extra_forbidden", each["loc"][:1] != ("task",)))
@@ -91,12 +91,12 @@ def _mistake(error: ValidationError, plain: Any, usual: dict[str, Any]) -> Mista
     key = ".".join(map(str, path))
     if not path:
         said = f"the config is a {type(plain).__name__}; allowed: {rule_at([], plain)}"
-        return MistakeError(said, otherwise="mend it in conf/config.yaml, then type the same again")
+        return OverrideError(said, otherwise="mend it in conf/config.yaml, then type the same again")
     if problem["type"] == "extra_forbidden":
         return _unknown(path, plain, usual)
     got = "is missing" if problem["type"] == "missing" else f"is {shown(value_at(plain, key))}"
     said = f"{key} {got}; allowed: {rule_at(path, plain)}"
-    return MistakeError(said, key=key, instead=values_for(path, plain, usual))
+    return OverrideError(said, key=key, instead=values_for(path, plain, usual))
 
 
 def _path(problem: ErrorDetails, plain: Any) -> list[str | int]:
@@ -114,7 +114,7 @@ def _path(problem: ErrorDetails, plain: Any) -> list[str | int]:
     return path
 
 
-def _unknown(path: _Path, plain: Any, usual: dict[str, Any]) -> MistakeError:
+def _unknown(path: _Path, plain: Any, usual: dict[str, Any]) -> OverrideError:
     *parent, name = path
     key, siblings = ".".join(map(str, path)), keys_at(parent, plain)
     close = nearest(str(name), siblings)
@@ -125,4 +125,4 @@ def _unknown(path: _Path, plain: Any, usual: dict[str, Any]) -> MistakeError:
         instead.append([assignment(around, renamed)])
     instead += values_for([*parent, close[0]], plain, usual) if close else []
     said = f"{key}: there is no such key; {suggestion(str(name), siblings)}"
-    return MistakeError(said, key=key, instead=instead)
+    return OverrideError(said, key=key, instead=instead)

@@ -14,7 +14,7 @@ from torch import nn
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on
 
 from ratchet.config.grammar import assignment, shown
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.config.modules import is_lightning_module
 from ratchet.config.rules import example_of, rule_of
 from ratchet.config.sections import ModelConfig
@@ -69,9 +69,9 @@ def build_model(
 
 
 def refuse_rows(network: type[nn.Module], config: ModelConfig, *, of_table: bool) -> None:
-    """Raises MistakeError for rows of a table and a class that says `needs_places`: there is nothing to slide along."""
+    """Raise OverrideError for rows of a table and a class that says `needs_places`: nothing to slide along."""
     if of_table and getattr(network, "needs_places", False):
-        raise MistakeError(
+        raise OverrideError(
             f"model={config.name} is for sequences and images, and a row of a table has no order; "
             "allowed: model=mlp, model=tabm, model=logistic, or one of your own",
             instead=[["model=mlp"]],
@@ -92,12 +92,12 @@ def parameter_count(model: nn.Module) -> int:
 def model_class(target: str) -> type[nn.Module]:
     """The nn.Module class at a dotted path; ConfigError when there is none."""
     allowed = "the dotted path of a class; put a class of your own into src/own/"
-    refuse = partial(MistakeError, key=_TARGET, instead=_EXAMPLE)
+    refuse = partial(OverrideError, key=_TARGET, instead=_EXAMPLE)
     found = named_by(target, setting=_TARGET, allowed=allowed, refuse=refuse)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise MistakeError(f"model._target_={target} is no torch.nn.Module class", key=_TARGET, instead=_EXAMPLE)
+        raise OverrideError(f"model._target_={target} is no torch.nn.Module class", key=_TARGET, instead=_EXAMPLE)
     if any(base.__name__ == "LightningModule" for base in found.__mro__) and not is_lightning_module(target):
-        raise MistakeError(
+        raise OverrideError(
             f"model._target_={target} is a LightningModule, which its source does not show; allowed: a class whose "
             "bases are named where it is defined, as in `class Mine(pl.LightningModule)`",
             key=_TARGET, instead=_EXAMPLE,
@@ -129,7 +129,7 @@ def _annotations(network: type[nn.Module], config: ModelConfig) -> dict[str, Any
     missing = [name for name in FROM_DATA[:2] if name not in named]
     missing = [name for name in missing if name != "n_outputs" or "n_classes" not in named]
     if missing and not _takes_any(network) and not config.is_lightning:
-        raise MistakeError(
+        raise OverrideError(
             f"{target} takes no {missing[0]}; allowed: a constructor like "
             "__init__(self, *, input_shape, n_outputs, <settings>)",
             key=_TARGET, instead=_EXAMPLE,
@@ -165,22 +165,22 @@ def _takes_any(network: type[nn.Module]) -> bool:
 
 def _mistake(
     error: ValidationError, config: ModelConfig, network: type[nn.Module], hints: dict[str, Any]
-) -> MistakeError:
+) -> OverrideError:
     problem = error.errors()[0]
     name = str(problem["loc"][0])
     key, allowed = f"model.{name}", [each for each in hints if each not in FROM_DATA]
     if problem["type"] == "extra_forbidden":
         near = [f"model.{each}" for each in nearest(name, allowed)]
         said = f"{key}: {config.target} has no such setting; {suggestion(name, allowed)}"
-        return MistakeError(said, key=key, instead=[[assignment(each, config.arguments[name])] for each in near])
+        return OverrideError(said, key=key, instead=[[assignment(each, config.arguments[name])] for each in near])
     default = inspect.signature(network).parameters[name].default
     usual = example_of(hints[name]) if default is inspect.Parameter.empty else default
     if problem["type"] == "missing":
         said = f"{key} is missing: {config.target} has no default for it; allowed: {rule_of(hints[name])}"
-        return MistakeError(said, key=key, instead=[[f"+{assignment(key, 1 if usual is None else usual)}"]])
+        return OverrideError(said, key=key, instead=[[f"+{assignment(key, 1 if usual is None else usual)}"]])
     reason = f": {problem['ctx']['error']}" if problem["type"] == "value_error" else ""
     said = f"{key} is {shown(config.arguments[name])}{reason}; allowed: {rule_of(hints[name])}"
-    return MistakeError(said, key=key, instead=[[assignment(key, usual)]])
+    return OverrideError(said, key=key, instead=[[assignment(key, usual)]])
 
 
 def _check_output(model: nn.Module, *, input_shape: tuple[int, ...], n_outputs: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.config.sections import ModelConfig
 from ratchet.config.targets import built, refused
 from ratchet.errors import ConfigError, RatchetError
@@ -32,7 +32,7 @@ def check_module(config: ModelConfig) -> dict[str, Any]:
     usual = next(base for base in found.__mro__ if base.__name__ == "LightningModule")
     for name, why in _NEEDED.items():
         if getattr(found, name) is getattr(usual, name):
-            raise MistakeError(
+            raise OverrideError(
                 f"model._target_={config.target} has no {name} of its own: {why}",
                 key="model._target_", otherwise=f"write {name} into it, or type: model=mlp",
             )  # fmt: skip

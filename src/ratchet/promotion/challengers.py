@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ratchet.config.hints import named as to_name
 from ratchet.config.hints import to_type
-from ratchet.config.inert import with_inert_of
+from ratchet.config.non_numeric_settings import with_non_numeric_of
 from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
 from ratchet.config.validation import validate
@@ -22,7 +22,7 @@ from ratchet.evidence.attempt import shortlist
 from ratchet.files import read_json
 from ratchet.names import nearest, suggestion
 from ratchet.project import Project
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.scores import require_predictions
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.directory import run_directories
@@ -67,42 +67,42 @@ class _Found:
     record: RunRecord
 
 
-def from_run(named: str, champion: Champion, *, places: Places) -> Candidate:
+def from_run(named: str, champion: Champion, *, paths: PromotionPaths) -> Candidate:
     """The config of a run, named by its id or its directory. Raises RatchetError where it may not challenge."""
-    path = next((p for p in (Path(named), places.project.root / named) if RunDirectory(p).is_one), None)
-    run = RunDirectory(path.resolve()) if path else _by_id(named, places)
+    path = next((p for p in (Path(named), paths.project.root / named) if RunDirectory(p).is_one), None)
+    run = RunDirectory(path.resolve()) if path else _by_id(named, paths)
     trial = RunRecord.read(run).trial
     rows = read_trials(study_directory(run.path)) if trial is not None else {}
     status = _told(run.path, trial, rows) if trial is not None else None
-    made = _candidate([_find(run, status)], champion, what=f"run {named}", places=places)
+    made = _candidate([_find(run, status)], champion, what=f"run {named}", paths=paths)
     return replace(made, beyond=trial is not None and _is_beyond(rows, trial))
 
 
-def from_trial(study: str, trial: int, champion: Champion, *, places: Places) -> Candidate:
+def from_trial(study: str, trial: int, champion: Champion, *, paths: PromotionPaths) -> Candidate:
     """The config of a trial. Raises RatchetError where it may not challenge."""
-    trials = _trials(study, places)
+    trials = _trials(study, paths)
     if trial not in trials:
         raise RatchetError(
             f"trial={trial}: study {study} has no run of it, or it failed before training began; allowed: "
             f"{_some(sorted(trials))}; type: {to_type(to_name('study', study))}, for its best"
         )
-    made = _candidate(trials[trial], champion, what=f"trial {trial} of study {study}", places=places)
-    return replace(made, beyond=_is_beyond(read_trials(places.sweeps / study), trial))
+    made = _candidate(trials[trial], champion, what=f"trial {trial} of study {study}", paths=paths)
+    return replace(made, beyond=_is_beyond(read_trials(paths.sweeps / study), trial))
 
 
-def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Candidate]:
+def of_study(study: str, champion: Champion, *, paths: PromotionPaths) -> Iterator[Candidate]:
     """Each trial that completed, best validation first; configs are read as they are asked for.
 
     Raises RatchetError where there is none, and EvidenceError where none has a number.
     """
-    trials, rows = _trials(study, places), read_trials(places.sweeps / study)
+    trials, rows = _trials(study, paths), read_trials(paths.sweeps / study)
     complete = {k: found for k, found in trials.items() if all(f.record.status == "completed" for f in found)}
     if not complete:
         raise RatchetError(
             f"study {study}: none of its {len(trials)} trials completed; allowed: a study with a completed trial; "
-            f"type: {to_type('ls', str(places.sweeps))}"
+            f"type: {to_type('ls', str(paths.sweeps))}"
         )
-    _require_one_best(study, places, rows)
+    _require_one_best(study, paths, rows)
     kept = {k: found for k, found in complete.items() if not _is_beyond(rows, k)}
     if not kept:
         raise RatchetError(
@@ -116,21 +116,21 @@ def of_study(study: str, champion: Champion, *, places: Places) -> Iterator[Cand
     direction = read_config(next(iter(complete.values()))[0].run).objective.direction
     mode: Literal["max", "min"] = "max" if direction == "maximize" else "min"
     for number in shortlist(values, mode=mode, top=len(values)):
-        yield _candidate(complete[number], champion, what=f"trial {number} of study {study}", places=places)
+        yield _candidate(complete[number], champion, what=f"trial {number} of study {study}", paths=paths)
 
 
 def _is_beyond(rows: Mapping[int, Mapping[str, str]], trial: int) -> bool:
     return rows.get(trial, {}).get(FEASIBLE) == NO
 
 
-def _require_one_best(study: str, places: Places, rows: Mapping[int, Mapping[str, str]]) -> None:
+def _require_one_best(study: str, paths: PromotionPaths, rows: Mapping[int, Mapping[str, str]]) -> None:
     """Raises RatchetError for a study of several objectives: which of its front is wanted, a person has to say."""
     front = [number for number, row in rows.items() if row.get(FRONT) == YES and not _is_beyond(rows, number)]
     if any(FRONT in row for row in rows.values()):
         raise RatchetError(
             f"study {study} has several objectives, so it has no single best; allowed: one of its front, trials "
             f"{_some(front) or 'none'}; type: "
-            + (to_type(to_name("study", study), f"trial={front[0]}") if front else to_type("ls", str(places.sweeps)))
+            + (to_type(to_name("study", study), f"trial={front[0]}") if front else to_type("ls", str(paths.sweeps)))
         )
 
 
@@ -139,15 +139,15 @@ def _value(found: Sequence[_Found]) -> float:
     return fmean(values) if values else math.nan
 
 
-def _trials(study: str, places: Places) -> dict[int, list[_Found]]:
+def _trials(study: str, paths: PromotionPaths) -> dict[int, list[_Found]]:
     """Each trial's runs: one, or one for each repeat."""
-    home = places.sweeps / study
+    home = paths.sweeps / study
     if not study or not home.is_dir():
-        names = sorted(path.name for path in places.sweeps.iterdir() if path.is_dir()) if places.sweeps.is_dir() else []
+        names = sorted(path.name for path in paths.sweeps.iterdir() if path.is_dir()) if paths.sweeps.is_dir() else []
         best = [to_type(to_name("study", name)) for name in nearest(study, names)[:1]]
         raise RatchetError(
             f"study={study}: there is no such study; {suggestion(study, names)}; "
-            f"type: {best[0] if best else to_type('ls', str(places.sweeps))}"
+            f"type: {best[0] if best else to_type('ls', str(paths.sweeps))}"
             if names else f"study={study}: there is no study yet; type: python src/train.py -m sweep=learning_rate"
         )  # fmt: skip
     trials: dict[int, list[_Found]] = {}
@@ -171,10 +171,10 @@ def _told(run: Path, trial: int, rows: Mapping[int, Mapping[str, str]]) -> Statu
     return "running" if rows or run.name.startswith("repeat") else None
 
 
-def _by_id(named: str, places: Places) -> RunDirectory:
+def _by_id(named: str, paths: PromotionPaths) -> RunDirectory:
     ids: dict[str, Path] = {}
-    for place in [*run_directories(places.runs), *run_directories(places.project.champion_run)]:
-        if places.kept not in place.parents and (identifier := _id_of(RunDirectory(place).record)):
+    for place in [*run_directories(paths.runs), *run_directories(paths.project.champion_run)]:
+        if paths.kept not in place.parents and (identifier := _id_of(RunDirectory(place).record)):
             ids[identifier] = place
     if named not in ids:
         told = suggestion(named, ids, allowed="the id of a run.json, or a run directory")
@@ -195,7 +195,7 @@ def _find(run: RunDirectory, status: Status | None) -> _Found:
     return _Found(run, record.model_copy(update={"status": status}) if status is not None else record)
 
 
-def _candidate(found: Sequence[_Found], champion: Champion, *, what: str, places: Places) -> Candidate:
+def _candidate(found: Sequence[_Found], champion: Champion, *, what: str, paths: PromotionPaths) -> Candidate:
     """Return the candidate that the runs of one configuration make."""
     for reason in (reason for each in found for reason in _refusals(each, champion, what=what)):
         raise reason
@@ -213,7 +213,7 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str, places
             f"again with: objective.metric={ours.metric} objective.direction={ours.direction}"
         )
     if config.model.is_lightning:
-        require_predictions(first.run, project=places.project)
+        require_predictions(first.run, project=paths.project)
     value, record = _value(found), first.record
     origin = {
         "study": record.study, "trial": record.trial, "run": record.id, "seeds": [each.record.seed for each in found],
@@ -225,7 +225,7 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str, places
 def _as_of(champion: Champion, config: Config) -> Config:
     """Return the config with the champion's seed and its settings wherever they change no number."""
     now = champion.config
-    return validate(with_inert_of(config.plain(), now.plain())).model_copy(update={"seed": now.seed})
+    return validate(with_non_numeric_of(config.plain(), now.plain())).model_copy(update={"seed": now.seed})
 
 
 def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[RatchetError]:

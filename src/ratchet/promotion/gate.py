@@ -16,7 +16,7 @@ from ratchet.evidence.attempt import AUDITS, SCREEN_SEEDS, Attempt, challenger
 from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence
 from ratchet.files import read_text
 from ratchet.project import Project
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.scores import read_scores
 from ratchet.promotion.training import Configuration, Failed, Seeded, Trained, train_missing
 
@@ -111,7 +111,7 @@ def judge(
             raise TrainingError(f"the champion fails on most seeds: {failed[-1].error}; mend it first")
         if attempt.evidence is not None and attempt.evidence.pairs > looked:
             looked, seen = attempt.evidence.pairs, attempt.evidence
-            _note_use(champion, against, seen, data_hash=data_hash, places=Places(project))
+            _note_use(champion, against, seen, data_hash=data_hash, paths=PromotionPaths(project))
             if attempt.wanted:
                 undecided(seen, len(attempt.wanted))
     evidence = attempt.evidence
@@ -163,22 +163,22 @@ def number(seeded: Seeded) -> float:
 
 
 def _note_use(
-    champion: Configuration, against: Configuration, evidence: Evidence, *, data_hash: str, places: Places
+    champion: Configuration, against: Configuration, evidence: Evidence, *, data_hash: str, paths: PromotionPaths
 ) -> None:
     """A look that was taken before, at the same pairs, is no new one."""
     use = {"data": data_hash, "champion": champion.key, "challenger": against.key, "pairs": evidence.pairs}
-    uses = read_uses(places)
+    uses = read_uses(paths)
     if not any(all(known.get(key) == value for key, value in use.items()) for known in uses):
-        places.uses.parent.mkdir(parents=True, exist_ok=True)
+        paths.uses.parent.mkdir(parents=True, exist_ok=True)
         line = {**use, "verdict": evidence.verdict, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-        with places.uses.open("a", encoding="utf-8") as stream:
+        with paths.uses.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
 
 
-def read_uses(places: Places) -> list[dict[str, Any]]:
+def read_uses(paths: PromotionPaths) -> list[dict[str, Any]]:
     """Every look at a confirm split on record here; a line that a kill has torn is none."""
     found = []
-    for line in read_text(places.uses).splitlines() if places.uses.is_file() else ():
+    for line in read_text(paths.uses).splitlines() if paths.uses.is_file() else ():
         try:
             found.append(dict(json.loads(line)))
         except (ValueError, TypeError, RecursionError):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ratchet.errors import RatchetError
 from ratchet.files import read_text, write_atomically
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 
 
 class Entry(BaseModel):
@@ -43,17 +43,17 @@ class Entry(BaseModel):
     files: dict[str, str | None] = {}  # sha256 of what promotion wrote
 
 
-def read_history(places: Places) -> list[Entry]:
+def read_history(paths: PromotionPaths) -> list[Entry]:
     """Every line, oldest first. Raises RatchetError for one that is none of ours."""
-    if not places.history.is_file():
+    if not paths.history.is_file():
         return []
     found = []
-    for place, line in enumerate(read_text(places.history).splitlines(), 1):
+    for place, line in enumerate(read_text(paths.history).splitlines(), 1):
         try:
             found += [Entry.model_validate_json(line)] if line.strip() else []
         except ValueError as error:
             raise RatchetError(
-                f"{places.history.name} line {place} is none of its lines; type: git checkout {places.history.name}"
+                f"{paths.history.name} line {place} is none of its lines; type: git checkout {paths.history.name}"
             ) from error
     return found
 
@@ -69,12 +69,12 @@ def reigns(entries: Sequence[Entry]) -> list[Entry]:
     return stack
 
 
-def append(places: Places, *entries: Entry) -> None:
+def append(paths: PromotionPaths, *entries: Entry) -> None:
     """Add lines, and draw the plot again."""
-    text = read_text(places.history) if places.history.is_file() else ""
+    text = read_text(paths.history) if paths.history.is_file() else ""
     lines = [json.dumps(entry.model_dump(mode="json", exclude_defaults=True)) + "\n" for entry in entries]
-    write_atomically(places.history, (text + "".join(lines)).encode())
-    write_atomically(places.plot, draw(read_history(places)).encode())
+    write_atomically(paths.history, (text + "".join(lines)).encode())
+    write_atomically(paths.plot, draw(read_history(paths)).encode())
 
 
 _WIDTH, _HEIGHT, _LEFT, _TOP = 720, 320, 80, 40  # of one panel

@@ -15,7 +15,7 @@ from ratchet.evidence.attempt import SCREEN_SEEDS, SCREENED, recorded
 from ratchet.evidence.gate import LOOKS, Evidence
 from ratchet.metrics import range_of
 from ratchet.project import Project
-from ratchet.promotion import words
+from ratchet.promotion import verdict_text
 from ratchet.promotion.challengers import Candidate, Champion, from_run, from_trial, of_study
 from ratchet.promotion.gate import (
     Judgement,
@@ -27,7 +27,7 @@ from ratchet.promotion.gate import (
     screen,
 )
 from ratchet.promotion.history import Entry, read_history
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.rewriting import Writing, write_for
 from ratchet.promotion.succession import Succession, alone, recover, undo
 from ratchet.promotion.training import Configuration, seedless_hash, train_missing
@@ -55,9 +55,9 @@ def promote(ask: Ask, *, project: Project) -> int:
     Everything that can be refused is before the first run. Raises RatchetError for a mistake, and where the promised
     number does not come out: then files are as before.
     """
-    places = Places(project)
-    with alone(places):
-        if ask.dry_run and places.journal.is_dir():
+    paths = PromotionPaths(project)
+    with alone(paths):
+        if ask.dry_run and paths.journal.is_dir():
             raise RatchetError(
                 "a promotion was cut off here, and is finished or put back before anything else; leave out dry_run=true"
             )
@@ -71,7 +71,7 @@ def promote(ask: Ask, *, project: Project) -> int:
         config = load_config(project)
         if not ask.dry_run:
             prepare_if_missing(config.data, project=project)
-        return _Promotion(ask, project, places, Champion(config, project), git).go()
+        return _Promotion(ask, project, paths, Champion(config, project), git).go()
 
 
 def _require_clean(git: Mapping[str, Any], *, only_say: bool) -> None:
@@ -95,7 +95,7 @@ def _require_clean(git: Mapping[str, Any], *, only_say: bool) -> None:
 class _Promotion:
     ask: Ask
     project: Project
-    places: Places
+    paths: PromotionPaths
     champion: Champion
     git: Mapping[str, Any]
 
@@ -132,11 +132,11 @@ class _Promotion:
         """What the command line names, best first."""
         ask = self.ask
         if ask.run is not None:
-            return [from_run(ask.run, self.champion, places=self.places)]
+            return [from_run(ask.run, self.champion, paths=self.paths)]
         assert ask.study is not None
         if ask.trial is not None:
-            return [from_trial(ask.study, ask.trial, self.champion, places=self.places)]
-        return of_study(ask.study, self.champion, places=self.places)
+            return [from_trial(ask.study, ask.trial, self.champion, paths=self.paths)]
+        return of_study(ask.study, self.champion, paths=self.paths)
 
     @property
     def _metric(self) -> str:
@@ -165,10 +165,10 @@ class _Promotion:
 
     def _challenge(self, candidate: Candidate) -> int:
         config = self.champion.config
-        changed = words.changes(config, candidate.config)
+        changed = verdict_text.changes(config, candidate.config)
         print(f"champion: {config.data.name} {config.model.name}, as params.yaml and conf/ say")
         print(f"challenger: {candidate.name} ({candidate.config.model.name}); it differs in")
-        print("\n".join(words.difference_lines(changed)))
+        print("\n".join(verdict_text.difference_lines(changed)))
         if candidate.beyond:
             print(f"note: {candidate.name} is beyond a constraint of its study; you named it, so it is tested")
         if not self.project.champion.is_dir():
@@ -201,12 +201,14 @@ class _Promotion:
         print(f"proved, it would write conf/tuned/{writing.tuned_name} and params.yaml; nothing was run or written")
 
     def _tell_look(self, evidence: Evidence, more: int) -> None:
-        print(words.look_line(evidence, more=more, metric=self._metric), flush=True)
+        print(verdict_text.look_line(evidence, more=more, metric=self._metric), flush=True)
 
     def _tell(self, judgement: Judgement) -> None:
-        uses = [use for use in read_uses(self.places) if use.get("data") == self.champion.data_hash]
+        uses = [use for use in read_uses(self.paths) if use.get("data") == self.champion.data_hash]
         metric = self._metric
-        print("\n".join(words.verdict_lines(judgement, terms=self.ask.terms, metric=metric, uses=uses)), flush=True)
+        print(
+            "\n".join(verdict_text.verdict_lines(judgement, terms=self.ask.terms, metric=metric, uses=uses)), flush=True
+        )
 
     def _header(self, candidate: Candidate) -> list[str]:
         origin, trained = candidate.origin, candidate.origin["git"]
@@ -234,8 +236,8 @@ class _Promotion:
                 f"write: seed: {promise.seed + 1} into params.yaml, git commit, then type the same command again"
             )
         entry = self._entry(candidate, judgement, changed)
-        first = [] if read_history(self.places) else [self._first(champion, judgement)]
-        Succession(self.project, self.places).go(writing, promise=promise.record, entry=entry, first=first)
+        first = [] if read_history(self.paths) else [self._first(champion, judgement)]
+        Succession(self.project, self.paths).go(writing, promise=promise.record, entry=entry, first=first)
 
     def _first(self, champion: Configuration, judgement: Judgement) -> Entry:
         """The champion that the first promotion met: its gate runs had no part in choosing it."""
@@ -250,7 +252,7 @@ class _Promotion:
     def _entry(self, candidate: Candidate, judgement: Judgement, changed: dict[str, tuple[Any, Any]]) -> Entry:
         evidence = asdict(judgement.evidence)
         return Entry(
-            number=max((each.number for each in read_history(self.places)), default=0) + 1, event="promotion",
+            number=max((each.number for each in read_history(self.paths)), default=0) + 1, event="promotion",
             **self._common(candidate.config), verdict=judgement.evidence.verdict, override=self._override(judgement),
             evidence={**evidence, "min_effect": self.ask.terms.min_effect}, origin=dict(candidate.origin),
             changes=changed,

@@ -17,7 +17,7 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 from ratchet.config.composition import config_hash, load_config
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import default_choices, is_group, options
-from ratchet.config.inert import is_inert
+from ratchet.config.non_numeric_settings import is_non_numeric
 from ratchet.config.schema import Config
 from ratchet.config.tree import exists, leaves, value_at
 from ratchet.errors import ConfigError, RatchetError
@@ -182,7 +182,7 @@ def _assignments(base: Mapping[str, Any], target: Mapping[str, Any], prefix: str
 
 
 def _is_left_alone(key: str) -> bool:
-    return key == "seed" or is_inert(key)
+    return key == "seed" or is_non_numeric(key)
 
 
 def _as_file(tuned: Mapping[str, Any], header: Sequence[str]) -> str:

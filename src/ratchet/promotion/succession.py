@@ -24,7 +24,7 @@ from ratchet.promotion import pipeline
 from ratchet.promotion.backup import Backup, digests, require_as_left
 from ratchet.promotion.gate import audit
 from ratchet.promotion.history import Entry, append, read_history, reigns
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.rewriting import Writing
 from ratchet.promotion.training import Configuration
 from ratchet.runs import RunRecord
@@ -33,10 +33,10 @@ _STATE = "state.json"  # in the journal: what is to be finished; without it, wha
 
 
 @contextmanager
-def alone(places: Places) -> Iterator[None]:
+def alone(paths: PromotionPaths) -> Iterator[None]:
     """One promotion at a time: after a kill the kernel lets go of the lock when the dvc that was started ends too."""
-    places.kept.mkdir(parents=True, exist_ok=True)
-    with places.lock.open("w") as stream:
+    paths.kept.mkdir(parents=True, exist_ok=True)
+    with paths.lock.open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -51,14 +51,14 @@ def alone(places: Places) -> Iterator[None]:
             fcntl.flock(stream, fcntl.LOCK_UN)  # also where a process that was left behind inherited it
 
 
-def _journal(places: Places) -> Backup:
-    return Backup(places.journal / "files", places.project)
+def _journal(paths: PromotionPaths) -> Backup:
+    return Backup(paths.journal / "files", paths.project)
 
 
-def _forget(places: Places) -> None:
+def _forget(paths: PromotionPaths) -> None:
     """What was begun is done. The backup goes first: without the state it would be put back, over what was recorded."""
-    _journal(places).forget()
-    shutil.rmtree(places.journal, ignore_errors=True)
+    _journal(paths).forget()
+    shutil.rmtree(paths.journal, ignore_errors=True)
 
 
 class _State(BaseModel):
@@ -75,14 +75,14 @@ class _State(BaseModel):
         return self
 
 
-def _state(places: Places) -> _State:
-    path = places.journal / _STATE
+def _state(paths: PromotionPaths) -> _State:
+    path = paths.journal / _STATE
     return read_json_as(path, _State, remedy=f"type: git status, to see what was written, then rm {path}")
 
 
-def _note(places: Places, state: dict[str, Any]) -> None:
-    places.journal.mkdir(parents=True, exist_ok=True)
-    write_atomically(places.journal / _STATE, json.dumps(state).encode())
+def _note(paths: PromotionPaths, state: dict[str, Any]) -> None:
+    paths.journal.mkdir(parents=True, exist_ok=True)
+    write_atomically(paths.journal / _STATE, json.dumps(state).encode())
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Succession:
     """Makes a challenger the champion."""
 
     project: Project
-    places: Places
+    paths: PromotionPaths
 
     def go(self, writing: Writing, *, promise: RunRecord, entry: Entry, first: Sequence[Entry]) -> None:
         """Write, run the pipeline, compare, audit, record. Raises RatchetError, with files as before, for another
@@ -99,7 +99,7 @@ class Succession:
         writing.require_unchanged(self.project)
         ours = list(writing.found)
         changed = [*ours, "dvc.lock", "config.lock.yaml", ".dvc/watched.yaml"]
-        _journal(self.places).take([*changed, *pipeline.BESIDE])
+        _journal(self.paths).take([*changed, *pipeline.BESIDE])
         try:
             writing.put(self.project)
             print(f"written: {' and '.join(ours)}; dvc repro", flush=True)
@@ -111,39 +111,37 @@ class Succession:
                 )
             pipeline.require_promised(promise, pipeline.pipeline_record(self.project))
         except BaseException:
-            _restore(self.places)
+            _restore(self.paths)
             raise
         made = pipeline.promised(promise)
         told = ", ".join(f"{name} {value:.4f}" for name, value in made.items() if name == entry.metric)
         print(f"the promised number came out again{f': {told}' if told else ''}", flush=True)
         entry = entry.model_copy(update={"reproduced": made, "files": digests(self.project, changed)})
-        _note(
-            self.places, {"entry": entry.model_dump(mode="json"), "first": [e.model_dump(mode="json") for e in first]}
-        )
+        _note(self.paths, {"entry": entry.model_dump(mode="json"), "first": [e.model_dump(mode="json") for e in first]})
         _finish(self.project)
 
 
 def recover(project: Project) -> None:
     """Finish or put back what a kill cut off. Says so; silent where there was nothing."""
-    places = Places(project)
-    state = places.journal / _STATE
+    paths = PromotionPaths(project)
+    state = paths.journal / _STATE
     if state.is_file():
-        if _state(places).undo is not None:
+        if _state(paths).undo is not None:
             print("going on with --undo, which was cut off")
             _go_back(project)
         else:
             print("going on with the promotion that was cut off after its number had come out")
             _finish(project)
-    elif _journal(places).is_whole:
-        _restore(places)
+    elif _journal(paths).is_whole:
+        _restore(paths)
         print("a promotion was cut off while it was written: files are as before it")
-    _forget(places)
+    _forget(paths)
 
 
-def _restore(places: Places) -> None:
+def _restore(paths: PromotionPaths) -> None:
     """Put files and the champion's model back as they were, and forget the journal."""
-    _bring_back(_journal(places), places.project)
-    _forget(places)
+    _bring_back(_journal(paths), paths.project)
+    _forget(paths)
 
 
 def _bring_back(backup: Backup, project: Project) -> None:
@@ -159,11 +157,11 @@ def _bring_back(backup: Backup, project: Project) -> None:
 
 def _finish(project: Project) -> None:
     """Audit and record the champion that the journal names."""
-    places = Places(project)
-    state = _state(places)
+    paths = PromotionPaths(project)
+    state = _state(paths)
     entry = state.entry
     assert entry is not None
-    if not any(each.event == "promotion" and each.number == entry.number for each in read_history(places)):
+    if not any(each.event == "promotion" and each.number == entry.number for each in read_history(paths)):
         config = load_config(project)
         print("audit: the new champion on fresh seeds; they alone set its number", flush=True)
         champion = Configuration.of("champion", config, data_hash=entry.data_hash, project=project)
@@ -172,9 +170,9 @@ def _finish(project: Project) -> None:
             number = recorded(found, within=range_of(entry.metric))
             update = {"mean": number.mean, "low": number.low, "high": number.high, "runs": len(found)}
             entry = entry.model_copy(update=update)
-        _journal(places).copy_to(places.before(entry.number))
-        append(places, *state.first, entry)
-    _forget(places)
+        _journal(paths).copy_to(paths.before(entry.number))
+        append(paths, *state.first, entry)
+    _forget(paths)
     _tell(entry)
 
 
@@ -195,33 +193,33 @@ def _tell(entry: Entry) -> None:
 
 def undo(project: Project, *, allow_dirty: bool) -> None:
     """Go back one step: files, dvc.lock and the champion's model. Raises RatchetError where there is no step."""
-    places = Places(project)
-    reigning = reigns(read_history(places))
+    paths = PromotionPaths(project)
+    reigning = reigns(read_history(paths))
     if not reigning or reigning[-1].event == "first":
         raise RatchetError("there is no promotion to take back; allowed: after one; type: python src/promote.py --help")
     last = reigning[-1]
-    if not Backup(places.before(last.number), project).is_whole:
+    if not Backup(paths.before(last.number), project).is_whole:
         raise RatchetError(
             f"champion {last.number} was promoted on another machine or its runs/ is gone, and the files before it are "
             "kept there; type: git log, for its commit, git revert it, then dvc checkout"
         )
     if not allow_dirty:
         require_as_left(project, last.files)
-    _note(places, {"undo": last.number})
+    _note(paths, {"undo": last.number})
     _go_back(project)
 
 
 def _go_back(project: Project) -> None:
-    places = Places(project)
-    number = _state(places).undo
-    reigning = reigns(read_history(places))
+    paths = PromotionPaths(project)
+    number = _state(paths).undo
+    reigning = reigns(read_history(paths))
     if reigning and reigning[-1].number == number:
-        _bring_back(Backup(places.before(number), project), project)
+        _bring_back(Backup(paths.before(number), project), project)
         last = reigning[-1]
         kept = last.model_dump(include={"number", "data", "model", "metric", "direction"})
-        append(places, Entry(event="undo", at=datetime.now(UTC).isoformat(timespec="seconds"), **kept))
-    _forget(places)
-    before = reigns(read_history(places))[-1]
+        append(paths, Entry(event="undo", at=datetime.now(UTC).isoformat(timespec="seconds"), **kept))
+    _forget(paths)
+    before = reigns(read_history(paths))[-1]
     print(
         f"champion {number} was taken back; the champion is {before.data} {before.model} again, number {before.number}"
     )

@@ -24,7 +24,7 @@ from ratchet.config.validation import validate
 from ratchet.errors import Interrupted
 from ratchet.project import Project
 from ratchet.promotion.display import GateDisplay
-from ratchet.promotion.places import Places
+from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.scores import FILE
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.provenance import versions
@@ -65,7 +65,7 @@ class Configuration:
         parts = [seedless_hash(config), data_hash, code_hash(project), decide]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
         name = f"{config.data.name}_{config.model.name}_{key}"
-        return cls(role, config, key, Places(project).kept / name)
+        return cls(role, config, key, PromotionPaths(project).kept / name)
 
     def on(self, seed: int) -> Seeded:
         """Return the configuration with one seed."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ratchet.config.hints import MistakeError
-from ratchet.config.inert import with_inert_of
+from ratchet.config.hints import OverrideError
+from ratchet.config.non_numeric_settings import with_non_numeric_of
 from ratchet.errors import CheckpointError, ConfigError, FileError, RatchetError, first_line
 from ratchet.files import read_json_as, write_atomically
 from ratchet.runs.directory import RunDirectory
@@ -196,7 +196,7 @@ def whole_config(run: RunDirectory) -> Any:
         return plain
     lock = run.path.resolve().parents[1] / "config.lock.yaml"
     try:
-        return with_inert_of(plain, RunRecord.read(run).inert or read_yaml(lock))
+        return with_non_numeric_of(plain, RunRecord.read(run).inert or read_yaml(lock))
     except (KeyError, TypeError, FileNotFoundError, RatchetError):
         return plain
 
@@ -213,6 +213,6 @@ def read_config(run: RunDirectory) -> Config:
     try:
         return validate(whole_config(run))
     except (ConfigError, FileError, OSError) as error:
-        what = error.said if isinstance(error, MistakeError) else first_line(error)
+        what = error.said if isinstance(error, OverrideError) else first_line(error)
         said = f"{run.config} is damaged or of another version ({what})"
         raise CheckpointError(f"{said}; type: python src/train.py, to train anew") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.config.schema import Config
 from ratchet.config.targets import built
 from ratchet.config.tree import leaves
@@ -16,7 +16,7 @@ from ratchet.project import Project
 from ratchet.redaction import said_of
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
-from ratchet.tracking.guarded import Guarded
+from ratchet.tracking.fail_safe import FailSafeLogger
 from ratchet.tracking.identity import Identity, config_of, identity_of, preparation_of, summary_of
 from ratchet.tracking.lineage import data_materials, model_material
 from ratchet.tracking.metrics_file import MetricsFile, read_rows
@@ -50,7 +50,7 @@ def build_loggers(
     if config.logger.name == "tensorboard":
         from pytorch_lightning.loggers import TensorBoardLogger
 
-        loggers.append(Guarded(TensorBoardLogger(run.tensorboard, name="", version=""), service="TensorBoard"))
+        loggers.append(FailSafeLogger(TensorBoardLogger(run.tensorboard, name="", version=""), service="TensorBoard"))
     if config.logger.name == "custom" and (service := _custom(config)) is not None:
         loggers.append(service)
     if tracks_in_wandb(config):
@@ -66,20 +66,20 @@ def build_loggers(
     return loggers
 
 
-def _custom(config: Config) -> Guarded | None:
+def _custom(config: Config) -> FailSafeLogger | None:
     """The logger of logger=custom, told the config; None, and a line of warning, where it cannot begin."""
     name = str(config.logger.custom["_target_"]).rpartition(".")[2]
     try:
         logger: Logger = built(config.logger.custom, key="logger", kind="Logger")
         logger.log_hyperparams(dict(leaves(config.plain())))
-    except MistakeError:
+    except OverrideError:
         raise  # it is no logger
     except Exception as error:  # noqa: BLE001 - whatever the service does, the run is worth more than its curves
         cause = error.__cause__ or error
         reason = " ".join(f"{type(cause).__name__}: {cause}".split())
         print(f"warning: no {name} for this run ({reason}); metrics.csv has it all", file=sys.stderr)
         return None
-    return Guarded(logger, service=name)
+    return FailSafeLogger(logger, service=name)
 
 
 def open_wandb(
@@ -90,7 +90,7 @@ def open_wandb(
     project: Project,
     goes_on: bool = False,
     earlier: Sequence[Mapping[str, float]] = (),
-) -> Guarded | None:
+) -> FailSafeLogger | None:
     """A W&B run that can fail as it likes; None, and a line of warning, where it cannot even begin."""
     try:
         opened = WandbRun.open(
@@ -99,7 +99,7 @@ def open_wandb(
     except Exception as error:  # noqa: BLE001 - whatever the service does, the run is worth more than its curves
         print(f"warning: no W&B for this run ({said_of(error)}); metrics.csv has it all", file=sys.stderr)
         return None
-    return Guarded(opened, service="W&B")
+    return FailSafeLogger(opened, service="W&B")
 
 
 def with_mode(config: Config, mode: Mode) -> Config:
@@ -129,7 +129,7 @@ def finish_loggers(
     """Close every logger; W&B gets the model, the summary, the tags and the exit code."""
     exit_code = exit_code_of(record)
     for logger in loggers:
-        if isinstance(logger, Guarded):
+        if isinstance(logger, FailSafeLogger):
             _make_model(logger, record=record, config=config, run=run, project=project)
             tags = identity_of(record, config).tags if record.wandb_id else ()
             logger.finish(summary=summary_of(record), tags=tags, exit_code=exit_code)
@@ -144,7 +144,9 @@ def exit_code_of(record: RunRecord) -> int:
     return 0 if record.status in {"completed", "pruned"} else 1
 
 
-def _make_model(logger: Guarded, *, record: RunRecord, config: Config, run: RunDirectory, project: Project) -> None:
+def _make_model(
+    logger: FailSafeLogger, *, record: RunRecord, config: Config, run: RunDirectory, project: Project
+) -> None:
     try:
         material = model_material(project, run, record, config)
     except OSError:  # a disk that went away has been reported

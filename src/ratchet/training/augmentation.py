@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own documentation writes it so
 
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.config.sections import AugmentationConfig
 
 
@@ -22,7 +22,7 @@ class Augmentation(nn.Module):
 
     `active` says whether it changes anything; where it does not, and in eval mode, inputs come back as they
     are. Draws come from torch's global generator of the batch's device.
-    Settings that do not suit the data's layout are refused in config/conflicts.py. Raises MistakeError at the first
+    Settings that do not suit the data's layout are refused in config/conflicts.py. Raises OverrideError at the first
     batch for a shift or a cutout of less than one position.
     """
 
@@ -141,7 +141,7 @@ def _offsets(x: Tensor, share: float) -> Sequence[Tensor]:
 def _at_least_one(share: float, size: int, *, key: str) -> int:
     count = int(share * size + 1e-6)  # 0.1 * 30 must be 3
     if not count:
-        raise MistakeError(
+        raise OverrideError(
             f"augmentation.{key}={share:g} is less than one of {size} positions",
             key=f"augmentation.{key}",
             instead=[[f"augmentation.{key}=0"], [f"augmentation.{key}={ceil(1000 / size) / 1000:g}"]],

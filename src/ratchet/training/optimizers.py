@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ratchet.config.grammar import assignment
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.config.sections import OptimizerConfig
 from ratchet.dotted import named_by
 from ratchet.errors import ConfigError
@@ -46,11 +46,11 @@ def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter],
     except (ValueError, TypeError, RuntimeError) as error:
         said = f"optimizer ({config.target}): {' '.join(str(error).split())}; got {_shown(config)}"
         refused = _refused(kind, adjusted, arguments)
-        raise MistakeError(said, key=f"optimizer.{refused}" if refused else "") from error
+        raise OverrideError(said, key=f"optimizer.{refused}" if refused else "") from error
 
 
 def _optimizer_class(target: str) -> type[Optimizer]:
-    refuse = partial(MistakeError, key=_TARGET, instead=_EXAMPLE)
+    refuse = partial(OverrideError, key=_TARGET, instead=_EXAMPLE)
     found = named_by(target, setting=_TARGET, allowed="the dotted path of an optimizer", refuse=refuse)
     if not (isinstance(found, type) and issubclass(found, Optimizer)):
         raise refuse(f"optimizer._target_={target} is no torch optimizer")
@@ -65,7 +65,7 @@ def _check_names(kind: type[Optimizer], arguments: dict[str, Any], *, target: st
         near = [f"optimizer.{each}" for each in nearest(key, allowed)[:1]]
         instead = [[f"{sign}{assignment(each, value)}"] for each in near for sign in ("", "+")]
         said = f"optimizer.{key}: {target} has no such argument; {suggestion(key, allowed)}"
-        raise MistakeError(said, key=f"optimizer.{key}", instead=instead)
+        raise OverrideError(said, key=f"optimizer.{key}", instead=instead)
 
 
 def _refused(kind: type[Optimizer], parameters: list[nn.Parameter], arguments: dict[str, Any]) -> str | None:

@@ -26,7 +26,7 @@ from pytorch_lightning.loggers.logger import Logger
 from ratchet.config.composition import config_hash
 from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import named, to_type
-from ratchet.config.inert import is_inert, only_inert, without_inert
+from ratchet.config.non_numeric_settings import is_non_numeric, only_non_numeric, without_non_numeric
 from ratchet.config.schema import Config
 from ratchet.config.tree import leaves
 from ratchet.data.card import imbalance
@@ -231,7 +231,7 @@ def _refuse_changes(config: Config, *, run: RunDirectory) -> None:
     had, wanted = (dict(leaves(each.plain())) for each in (read_config(run), config))
     changed = [
         key for key in {**had, **wanted}
-        if had.get(key) != wanted.get(key) and not is_inert(key) and key not in RESUMABLE
+        if had.get(key) != wanted.get(key) and not is_non_numeric(key) and key not in RESUMABLE
     ]  # fmt: skip
     if changed:
         told = ", ".join(f"{key}={shown(wanted.get(key))} (it has {shown(had.get(key))})" for key in changed)
@@ -245,7 +245,7 @@ def _write_config(config: Config, *, run: RunDirectory, record: RunRecord, for_d
     """Write config.yaml. Where DVC tracks it, it holds only what decides the numbers; the record has the rest."""
     plain = config.plain()
     if for_dvc:
-        record.inert, plain = only_inert(plain), without_inert(plain)
+        record.inert, plain = only_non_numeric(plain), without_non_numeric(plain)
         run.result.unlink(missing_ok=True)  # until there is another
     write_atomically(run.config, yaml_text(plain).encode())
 

@@ -54,7 +54,7 @@ def enter_trial(context: TrialContext | None) -> None:
     _current = context
 
 
-class Line:
+class TrialConnection:
     """The trial's end. A thread listens: for verdicts, for `stop` or `timeout`, and for the worker's death."""
 
     def __init__(

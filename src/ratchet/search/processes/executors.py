@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from ratchet.search.processes.channel import Line, Report, Verdict
+from ratchet.search.processes.channel import Report, TrialConnection, Verdict
 from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.processes.server import SERVER, importable
 from ratchet.search.processes.trial_process import Job, enter_environment, run, trial_main
@@ -189,7 +189,7 @@ class ThreadRun:
 
     def __init__(self, job: Job) -> None:
         self.connection, theirs = multiprocessing.Pipe()
-        self._line = Line(theirs, on_stop=lambda _: None, on_lost=lambda: None)
+        self._line = TrialConnection(theirs, on_stop=lambda _: None, on_lost=lambda: None)
         self._thread = threading.Thread(target=self._run, args=(job,), daemon=True)
         self._thread.start()
 

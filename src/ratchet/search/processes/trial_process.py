@@ -21,7 +21,7 @@ from omegaconf.basecontainer import BaseContainer
 
 from ratchet.errors import TrialPruned, TrialTimeout
 from ratchet.files import unlink_from_others
-from ratchet.search.processes.channel import Line, TrialContext, Verdict, enter_trial, interrupt_main_thread
+from ratchet.search.processes.channel import TrialConnection, TrialContext, Verdict, enter_trial, interrupt_main_thread
 from ratchet.search.processes.hydra_job import run_job
 from ratchet.search.processes.outcomes import Outcome
 
@@ -76,7 +76,7 @@ def trial_main(connection: Connection, environment: dict[str, str | None], surro
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a worker that was placed has it blocked
     signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
-    line = Line(connection, on_stop=stop, on_lost=_end_all)
+    line = TrialConnection(connection, on_stop=stop, on_lost=_end_all)
     try:
         enter_environment(environment)
         task, context, state = cloudpickle.loads(surroundings)

@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
 
 from ratchet.config.grammar import parse_override, written_values
-from ratchet.config.hints import MistakeError
+from ratchet.config.hints import OverrideError
 from ratchet.errors import ConfigError
 from ratchet.metrics import Direction
 from ratchet.search.space.composer import Composer, task_config
@@ -119,7 +119,7 @@ def _values(override: Override, key: str) -> list[str]:
         ]
     written = written_values(override)
     if not written:
-        raise MistakeError(
+        raise OverrideError(
             f"{override.input_line}: -m cannot count these values; allowed: a list or a range of whole steps"
         )
     return [f"{key}={text}" for text in written]

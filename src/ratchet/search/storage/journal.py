@@ -18,7 +18,7 @@ from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.files import open_regular
-from ratchet.search.processes.host import Process
+from ratchet.search.processes.process_id import ProcessId
 from ratchet.search.storage.damage import DamagedJournalError, DamagedLineError, parsed
 
 _FOREIGN_GRACE = 30.0  # seconds that a lock of another machine may stay unchanged
@@ -226,7 +226,7 @@ class OwnedLock(BaseJournalFileLock):
 
     def acquire(self) -> bool:
         """Wait for the lock. The link of a process that is gone is taken away."""
-        me, wait = Process.this().name, 0.0005
+        me, wait = ProcessId.this().name, 0.0005
         self._foreign = None  # who held it when it was last wanted may have had it many times since
         while True:
             try:
@@ -240,7 +240,7 @@ class OwnedLock(BaseJournalFileLock):
 
     def release(self) -> None:
         """Give it up; a lock that was taken away meanwhile is nobody's concern."""
-        self._remove(Process.this().name)
+        self._remove(ProcessId.this().name)
 
     def _remove(self, owner: str) -> None:
         if self._owner() == owner:
@@ -259,7 +259,7 @@ class OwnedLock(BaseJournalFileLock):
             return
         if self._foreign is None or self._foreign[0] != owner:
             self._foreign = (owner, time.monotonic())
-        alive = Process.parse(owner).is_alive()
+        alive = ProcessId.parse(owner).is_alive()
         waited = time.monotonic() - self._foreign[1]
         if alive is False or (alive is None and waited > _FOREIGN_GRACE):
             with self._journal.open("r+b") as stream:  # those that break it take turns, and look again

@@ -16,7 +16,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.processes.host import Process
+from ratchet.search.processes.process_id import ProcessId
 
 WARM_START = "ratchet:warm_start"  # trial attribute: which trial of which earlier study has these parameters
 CLAIM = "ratchet:claim"  # trial attribute: ticket, worker, attempt
@@ -185,7 +185,7 @@ class Ledger:
 
     def _is_gone(self, owner: str, *, now: float) -> bool:
         """Return whether a worker is gone: by its process id on this machine, by its heartbeat on others."""
-        alive = Process.parse(owner.partition("/")[0]).is_alive()
+        alive = ProcessId.parse(owner.partition("/")[0]).is_alive()
         if alive is not None:
             return not alive
         beat = int(self.study.user_attrs.get(WORKER + owner, 0))

@@ -33,8 +33,8 @@ from ratchet.search.storage.ledger import is_over
 from ratchet.search.worker import results
 from ratchet.search.worker.display import Display, TerminalDisplay
 from ratchet.search.worker.dry_run import tell_plan
-from ratchet.search.worker.orders import Orders
 from ratchet.search.worker.recheck import recheck_plan, tell_recheck
+from ratchet.search.worker.remote_interrupts import RemoteInterrupts
 from ratchet.search.worker.worker import Worker
 from ratchet.terminal.signals import handled_by
 
@@ -93,8 +93,8 @@ class Sweep:
         observer = task.worker(composer, slots=[], live=False)  # it makes the studies, once
         self._keep_config(plans)
         observer.introduce(f"{wanted} worker{'s' if wanted > 1 else ''} by {self.launcher}")
-        with Orders(observer) as orders:
-            self._launch(replace(task, orders=orders.attribute), observer)
+        with RemoteInterrupts(observer) as interrupts:
+            self._launch(replace(task, interrupts_attribute=interrupts.attribute), observer)
         observer.export()
         return observer
 
@@ -171,12 +171,12 @@ class WorkerTask:
 
     sweep: Sweep
     plans: tuple[StudyPlan, ...]
-    orders: str = ""  # where it is placed: the study attribute that it heeds
+    interrupts_attribute: str = ""  # where it is placed: the study attribute that it heeds
 
     def __call__(self, _: DictConfig) -> int:
         """Work. Returns how many studies are done."""
         composer = Composer(self.sweep.context.config_loader, self.sweep.master)
-        with handled_by(signal.SIG_IGN, signal.SIGINT):  # it has orders
+        with handled_by(signal.SIG_IGN, signal.SIGINT):  # it is told through the study
             worker = self.work(composer, live=False)
         return sum(study.ledger.finished() >= study.plan.n_trials for study in worker.studies)
 
@@ -188,7 +188,7 @@ class WorkerTask:
                 display.say(note)
             worker = self.worker(composer, slots=slots, live=live, display=display)
             opened()
-            worker.run(introduce=not self.orders)
+            worker.run(introduce=not self.interrupts_attribute)
             wanted = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
             plans = [plan for plan in wanted if plan is not None]
             if plans and not worker.interrupted:
@@ -196,7 +196,7 @@ class WorkerTask:
                     plan.directory.mkdir(parents=True, exist_ok=True)
                 again = replace(self, plans=tuple(plans)).worker(composer, slots=slots, live=live, display=display)
                 again.ordered_in = worker.ordered_in
-                again.run(introduce=not self.orders)
+                again.run(introduce=not self.interrupts_attribute)
         return worker
 
     def worker(
@@ -207,7 +207,7 @@ class WorkerTask:
             self.plans, task=self.sweep.task, context=self.sweep.context, composer=composer,
             executor=ForkedExecutor(self.sweep.facts.preload), slots=slots,
             display=display or TerminalDisplay(live=live), facts=self.sweep.facts,
-            keep_returns=self.sweep.keep_returns, orders=self.orders,
+            keep_returns=self.sweep.keep_returns, interrupts_attribute=self.interrupts_attribute,
         )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from ratchet.errors import RatchetError
 from ratchet.search.halving import LENGTH, HalvingPruner
 from ratchet.search.processes.channel import Report, Verdict
 from ratchet.search.processes.executors import Executor, wait_for
-from ratchet.search.processes.host import Process
 from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.process_id import ProcessId
 from ratchet.search.processes.server import SERVER
 from ratchet.search.processes.slots import Slot
 from ratchet.search.space.composer import Composer
@@ -34,8 +34,8 @@ from ratchet.search.storage.studies import as_it_began, open_study, patiently
 from ratchet.search.worker.display import Display
 from ratchet.search.worker.jobs import Jobs
 from ratchet.search.worker.progress import Active, OpenStudy
+from ratchet.search.worker.report_result import ResultReporter
 from ratchet.search.worker.results import export
-from ratchet.search.worker.settlement import Settlement
 from ratchet.terminal.command import PATIENCE, to_end
 from ratchet.terminal.signals import blocked, handled_by
 
@@ -62,14 +62,14 @@ class Worker:
         display: Display,
         facts: TaskFacts,
         keep_returns: bool = False,
-        orders: str = "",
+        interrupts_attribute: str = "",
     ) -> None:
-        """`orders`: the study attribute that counts how often who placed this worker was interrupted."""
+        """`interrupts_attribute`: the study attribute that counts how often who placed this worker was interrupted."""
         self._jobs = Jobs(task, context, composer, facts, keep_returns)
         self._executor, self._display, self._facts = executor, display, facts
-        self._settlement = Settlement(display)
-        self.name = f"{Process.this().name}/{id(self):x}"
-        self._orders, self._heeded = orders, 0.0
+        self._results = ResultReporter(display)
+        self.name = f"{ProcessId.this().name}/{id(self):x}"
+        self._interrupts_attribute, self._heeded = interrupts_attribute, 0.0
         self._free, self._slots = list(reversed(slots)), len(slots)
         self.active: list[Active] = []
         self._interrupts, self._signals = 0, 0
@@ -77,7 +77,7 @@ class Worker:
         self._beats, self._beaten, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
         self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
         self.studies = [self._open(plan) for plan in plans]
-        self.ordered_in = self.studies[0].study  # whose attribute `orders` is
+        self.ordered_in = self.studies[0].study  # whose attribute `interrupts_attribute` is
         if slots and not self.is_done:
             executor.warm_up()
 
@@ -145,7 +145,7 @@ class Worker:
         """
         gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         with (
-            handled_by(signal.SIG_IGN if self._orders else lambda *_: self._interrupt(), signal.SIGINT),
+            handled_by(signal.SIG_IGN if self._interrupts_attribute else lambda *_: self._interrupt(), signal.SIGINT),
             handled_by(lambda number, _: self._terminate(number), *to_end()),
         ):
             try:
@@ -217,10 +217,10 @@ class Worker:
         try:
             overrides = self._jobs.overrides(of, claim)
         except Exception as error:  # noqa: BLE001 - a sampler that fails costs the trial, not the sweep
-            self._settlement.fail(of, claim, Outcome.of_error(error))
+            self._results.report_failure(of, claim, Outcome.of_error(error))
             return
         if not of.plan.cells and (known := of.measured(claim.trial)) is not None:
-            self._settlement.settle_duplicate(of, claim, known)
+            self._results.report_duplicate(of, claim, known)
             return
         directory = of.plan.directory / str(claim.trial.number)
         slot = self._free.pop()
@@ -228,7 +228,7 @@ class Worker:
             job = self._jobs.job(of, claim, overrides, directory, slot, repeat=0)
         except Exception as error:  # noqa: BLE001 - a config that does not compose costs the trial
             self._free.append(slot)
-            self._settlement.fail(of, claim, Outcome.of_composing(error))
+            self._results.report_failure(of, claim, Outcome.of_composing(error))
             return
         now = time.monotonic()
         active = Active(of, claim, overrides, slot, directory, self._executor.start(job), began=now, claimed=now)
@@ -273,7 +273,7 @@ class Worker:
     def _release(self, active: Active, outcome: Outcome) -> None:
         self.active.remove(active)
         self._free.append(active.slot)
-        self._settlement.settle(active, outcome)
+        self._results.report(active, outcome)
 
     def _say_lost(self, active: Active, outcome: Outcome) -> None:
         if self._facts.lost is not None:
@@ -351,14 +351,14 @@ class Worker:
         if now - self._exported > EXPORT_EVERY:
             self._exported = now
             self.export()
-        if self._orders and now - self._heeded > HEED_EVERY:
+        if self._interrupts_attribute and now - self._heeded > HEED_EVERY:
             self._heeded = now
             self._heed()
 
     def _heed(self) -> None:
         """Do as was ordered: Ctrl-C is heard where the workers were placed from, and not everywhere here."""
         study = self.ordered_in
-        ordered = study._storage.get_study_user_attrs(study._study_id).get(self._orders, 0)
+        ordered = study._storage.get_study_user_attrs(study._study_id).get(self._interrupts_attribute, 0)
         self.interrupt(ordered)
         if ordered > 1:
             self._end()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ratchet.errors import Interrupted, RatchetError
-from ratchet.search.worker.orders import Orders
+from ratchet.search.worker.remote_interrupts import RemoteInterrupts
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def observer() -> Any:
 
 
 def test_ctrl_c_is_heard_again_after_a_storage_that_failed(observer: Any) -> None:
-    with Orders(observer) as orders:
+    with RemoteInterrupts(observer) as orders:
         for count in (1, 2):
             orders._give(signal.SIGINT, count)
             assert observer.done.acquire(timeout=10)
@@ -42,7 +42,7 @@ def test_ctrl_c_is_heard_again_after_a_storage_that_failed(observer: Any) -> Non
 
 
 def test_whoever_asks_twice_to_end_is_not_made_to_wait(observer: Any) -> None:
-    with Orders(observer):
+    with RemoteInterrupts(observer):
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(Interrupted):
             os.kill(os.getpid(), signal.SIGTERM)

@@ -9,7 +9,7 @@ from ratchet.project import Project
 
 
 @dataclass(frozen=True)
-class Places:
+class PromotionPaths:
     """Paths of all files that promotion writes."""
 
     project: Project

@@ -13,7 +13,7 @@ from ratchet.terminal.command import to_end
 from ratchet.terminal.signals import handled_by, inherited_blocked
 
 
-class Orders:
+class RemoteInterrupts:
     """Ctrl-C for workers that a launcher places, told through their study, wherever they are.
 
     Once: each finishes what it runs. Twice, SIGTERM or SIGHUP: that is ended. Three times: nobody waits for them. What
@@ -27,7 +27,7 @@ class Orders:
         self._count = 0
         self._stack = ExitStack()
 
-    def __enter__(self) -> Orders:
+    def __enter__(self) -> RemoteInterrupts:
         threading.Thread(target=self._write, daemon=True).start()  # signals come to it
         self._stack.enter_context(inherited_blocked(signal.SIGINT))
         self._stack.enter_context(handled_by(lambda number, _: self._give(number, self._count + 1), signal.SIGINT))

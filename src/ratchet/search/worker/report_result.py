@@ -20,16 +20,16 @@ ALL_ALIKE = 4  # so many failures with one message and no success end a study
 
 
 @dataclass(frozen=True)
-class Settlement:
+class ResultReporter:
     """Writes the results of trials to their study, and shows them."""
 
     display: Display
 
-    def settle(self, active: Active, outcome: Outcome) -> None:
+    def report(self, active: Active, outcome: Outcome) -> None:
         """Report the result of a trial that ran."""
         of, claim = active.of, active.claim
         if outcome.state == "failed":
-            self.fail(of, claim, outcome, seconds=active.seconds)
+            self.report_failure(of, claim, outcome, seconds=active.seconds)
             return
         complete = outcome.state == "complete"
         metrics = _means(active.metrics)
@@ -41,7 +41,7 @@ class Settlement:
             of.succeeded = True
             self.display.finished(of, claim.trial.number, outcome.state, outcome, metrics)
 
-    def fail(self, of: OpenStudy, claim: Claim, outcome: Outcome, *, seconds: float | None = None) -> None:
+    def report_failure(self, of: OpenStudy, claim: Claim, outcome: Outcome, *, seconds: float | None = None) -> None:
         """Report the failure of a trial; one that was killed or interrupted is queued again."""
         lost = outcome.failure in {"killed", "interrupted"}
         again = outcome.failure == "interrupted" or (lost and claim.attempt < of.plan.settings.retries)
@@ -80,7 +80,7 @@ class Settlement:
             return False
         return True
 
-    def settle_duplicate(self, of: OpenStudy, claim: Claim, known: FrozenTrial) -> None:
+    def report_duplicate(self, of: OpenStudy, claim: Claim, known: FrozenTrial) -> None:
         """Report a trial that need not run, for its parameters were measured before."""
         metrics = (known.user_attrs.get(RESULT) or {}).get("metrics") or {}
         if self._tell(of, claim, result={"duplicate_of": known.number}, metrics=metrics, values=known.values):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ratchet.config.grammar import shown
-from ratchet.config.inert import is_inert
+from ratchet.config.non_numeric_settings import is_non_numeric
 from ratchet.config.schema import Config
 from ratchet.evidence.gate import LOOKS, Evidence
 from ratchet.metrics import metric_of
@@ -17,7 +17,7 @@ from ratchet.promotion.gate import Judgement, Terms
 def changes(champion: Config, challenger: Config) -> dict[str, tuple[Any, Any]]:
     """The settings in which a challenger differs."""
     found = differences(champion.plain(), challenger.plain())
-    return {key: pair for key, pair in found.items() if key != "seed" and not is_inert(key)}
+    return {key: pair for key, pair in found.items() if key != "seed" and not is_non_numeric(key)}
 
 
 def difference_lines(found: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:

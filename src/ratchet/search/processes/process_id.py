@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Process:
+class ProcessId:
     """A process that another one on any machine can name."""
 
     host: str
@@ -18,12 +18,12 @@ class Process:
     started: str  # tells a process from a later one with its pid
 
     @classmethod
-    def this(cls) -> Process:
+    def this(cls) -> ProcessId:
         """Return the calling process."""
         return _this(os.getpid())
 
     @classmethod
-    def parse(cls, name: str) -> Process:
+    def parse(cls, name: str) -> ProcessId:
         """Return the process with this `name`. Any other text names a process of an unknown machine."""
         host, _, rest = name.rpartition("!")
         pid, _, started = rest.partition("-")
@@ -42,8 +42,8 @@ class Process:
 
 
 @cache
-def _this(pid: int) -> Process:
-    return Process(_host(), pid, _started(pid) or "0")
+def _this(pid: int) -> ProcessId:
+    return ProcessId(_host(), pid, _started(pid) or "0")
 
 
 @cache

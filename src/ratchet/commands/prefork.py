@@ -37,7 +37,7 @@ def preload(overrides: Sequence[str]) -> tuple[str, ...]:
 
 
 @contextmanager
-def begun_ahead(arguments: Sequence[str]) -> Iterator[None]:
+def prefork_trial_server(arguments: Sequence[str]) -> Iterator[None]:
     """Meanwhile the server that forks trials imports, if this command line looks like a sweep of this process.
 
     A guess, from the text alone: a wrong one costs the imports, or has them begun again by the sweep. A signal to end

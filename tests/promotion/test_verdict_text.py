@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ratchet.promotion.gate import Judgement, Terms
-from ratchet.promotion.words import look_line, verdict_lines
+from ratchet.promotion.verdict_text import look_line, verdict_lines
 
 
 def lines(table: np.ndarray, terms: Terms, metric: str = "validation/accuracy", uses: int = 2) -> list[str]:

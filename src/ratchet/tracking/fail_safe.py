@@ -14,7 +14,7 @@ from ratchet.tracking.lineage import Material
 from ratchet.tracking.wandb_run import Mode, WandbRun
 
 
-class Guarded(Logger):
+class FailSafeLogger(Logger):
     """Passes on to another logger until that fails once: a line of warning, and it is told no more."""
 
     def __init__(self, logger: Logger, *, service: str) -> None:

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 
 from ratchet.config.grammar import assignment, parse_override, to_override_value, values_of
 from ratchet.config.groups import groups, is_group, options
-from ratchet.config.hints import EVERY_KEY, MistakeError, names_in, unquoted
+from ratchet.config.hints import EVERY_KEY, OverrideError, names_in, unquoted
 from ratchet.config.tables import is_a_table_path, to_describe, typed_values
 from ratchet.config.targets import class_at
 from ratchet.config.tree import children, exists, paths, value_at
@@ -27,7 +27,7 @@ _HELP = "type: python src/train.py --help, which shows every choice, or leave it
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class OverrideContext:
     """What an override is looked at beside."""
 
     directory: Path  # of the config groups
@@ -48,7 +48,7 @@ class Surroundings:
         return [[assignment(key, value_at(self.known, key))]] if known else []
 
 
-def mistake_in(text: str, around: Surroundings) -> MistakeError | None:  # noqa: PLR0911 - one for each kind of mistake
+def override_error(text: str, around: OverrideContext) -> OverrideError | None:  # noqa: PLR0911 - one for each kind of mistake
     """A mistaken override; None where nothing is wrong with it by itself."""
     try:
         override = parse_override(text)
@@ -62,7 +62,7 @@ def mistake_in(text: str, around: Surroundings) -> MistakeError | None:  # noqa:
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP and is_group(around.directory, key):
         names = ",".join(fnmatch.filter(options(around.directory, key), "*"))
         said = f"{text}: -m cannot count these values; allowed: a list or a range of whole steps"
-        return MistakeError(said, text=text, instead=[[f"{key}={names}"]])
+        return OverrideError(said, text=text, instead=[[f"{key}={names}"]])
     if key.startswith("hydra."):
         return _of_hydra(text, override, around)
     if override.is_force_add() or key.startswith("hydra/"):
@@ -74,7 +74,7 @@ def mistake_in(text: str, around: Surroundings) -> MistakeError | None:  # noqa:
     if override.is_add():
         there = exists(around.known, key)
         said = f"{text}: {key} is there already; allowed: {key}=value"
-        return MistakeError(said, text=text, instead=[[f"{key}={written}"], *around.usual(key)]) if there else None
+        return OverrideError(said, text=text, instead=[[f"{key}={written}"], *around.usual(key)]) if there else None
     if not exists(around.known, key):
         return _unknown(text, key, written, around)
     is_text = isinstance(value_at(around.known, key), str)
@@ -83,15 +83,15 @@ def mistake_in(text: str, around: Surroundings) -> MistakeError | None:  # noqa:
     if isinstance(override._value, QuotedString) and _SWEEP.match(override._value.text) and not is_text:
         said = f"{text}: in quotes it is text, and no values to choose from"
         instead = [*_rewritten(key, override._value.text, around), *around.usual(key)]
-        return MistakeError(said, text=text, instead=instead)
+        return OverrideError(said, text=text, instead=instead)
     inner = (_unknown_inside(text, key, value, around) for value in values_of(override))
     return next(filter(None, inner), None)
 
 
-def _unreadable(text: str, around: Surroundings) -> MistakeError:  # noqa: PLR0911 - one for each kind of mistake
+def _unreadable(text: str, around: OverrideContext) -> OverrideError:  # noqa: PLR0911 - one for each kind of mistake
     if text.startswith("-"):
         said = f"{text}: there is no such flag; allowed: key=value, --help, --debug"
-        return MistakeError(said, text=text, otherwise="type: --help")
+        return OverrideError(said, text=text, otherwise="type: --help")
     key, equals, value = (part.strip() for part in text.partition("="))
     if is_a_table_path(value or text, around.directory.parent) and key in {"data", text}:
         return _a_table(value or text, text, around)
@@ -101,14 +101,14 @@ def _unreadable(text: str, around: Surroundings) -> MistakeError:  # noqa: PLR09
         meant = [word] if word in here else nearest(word, here)[:1]
         usual = [each for name in meant for each in around.usual(name)]
         said = f"{text!r} is no setting; allowed: key=value, without spaces around ="
-        return MistakeError(said, text=text, instead=usual, otherwise=_HELP)
+        return OverrideError(said, text=text, instead=usual, otherwise=_HELP)
     said = (
         f"{text!r} cannot be read; allowed: key=value; a value with spaces, brackets, commas or = stands in two pairs "
         "of quotes"
     )
     plain = key.lstrip("+~")
     if not plain:
-        return MistakeError(said, text=text, otherwise=_HELP)
+        return OverrideError(said, text=text, otherwise=_HELP)
     is_known = is_group(around.directory, plain) or exists(around.known, plain)
     if plain == key and not is_known and not key.startswith("hydra"):
         return _unknown(text, key, to_override_value(value), around)
@@ -118,10 +118,10 @@ def _unreadable(text: str, around: Surroundings) -> MistakeError:  # noqa: PLR09
         found = _needs_multirun(several[0], parse_override(several[0]), replace(around, several=None), said=said)
         found.text = text
         return found
-    return MistakeError(said, text=text, instead=rewritten)
+    return OverrideError(said, text=text, instead=rewritten)
 
 
-def _rewritten(key: str, value: str, around: Surroundings) -> Iterator[list[str]]:
+def _rewritten(key: str, value: str, around: OverrideContext) -> Iterator[list[str]]:
     """An override that cannot be read, in each of the ways that it may have been meant, those that can be read."""
     inside = re.fullmatch(r"choice\((.*)\)", unquoted(value), re.S)
     meant = [value, *([inside[1]] if inside else [])]
@@ -140,7 +140,7 @@ def _is_several(text: str) -> bool:
     return bool(parse_override(text).is_sweep_override())
 
 
-def _needs_multirun(text: str, override: Override, around: Surroundings, *, said: str = "") -> MistakeError:
+def _needs_multirun(text: str, override: Override, around: OverrideContext, *, said: str = "") -> OverrideError:
     key, _, written = text.partition("=")
     found, value = values_of(override), override.value()
     ends = [value.start, value.end] if isinstance(value, IntervalSweep) else found
@@ -151,12 +151,12 @@ def _needs_multirun(text: str, override: Override, around: Surroundings, *, said
         as_one = [[assignment(key, written)]]
     if around.several is not None and each and not as_one and all(map(around.accepts, each)):
         said = said or f"{text} names {got}; allowed: one, or several with -m"
-        return MistakeError(said, text=text, otherwise=f"type: {around.several}, a run for each")
+        return OverrideError(said, text=text, otherwise=f"type: {around.several}, a run for each")
     instead = [*as_one, *([one] for one in each), *around.usual(key)]
-    return MistakeError(said or f"{text} names {got}; allowed: one", text=text, instead=instead)
+    return OverrideError(said or f"{text} names {got}; allowed: one", text=text, instead=instead)
 
 
-def _of_hydra(text: str, override: Override, around: Surroundings) -> MistakeError | None:
+def _of_hydra(text: str, override: Override, around: OverrideContext) -> OverrideError | None:
     """Hydra's own settings: its words for an unknown one are those of a dataclass."""
     key, known = override.key_or_group, {"hydra": around.hydra()}
     if not known["hydra"] or exists(known, key) or override.is_add() or override.is_force_add():
@@ -165,25 +165,25 @@ def _of_hydra(text: str, override: Override, around: Surroundings) -> MistakeErr
     return _unknown(text, key, text.partition("=")[2], replace(around, known=known, to_see_keys=to_see))
 
 
-def _undeletable(text: str, override: Override, around: Surroundings) -> MistakeError | None:
+def _undeletable(text: str, override: Override, around: OverrideContext) -> OverrideError | None:
     key, usual = override.key_or_group, value_at(around.known, override.key_or_group)
     if usual is None:
         said = f"{text}: {key} is null, so there is nothing to delete; allowed: to leave it out, or another value"
-        return MistakeError(said, text=text, instead=[[f"{key}=null"]])
+        return OverrideError(said, text=text, instead=[[f"{key}=null"]])
     if override.value() is not None and override.value() != usual:
         said = f"{text}: {key} is {to_override_value(usual)}; allowed: ~{key}, or {key}=value"
-        return MistakeError(said, text=text, instead=[[f"~{key}"], *around.usual(key)])
+        return OverrideError(said, text=text, instead=[[f"~{key}"], *around.usual(key)])
     return None
 
 
-def _wrong_option(text: str, override: Override, around: Surroundings) -> MistakeError | None:
+def _wrong_option(text: str, override: Override, around: OverrideContext) -> OverrideError | None:
     group, names = override.key_or_group, options(around.directory, override.key_or_group)
     stands = around.choices.get(group)
     if override.is_delete():
         if stands is None:
             return None
         said = f"{text}: every run has a {group}; {suggestion('', names)}"
-        return MistakeError(said, text=text, instead=around.usual(group))
+        return OverrideError(said, text=text, instead=around.usual(group))
     values = values_of(override)
     for value in values:
         if isinstance(value, str | int) and str(value) in names:
@@ -200,19 +200,19 @@ def _wrong_option(text: str, override: Override, around: Surroundings) -> Mistak
         if not close and re.fullmatch(r"[A-Za-z_]\w*", str(value or "")) and isinstance(value, str):
             said += f"; a new one is a file conf/{group}/{value}.yaml"
         if close or stands is not None:
-            return MistakeError(said, text=text, instead=close, otherwise=_HELP)
-        return MistakeError(said, text=text, instead=[[f"~{group}"]], note=", for none of them")
+            return OverrideError(said, text=text, instead=close, otherwise=_HELP)
+        return OverrideError(said, text=text, instead=[[f"~{group}"]], note=", for none of them")
     return None
 
 
-def _a_table(path: str | None, text: str, around: Surroundings) -> MistakeError:
+def _a_table(path: str | None, text: str, around: OverrideContext) -> OverrideError:
     """A table of a person's own where conf/data has no such option, or the option is another one."""
     typed, root = typed_values(around.others), around.directory.parent
     said = f"{text}: a table of your own is data=table"
     return to_describe(path or typed.get("data.path"), typed.get("data.target"), root, said=said, text=text)
 
 
-def _unknown(text: str, key: str, written: str, around: Surroundings) -> MistakeError:
+def _unknown(text: str, key: str, written: str, around: OverrideContext) -> OverrideError:
     """An unknown key: the names that stand beside its first wrong part, and the same override mended."""
     parts = key.replace("/", ".").split(".")
     depth = next((i for i in range(len(parts)) if not exists(around.known, ".".join(parts[: i + 1]))), len(parts) - 1)
@@ -223,13 +223,13 @@ def _unknown(text: str, key: str, written: str, around: Surroundings) -> Mistake
     elif not siblings and value_at(around.known, parent) is None:
         inner = "".join(f"{{{part}: " for part in parts[depth:]) + written + "}" * (len(parts) - depth)
         said = f"{key}: {parent} is null, no key can be set inside it; allowed: a mapping"
-        return MistakeError(said, key=key, text=text, instead=[[f"{parent}={inner}"], *around.usual(parent)])
+        return OverrideError(said, key=key, text=text, instead=[[f"{parent}={inner}"], *around.usual(parent)])
     elif value_at(around.known, parent) == {}:
         said = f"{key}: there is no such key, {parent} is empty; allowed: +{key}=value, to add one"
-        return MistakeError(said, text=text, instead=[[f"+{key}={written}"], *around.usual(parent)])
+        return OverrideError(said, text=text, instead=[[f"+{key}={written}"], *around.usual(parent)])
     elif not siblings:
         said = f"{key}: there is no such key, {parent} is one value; allowed: {parent}=value"
-        return MistakeError(said, text=text, instead=[[f"{parent}={written}"], *around.usual(parent)])
+        return OverrideError(said, text=text, instead=[[f"{parent}={written}"], *around.usual(parent)])
     group, _, inside = key.partition(".")
     having = options(around.directory, group) if depth and is_group(around.directory, group) else []
     having = [each for each in having if exists(content(around.directory / group / f"{each}.yaml"), inside)]
@@ -248,10 +248,10 @@ def _unknown(text: str, key: str, written: str, around: Surroundings) -> Mistake
         said += f"; it is one of {listed(f'{group}={each}' for each in having)}"
         instead = [*([f"{group}={each}", text] for each in having), *instead]
     otherwise = f"type: {around.to_see_keys}, or leave it out"
-    return MistakeError(said, text=text, instead=[*instead[:1], *usual[:1], *instead[1:]], otherwise=otherwise)
+    return OverrideError(said, text=text, instead=[*instead[:1], *usual[:1], *instead[1:]], otherwise=otherwise)
 
 
-def _taking(section: str, name: str, around: Surroundings) -> str:
+def _taking(section: str, name: str, around: OverrideContext) -> str:
     """The class that a section names, where its constructor has such an argument: Hydra adds it with a plus alone."""
     target = typed_values(around.others).get(f"{section}._target_") or value_at(around.known, f"{section}._target_")
     try:
@@ -260,7 +260,7 @@ def _taking(section: str, name: str, around: Surroundings) -> str:
         return ""
 
 
-def _better_keys(parts: list[str], depth: int, siblings: list[str], around: Surroundings) -> list[str]:
+def _better_keys(parts: list[str], depth: int, siblings: list[str], around: OverrideContext) -> list[str]:
     """Keys that may have been meant, best first: the same name elsewhere, then similar names in the same place."""
     leaves = {path: path.rpartition(".")[2] for path in paths(around.known)} if depth == 0 else {}
     elsewhere = [path for path, leaf in leaves.items() if leaf == parts[-1]]
@@ -271,7 +271,7 @@ def _better_keys(parts: list[str], depth: int, siblings: list[str], around: Surr
     return list(dict.fromkeys([*elsewhere, *right]))[:3]
 
 
-def _unknown_inside(text: str, key: str, value: Any, around: Surroundings) -> MistakeError | None:
+def _unknown_inside(text: str, key: str, value: Any, around: OverrideContext) -> OverrideError | None:
     """An unknown key of a mapping that is given to a mapping of conf/: the whole of it, mended."""
     if not isinstance(value, dict) or not children(around.known, key):
         return None

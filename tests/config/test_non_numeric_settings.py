@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ratchet.config.composition import config_hash, load_config
-from ratchet.config.inert import INERT, is_inert, with_inert_of, without_inert
+from ratchet.config.non_numeric_settings import (
+    NON_NUMERIC_SETTINGS,
+    is_non_numeric,
+    with_non_numeric_of,
+    without_non_numeric,
+)
 from ratchet.config.tree import exists
 from ratchet.project import Project
 
@@ -15,7 +20,7 @@ QUIET = ["logger=none", "evaluation.bootstrap=0", "trainer.progress=none", "trai
 def test_every_name_on_the_list_is_a_key_of_the_config(project: Project) -> None:
     """A renamed key would make two equal trainings different."""
     plain = load_config(project).plain()
-    assert [key for key in INERT if not exists(plain, key)] == []
+    assert [key for key in NON_NUMERIC_SETTINGS if not exists(plain, key)] == []
 
 
 def test_they_make_no_difference_and_everything_else_does(project: Project) -> None:
@@ -23,14 +28,14 @@ def test_they_make_no_difference_and_everything_else_does(project: Project) -> N
     quiet = load_config(project, QUIET)
     assert quiet != usual
     assert config_hash(quiet) == config_hash(usual)
-    assert with_inert_of(quiet.plain(), usual.plain()) == usual.plain()
+    assert with_non_numeric_of(quiet.plain(), usual.plain()) == usual.plain()
     assert config_hash(load_config(project, ["optimizer.lr=0.5"])) != config_hash(usual)
 
 
 def test_what_is_given_stays_as_it_is(project: Project) -> None:
     plain = load_config(project).plain()
-    without_inert(plain)
-    with_inert_of(plain, load_config(project, QUIET).plain())
+    without_non_numeric(plain)
+    with_non_numeric_of(plain, load_config(project, QUIET).plain())
     assert plain == load_config(project).plain()
 
 
@@ -42,4 +47,4 @@ def test_what_is_given_stays_as_it_is(project: Project) -> None:
     ],
 )  # fmt: skip
 def test_a_section_stands_for_what_is_in_it(key: str, expected: bool) -> None:
-    assert is_inert(key) is expected
+    assert is_non_numeric(key) is expected

@@ -31,7 +31,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("typed", [["-m"], ["--multirun", "model=cnn,gru"], ["hydra.mode=MULTIRUN", "seed=1,2"]])
 def test_a_sweep_s_server_begins_at_once(begun: list[tuple[str, ...]], typed: list[str]) -> None:
-    with ahead.begun_ahead([*typed, "hydra/launcher=basic"]):
+    with ahead.prefork_trial_server([*typed, "hydra/launcher=basic"]):
         assert len(begun) == 1
         assert {"pytorch_lightning", "wandb"} <= set(begun[0])
 
@@ -44,7 +44,7 @@ def test_a_sweep_s_server_begins_at_once(begun: list[tuple[str, ...]], typed: li
     ],
 )  # fmt: skip
 def test_what_has_no_trials_here_needs_no_server(begun: list[tuple[str, ...]], typed: list[str]) -> None:
-    with ahead.begun_ahead(typed):
+    with ahead.prefork_trial_server(typed):
         assert begun == []
 
 
@@ -72,11 +72,11 @@ def test_a_signal_that_a_library_would_swallow_ends_a_sweep_all_the_same(
     (tmp_path / "sitecustomize.py").write_text(NEVER_READY, encoding="utf-8")
     script = f"""
 import os
-from ratchet.commands.ahead import begun_ahead
+from ratchet.commands.prefork import prefork_trial_server
 from ratchet.terminal.command import run_command
 
 def main(arguments):
-    with begun_ahead(["-m", "model=cnn,mlp"]):
+    with prefork_trial_server(["-m", "model=cnn,mlp"]):
         try:
             os.kill(os.getpid(), {int(number)})
         except BaseException:
