@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from data.conftest import Dataset, write_toy
 from ratchet.data.prepare import prepare
 from ratchet.data.prepared import PreparedData, Reader
+from ratchet.data.staging import replace_directory
 from ratchet.errors import DataError, SplitGuardError
 from ratchet.project import Project
 
@@ -50,6 +53,38 @@ def test_each_reader_sees_its_splits_and_no_other(directory: Path, reader: Reade
     else:
         with pytest.raises(SplitGuardError, match=f"{reader} may not read the split {split}: {split} is read by"):
             data.split(split)
+
+
+def test_what_is_open_stays_as_it_is_while_another_process_prepares_the_data_anew(directory: Path) -> None:
+    data = PreparedData.open(directory, reader="evaluate")
+    before = {split: (data.split(split).x.copy(), data.ids(split).copy()) for split in ALLOWED["evaluate"]}
+    anew = directory.with_name("anew")
+    shutil.copytree(directory, anew)
+    for path in anew.rglob("*.npy"):
+        np.save(path, np.load(path)[::-1])
+    replace_directory(anew, directory)
+    for split, (x, ids) in before.items():
+        assert np.array_equal(data.split(split).x, x)
+        assert np.array_equal(data.ids(split), ids)
+    again = pickle.loads(pickle.dumps(data))
+    assert np.array_equal(again.split("test").x, before["test"][0][::-1])
+
+
+def test_of_two_that_replace_a_directory_at_once_each_ends_and_one_stays(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+
+    def put(number: int) -> None:
+        for round_ in range(100):
+            new = tmp_path / f"new.{number}.{round_}"
+            new.mkdir()
+            (new / "whose").write_text(str(number))
+            (new / "again").write_text(str(number))
+            replace_directory(new, target)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(put, range(4)))
+    assert (target / "whose").read_text() == (target / "again").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
 @pytest.mark.parametrize("limit", [2**24, 0], ids=["small", "large"])

@@ -6,7 +6,9 @@ dvc is played by a dvc.py in the project's root, which `python -m dvc` finds fir
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +19,17 @@ from pathlib import Path
 
 import pytest
 
+from ratchet.config.composition import load_config
 from ratchet.errors import RatchetError
 from ratchet.project import Project
+from ratchet.promotion import pipeline
 from ratchet.promotion.backup import Backup
+from ratchet.promotion.history import Entry, read_history
 from ratchet.promotion.promotion_paths import PromotionPaths
-from ratchet.promotion.succession import alone, recover
+from ratchet.promotion.succession import _note, _State, alone, recover
+from ratchet.promotion.training import Configuration
+
+ROOT = Path(__file__).parents[2]
 
 DVC = """\
 import subprocess, sys, time
@@ -141,6 +149,43 @@ def test_nobody_promotes_while_the_training_of_one_that_was_killed_runs(project:
         process.communicate()  # until the last that could write there has ended
     with alone(PromotionPaths(project)):
         pass
+
+
+@pytest.mark.parametrize("mode", ["write", "read"])
+def test_nothing_is_written_while_another_dvc_runs(project: Project, mode: str) -> None:
+    held = {"pid": os.getpid(), "cmd": "dvc repro"}
+    lock = project.root / ".dvc/tmp/rwlock"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({mode: {"champion/train": held if mode == "write" else [held]}}))
+    with pytest.raises(
+        RatchetError, match=rf"another dvc runs .* \(process {os.getpid()}: dvc repro\); wait for its end"
+    ):
+        pipeline.refuse_beside_dvc(project)
+    for left in ('{"write": {}}', '{"write": {"a": {"pid": 4194304, "cmd": "dvc repro"}}}', "[]", "{", '{"write": 3}'):
+        lock.write_text(left)
+        pipeline.refuse_beside_dvc(project)
+
+
+def test_a_promotion_that_was_cut_off_audits_what_was_promoted_not_what_conf_says_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path)
+    shutil.copytree(ROOT / "conf", project.root / "conf")
+    project.params.write_text("data: mnist1d\nmodel: mlp\n", encoding="utf-8")
+    promoted = load_config(project, ["optimizer.lr=0.02"])
+    paths = PromotionPaths(project)
+    Backup(paths.journal / "files", project).take(["params.yaml"])
+    entry = Entry(
+        event="promotion", number=1, at="2026-01-01", data="mnist1d", model="mlp", metric="validation/loss",
+        direction="minimize", data_hash="0" * 64,
+    )  # fmt: skip
+    _note(paths, _State(entry=entry, config=promoted.plain()))
+    project.params.write_text("data: mnist1d\nmodel: cnn\n", encoding="utf-8")
+    audited: list[Configuration] = []
+    monkeypatch.setattr("ratchet.promotion.succession.audit", lambda it, **_: audited.append(it) or ([], []))
+    recover(project)
+    assert [each.config for each in audited] == [promoted]
+    assert [each.number for each in read_history(paths)] == [1]
 
 
 def test_a_second_ctrl_c_does_not_cut_off_that_files_are_put_back(project: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -124,8 +125,16 @@ def end(_: Any) -> None:
     os._exit(1)
 
 
+def end_and_leave_a_child(note: str) -> None:
+    child = os.fork()
+    if child:
+        Path(note).write_text(str(child))
+        os._exit(1)
+    signal.pause()
+
+
 @pytest.mark.slow
-def test_a_function_runs_in_a_process_of_the_server_and_what_ends_that_costs_nothing() -> None:
+def test_a_function_runs_in_a_process_of_the_server_and_what_ends_that_costs_nothing(tmp_path: Path) -> None:
     SERVER.end()  # one that another test of this process has begun stays there for the next
     assert apart(pid_and, 1) == (os.getpid(), 1)
     SERVER.begin([])
@@ -133,6 +142,8 @@ def test_a_function_runs_in_a_process_of_the_server_and_what_ends_that_costs_not
         pid, argument = apart(pid_and, 2)
         assert (pid != os.getpid(), argument) == (True, 2)
         assert apart(end, 0) is None
+        assert apart(end_and_leave_a_child, str(tmp_path / "child")) is None
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)  # it lives, with the pipe in its hands
     finally:
         SERVER.leave()
         SERVER.end()

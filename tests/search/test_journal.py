@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import fcntl
 import json
 import os
@@ -109,6 +110,15 @@ def test_nothing_is_left_of_lines_that_did_not_fit(path: Path, monkeypatch: pyte
     assert path.read_bytes() == whole + b'{"op_code":9}\n'
 
 
+def test_a_disk_that_does_not_confirm_gets_no_line_twice(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, whole = Journal(path), path.read_bytes()
+    target._synced -= 60
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+    target.append_logs([{"op_code": 0}])
+    target.append_logs([{"op_code": 9}])
+    assert path.read_bytes() == whole + b'{"op_code":0}\n{"op_code":9}\n'
+
+
 def test_a_line_that_fitted_stays_for_it_may_have_been_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened, reader, truncate = study(path), study(path), os.truncate
     target: Journal = opened._storage._backend  # type: ignore[attr-defined]
@@ -138,7 +148,7 @@ def lock_of(path: Path) -> Path:
 
 
 def dead() -> str:
-    code = "from ratchet.search.processes.process_id import Process; print(ProcessId.this().name)"
+    code = "from ratchet.search.processes.process_id import ProcessId; print(ProcessId.this().name)"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -14,7 +14,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.project import Project
-from ratchet.search.processes.process_id import Process
+from ratchet.search.processes.process_id import ProcessId
 from ratchet.search.storage.ledger import CLAIM
 from search.applications import SOURCE, end, start, sweep, trials
 
@@ -69,7 +69,7 @@ def test_a_placed_worker_that_is_killed_costs_nothing(launcher, tmp_path):
     settings = {"n_trials": 30, "n_workers": 2, "n_jobs": 1}
     running = sweep(tmp_path, f"hydra/launcher={launcher}", "seconds=0.4", **settings)
     busy = [trial for trial in await_trials(tmp_path, 4, workers=2) if trial.state == TrialState.RUNNING]
-    os.kill(Process.parse(worker_of(busy[0]).partition("/")[0]).pid, signal.SIGKILL)
+    os.kill(ProcessId.parse(worker_of(busy[0]).partition("/")[0]).pid, signal.SIGKILL)
     assert "a worker was lost" in end(running)
     found = trials(tmp_path)
     assert_each_once(found, tmp_path, n_trials=30)

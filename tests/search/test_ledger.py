@@ -15,11 +15,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ratchet.search.processes.process_id import Process, _started
+from ratchet.search.processes.process_id import ProcessId, _started
 from ratchet.search.storage import ledger as room
 from ratchet.search.storage.ledger import CLAIM, RESULT, WORKER, Claim, Ledger, has_result, is_given, is_over, ticket_of
 
-DEAD = f"{Process.this().host}!999999999-1"
+DEAD = f"{ProcessId.this().host}!999999999-1"
 FAR = "elsewhere!17-23/a"
 
 
@@ -160,11 +160,11 @@ def test_every_ticket_is_finished_once_however_the_steps_fall(study: optuna.Stud
     draw = random.Random(seed)
     tickets = draw.randrange(1, 7)
     with subprocess.Popen(["sleep", "600"]) as machine:
-        name = replace(Process.this(), pid=machine.pid, started=_started(machine.pid) or "").name
+        name = replace(ProcessId.this(), pid=machine.pid, started=_started(machine.pid) or "").name
         mortal = [f"{name}/{who}" for who in range(draw.randrange(2, 5))]
         play(study, mortal, tickets=tickets, seed=f"{seed} a", mortality=draw.choice([0.0, 0.02, 0.1]))
         machine.kill()
-    heirs = [f"{Process.this().name}/heir{who}" for who in range(draw.randrange(1, 4))]
+    heirs = [f"{ProcessId.this().name}/heir{who}" for who in range(draw.randrange(1, 4))]
     play(study, heirs, tickets=tickets, seed=f"{seed} b")
     trials = study.get_trials(deepcopy=False)
     assert sorted(ticket_of(trial) for trial in trials if is_over(trial)) == list(range(tickets))
@@ -218,6 +218,16 @@ def test_one_queued_too_many_gives_up_and_nobody_hears_of_it(study: optuna.Study
     assert states(study) == ["COMPLETE", "FAIL"]
 
 
+def test_what_a_person_queues_beyond_the_total_waits_until_that_is_raised(study: optuna.Study) -> None:
+    ledger = make(study, tickets=1)
+    study.tell(ledger.claim().trial, 1.0)
+    study.enqueue_trial({"x": 0.25})
+    assert ledger.claim() is None
+    assert states(study) == ["COMPLETE", "WAITING"]
+    claim = make(study, tickets=2).claim()
+    assert claim.trial.suggest_float("x", 0, 1) == 0.25
+
+
 def running(study: optuna.Study, owner: str | None, **claim: Any) -> int:
     trial = study.ask()
     if owner is not None or claim:
@@ -234,7 +244,7 @@ def reclaim(ledger: Ledger, now: float = 0.0) -> list[int]:
 
 
 def test_the_trials_of_a_dead_worker_run_again(study: optuna.Study) -> None:
-    ledger, alive = make(study), f"{Process.this().name}/other"
+    ledger, alive = make(study), f"{ProcessId.this().name}/other"
     running(study, f"{DEAD}/a")
     running(study, alive)
     assert reclaim(ledger) == [0]
@@ -297,7 +307,7 @@ def test_a_trial_without_an_owner_is_nobody_s_once_all_workers_are_gone(study: o
     """A worker that was killed between asking and claiming left it."""
     ledger = make(study, tickets=1)
     running(study, None)
-    study.set_user_attr(WORKER + f"{Process.this().name}/other", 1)
+    study.set_user_attr(WORKER + f"{ProcessId.this().name}/other", 1)
     assert reclaim(ledger, now=0.0) == []
     assert reclaim(ledger, now=room.STALE) == []
     assert reclaim(ledger, now=room.STALE + 1) == [0]  # it would have written its name in that time

@@ -19,7 +19,7 @@ def test_a_process_knows_itself_by_a_name_that_others_can_read() -> None:
 
 
 def test_a_process_that_ended_is_gone_also_while_nobody_has_waited_for_it() -> None:
-    code = "from ratchet.search.processes.process_id import Process; print(ProcessId.this().name)"
+    code = "from ratchet.search.processes.process_id import ProcessId; print(ProcessId.this().name)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         named = ProcessId.parse(child.stdout.read().strip())

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -55,6 +55,10 @@ class PreparedData:
     card: dict[str, Any]
     typed: str  # what chooses the data on a command line
     fold: Fold | None = None  # of train and validation together; None: they are as prepare split them
+    _loaded: dict[str, tuple[Split, np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loaded": {}}  # another process maps the files itself
 
     @classmethod
     def open(
@@ -63,7 +67,7 @@ class PreparedData:
         """Open the prepared data in `directory`, and check that what the reader may see is whole.
 
         The bytes of what the reader may see are hashed, but for large arrays that were verified before and whose files
-        nobody has touched since.
+        nobody has touched since. What was opened stays as it is while another process prepares the data anew.
 
         config: what the data must have been prepared from (its sources may differ: checksums fix the files).
         Raises DataError when the data is missing, damaged, or prepared from another config.
@@ -73,7 +77,7 @@ class PreparedData:
         if config is not None:
             _check_config(card, config, directory)
         data = cls(directory, reader, card, typed, fold)
-        data._verify({split: data._load(split) for split in READABLE[reader]})
+        data._verify({split: data._load(split)[0] for split in READABLE[reader]})
         return data
 
     @property
@@ -114,23 +118,27 @@ class PreparedData:
             readers = ", ".join(reader for reader, splits in READABLE.items() if name in splits)
             by_whom = f"{name} is read by {readers} alone" if readers else "there is no such split"
             raise SplitGuardError(f"{self.reader} may not read the split {name}: {by_whom}; it may read {allowed}")
-        return self._load(name) if self.fold is None or name not in _FOLDED else self._folded(name, self.fold)
+        return self._load(name)[0] if self.fold is None or name not in _FOLDED else self._folded(name, self.fold)
 
     def _folded(self, name: str, fold: Fold) -> Split:
         """The fold for validation, the others for train: copies in memory."""
-        x, y = (np.concatenate(parts) for parts in zip(*map(self._load, _FOLDED), strict=True))
+        x, y = (np.concatenate(parts) for parts in zip(*(self._load(each)[0] for each in _FOLDED), strict=True))
         chosen = fold.holds(y, self.target.kind, self.target.names, data=self.card["name"]) == (name == "validation")
         return Split(x[chosen], y[chosen])
 
     def ids(self, name: str) -> np.ndarray:
         """(n,) what names each example of a split in the raw data: text, or a position. Raises as split() does."""
         if self.fold is not None and name in _FOLDED:
-            y = np.concatenate([self._load(each).y for each in _FOLDED])
+            y = np.concatenate([self._load(each)[0].y for each in _FOLDED])
             held = self.fold.holds(y, self.target.kind, self.target.names, data=self.card["name"])
-            whole = np.concatenate([replace(self, fold=None).ids(each) for each in _FOLDED])
+            whole = np.concatenate([self._load(each)[1] for each in _FOLDED])
             chosen: np.ndarray = whole[held == (name == "validation")]
             return chosen
-        n, path = len(self.split(name).y), self.directory / name / "ids.npy"
+        self.split(name)  # or SplitGuardError
+        return self._load(name)[1]
+
+    def _ids(self, name: str, n: int) -> np.ndarray:
+        path = self.directory / name / "ids.npy"
         if not path.is_file():
             return np.arange(n)  # older versions kept none
         try:
@@ -172,7 +180,14 @@ class PreparedData:
             write_atomically(note, json.dumps(stamp).encode())
         return True
 
-    def _load(self, name: str) -> Split:
+    def _load(self, name: str) -> tuple[Split, np.ndarray]:
+        """The arrays of a split and its examples' ids, from files that are opened once."""
+        if name not in self._loaded:
+            split = self._map(name)
+            self._loaded[name] = split, self._ids(name, len(split.y))
+        return self._loaded[name]
+
+    def _map(self, name: str) -> Split:
         n = self.card["counts"][name]["total"]
         folder, target = self.directory / name, self.target
         dtype = "int64" if target.kind == "class" else "float32"

@@ -65,7 +65,7 @@ def _take_over(target: Path, folder: Path, *, keep: str | None) -> None:
     """Make what an earlier process kept the beginning of `folder`; remove all else that such processes left."""
     for left in sorted(target.parent.glob(f".{target.name}.*.partial")):
         pid = left.name.split(".")[-2]
-        if not pid.isdigit() or (int(pid) != os.getpid() and _is_running(int(pid))):
+        if not pid.isdigit() or (int(pid) != os.getpid() and is_running(int(pid))):
             continue
         with suppress(FileNotFoundError):  # yet another process may take it over at this moment
             _reduce(left, keep=keep)
@@ -86,7 +86,8 @@ def _reduce(folder: Path, *, keep: str | None) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_running(pid: int) -> bool:
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine has this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -97,19 +98,25 @@ def _is_running(pid: int) -> bool:
 
 
 def replace_directory(new: Path, target: Path) -> None:
-    """Rename `new` to `target`. A directory already there is replaced, and stays if the rename fails."""
-    target = target.resolve()
-    if not target.exists():
-        new.rename(target)
+    """Rename `new` to `target`. A directory already there is replaced, and stays if the rename fails.
+
+    Of several processes that replace it at once the last one does.
+    """
+    target, old = target.resolve(), new.with_name(f"{new.name}.old.partial")
+    while True:
+        with suppress(FileNotFoundError):
+            target.rename(old)
+        try:
+            new.rename(target)
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                shutil.rmtree(old, ignore_errors=True)  # another process has just put its own there
+                continue
+            if old.exists():
+                old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
         return
-    old = new.with_name(f"{new.name}.old.partial")
-    target.rename(old)
-    try:
-        new.rename(target)
-    except BaseException:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

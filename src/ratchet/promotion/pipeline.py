@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ratchet.errors import RatchetError
+from ratchet.data.staging import is_running
+from ratchet.errors import FileError, RatchetError
+from ratchet.files import read_json
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 
@@ -22,6 +24,22 @@ BESIDE = (  # what DVC does not bring back: in git, and the record of the run
     "champion/train/metrics.json", "champion/evaluate/metrics.json", "champion/train/run.json",
     "champion/train/train.log",
 )  # fmt: skip
+
+
+def refuse_beside_dvc(project: Project) -> None:
+    """Raise RatchetError while a dvc that somebody else started runs a stage: both would write over the champion."""
+    try:
+        locks = read_json(project.root / ".dvc/tmp/rwlock")
+        held = [*locks.get("write", {}).values(), *(each for some in locks.get("read", {}).values() for each in some)]
+        busy = [(int(each["pid"]), each["cmd"]) for each in held]
+    except (OSError, FileError, AttributeError, TypeError, KeyError, ValueError):
+        return  # there is none, or DVC's next command says what is wrong with it
+    for pid, command in busy:
+        if is_running(pid):
+            raise RatchetError(
+                f"another dvc runs in this project (process {pid}: {command}); wait for its end, then type the same "
+                "again"
+            )
 
 
 def repro(project: Project) -> int:

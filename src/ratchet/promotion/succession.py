@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, model_validator
 
 from ratchet.config.composition import load_config
+from ratchet.config.validation import validate
 from ratchet.errors import RatchetError
 from ratchet.evidence.attempt import recorded
 from ratchet.files import read_json_as, write_atomically
@@ -67,6 +67,7 @@ class _State(BaseModel):
     undo: int | None = None
     entry: Entry | None = None
     first: list[Entry] = []
+    config: dict[str, Any] | None = None  # what was promoted: conf/ may be edited before a cut-off promotion goes on
 
     @model_validator(mode="after")
     def _asks_something(self) -> _State:
@@ -80,9 +81,9 @@ def _state(paths: PromotionPaths) -> _State:
     return read_json_as(path, _State, remedy=f"type: git status, to see what was written, then rm {path}")
 
 
-def _note(paths: PromotionPaths, state: dict[str, Any]) -> None:
+def _note(paths: PromotionPaths, state: _State) -> None:
     paths.journal.mkdir(parents=True, exist_ok=True)
-    write_atomically(paths.journal / _STATE, json.dumps(state).encode())
+    write_atomically(paths.journal / _STATE, state.model_dump_json().encode())
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,10 @@ class Succession:
 
     def go(self, writing: Writing, *, promise: RunRecord, entry: Entry, first: Sequence[Entry]) -> None:
         """Write, run the pipeline, compare, audit, record. Raises RatchetError, with files as before, for another
-        number, or where somebody has written into the files since.
+        number, or where somebody has written into the files since, or runs the pipeline just now.
         """
         writing.require_unchanged(self.project)
+        pipeline.refuse_beside_dvc(self.project)
         ours = list(writing.found)
         changed = [*ours, "dvc.lock", "config.lock.yaml", ".dvc/watched.yaml"]
         _journal(self.paths).take([*changed, *pipeline.BESIDE])
@@ -117,7 +119,9 @@ class Succession:
         told = ", ".join(f"{name} {value:.4f}" for name, value in made.items() if name == entry.metric)
         print(f"the promised number came out again{f': {told}' if told else ''}", flush=True)
         entry = entry.model_copy(update={"reproduced": made, "files": digests(self.project, changed)})
-        _note(self.paths, {"entry": entry.model_dump(mode="json"), "first": [e.model_dump(mode="json") for e in first]})
+        config = load_config(self.project).plain()
+        state = _State(entry=entry, first=list(first), config=config)
+        _note(self.paths, state)
         _finish(self.project)
 
 
@@ -162,7 +166,7 @@ def _finish(project: Project) -> None:
     entry = state.entry
     assert entry is not None
     if not any(each.event == "promotion" and each.number == entry.number for each in read_history(paths)):
-        config = load_config(project)
+        config = load_config(project) if state.config is None else validate(state.config)
         print("audit: the new champion on fresh seeds; they alone set its number", flush=True)
         champion = Configuration.of("champion", config, data_hash=entry.data_hash, project=project)
         found, _ = audit(champion, project=project)
@@ -205,7 +209,8 @@ def undo(project: Project, *, allow_dirty: bool) -> None:
         )
     if not allow_dirty:
         require_as_left(project, last.files)
-    _note(paths, {"undo": last.number})
+    pipeline.refuse_beside_dvc(project)
+    _note(paths, _State(undo=last.number))
     _go_back(project)
 
 

@@ -242,7 +242,8 @@ def apart(function: Callable[[Any], Any], argument: Any) -> Any:
         process.start()
     theirs.close()
     try:
-        return ours.recv()
+        wait([ours, process.sentinel])  # what the function forked may hold the pipe open
+        return ours.recv() if ours.poll() else None
     except (EOFError, OSError):
         return None
     finally:

@@ -71,8 +71,9 @@ class Journal(JournalFileBackend):
                 del self._waiting[: fitted.count(b"\n")]
                 raise
             if time.monotonic() - self._synced > _SYNC_EVERY:
-                os.fsync(stream.fileno())
-                self._synced = time.monotonic()
+                with suppress(OSError):  # the lines are there, and would be appended again: the next write tries it
+                    os.fsync(stream.fileno())
+                    self._synced = time.monotonic()
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """What was appended since. Nearly always nothing: that is seen by the size, and the file is left closed.

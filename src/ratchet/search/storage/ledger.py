@@ -97,8 +97,9 @@ class Ledger:
 
     def _is_any_left(self) -> bool:
         """Whether there is something to ask for; what was forgotten is queued."""
-        if any(trial.state == TrialState.WAITING for trial in self.trials()) or self._fresh < self.tickets:
-            return True
+        queued = (self._tickets[trial.number] for trial in self.trials() if trial.state == TrialState.WAITING)
+        if any(ticket < self.tickets for ticket in queued) or self._fresh < self.tickets:
+            return True  # what is queued beyond the total waits until that is raised
         forgotten = self._forgotten()
         if forgotten is not None:
             self._queue_again(forgotten, lost=1)
