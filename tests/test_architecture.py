@@ -16,7 +16,7 @@ FLOORS = [
     {"csv_files", "dotted", "errors", "files", "metrics", "names", "project", "redaction", "yaml_files"},
     {"evidence", "pages"},
     {"tasks"},
-    {"tables"},
+    {"pictures", "tables"},
     {"config"},
     {"terminal"},
     {"data", "models"},

@@ -11,7 +11,7 @@ from pathlib import Path
 from ratchet.errors import FileError, RatchetError
 from ratchet.yaml_files import read_yaml
 
-_OF_THE_PIPELINE = "table"  # the choice `data: table` of params.yaml, whose folder dvc.yaml knows as data/raw/table
+_OF_THE_PIPELINE = ("table", "folder")  # choices of params.yaml, whose folders dvc.yaml knows as data/raw/table, ...
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,16 @@ class Project:
         return self.root / "data" / "prepared" / self._folder(dataset)
 
     def _folder(self, dataset: str) -> str:
-        return f"{_OF_THE_PIPELINE}/{dataset}" if dataset == self._table else dataset
+        option, name = self._own
+        return f"{option}/{dataset}" if dataset == name else dataset
 
     @cached_property
-    def _table(self) -> str | None:
-        """The name of the pipeline's table, as config.lock.yaml has it; None where params.yaml chooses other data."""
+    def _own(self) -> tuple[str, str | None]:
+        """The option and the name of the pipeline's own table or folder; no name where params.yaml chooses others."""
         with suppress(OSError, ValueError, AttributeError, KeyError, TypeError, FileError):
-            if read_yaml(self.params).get("data") == _OF_THE_PIPELINE:
-                return str(read_yaml(self.lock)["data"]["name"])
-        return None
+            if (option := read_yaml(self.params).get("data")) in _OF_THE_PIPELINE:
+                return option, str(read_yaml(self.lock)["data"]["name"])
+        return "", None
 
     def data_lock(self, dataset: str) -> Path:
         """What a process locks while it fetches or prepares a data set; beside the folders that DVC tracks."""

@@ -30,7 +30,7 @@ from ratchet.config.request import Request, plain_config, refuse_idle
 from ratchet.config.schema import Config
 from ratchet.config.sections import ObjectiveConfig
 from ratchet.config.seeds import refuse_reserved
-from ratchet.config.tables import is_table, table_name
+from ratchet.config.tables import is_described, table_name
 from ratchet.config.validation import validate, whole
 from ratchet.data.on_demand import is_missing, prepare_if_missing
 from ratchet.data.prepared import PreparedData, describe
@@ -336,9 +336,9 @@ def _config(composed: DictConfig) -> Config:
 
 
 def _called(composed: DictConfig) -> dict[str, str]:
-    """`data=table` is of every table: a study is called by the table's name."""
+    """`data=table` is of every table, and data=folder of every folder: a study is called by the name of that."""
     data = plain_config(composed)["data"]
-    return {"data": table_name(data)} if is_table(data) else {}
+    return {"data": table_name(data)} if is_described(data) else {}
 
 
 def _identity(composed: DictConfig) -> dict[str, Any]:

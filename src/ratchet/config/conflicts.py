@@ -35,7 +35,7 @@ def _length(config: Config) -> None:
 
 def _data(config: Config, usual: Callable[[], dict[str, Any]]) -> None:
     data = config.data
-    if data.table is not None or data.module is not None:
+    if data.table is not None or data.folder is not None or data.module is not None:
         return
     if data.layout == "table" or data.shape is None:
         raise OverrideError(

@@ -25,7 +25,8 @@ class RawFile(Section):
 
     name: FileName
     checksum: str = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
-    checksum_of: Literal["file", "content"] = "file"  # content: what is inside a .gz
+    # content: what is inside a .gz; pictures: those of a folder, in whatever order
+    checksum_of: Literal["file", "content", "pictures"] = "file"
 
 
 class GeneratedSource(Section):
@@ -99,6 +100,16 @@ class TableConfig(Section):
     split: str | None = None  # a column that says a row's split
 
 
+class FolderConfig(Section):
+    """A folder of pictures, and how they are stored."""
+
+    path: str | None = None  # relative to the project's root; null: of files
+    size: Annotated[int, Field(ge=1, le=1024)] = 64  # pixels of the side
+    channels: Literal[1, 3] = 3
+    fit: Literal["crop", "letterbox"] = "crop"
+    ignore: list[str] = []  # folders of classes that are left out
+
+
 class PrepareConfig(Section):
     """How raw examples become clean, split, normalised arrays."""
 
@@ -130,6 +141,7 @@ class DataConfig(Section):
 
     name: DataName
     table: TableConfig | None = None
+    folder: FolderConfig | None = None
     layout: Literal["sequence", "image", "table"]
     shape: (
         list[PositiveInt] | None
@@ -150,30 +162,38 @@ class DataConfig(Section):
 
     @property
     def typed(self) -> str:
-        """What chooses these data on a command line: `data=<name>`, or the words that a table was described by."""
+        """What chooses these data on a command line: `data=<name>`, or the words that a person described them by."""
         from ratchet.config.grammar import assignment
 
-        if self.table is None or not self.table.path:
+        if not (said := self.described()):
             return to_type(f"data={self.name}")
-        said = self.said_of_the_table()
-        return to_type("data=table", *(assignment(f"data.{key}", value) for key, value in said.items()))
+        return to_type(f"data={self.option}", *(assignment(f"data.{key}", value) for key, value in said.items()))
 
-    def said_of_the_table(self) -> dict[str, Any]:
-        """What a person said of a table of their own, by keys of conf/data/table.yaml; nothing for other data."""
-        if self.table is None or not self.table.path:
+    @property
+    def option(self) -> str:
+        """The option of conf/data that a person described their own data by; else the name."""
+        return "table" if self.described() and self.table else "folder" if self.described() else self.name
+
+    def described(self) -> dict[str, Any]:
+        """What a person said of their own table or folder, by keys of conf/data/<option>.yaml; nothing for others."""
+        own = self.table or self.folder
+        if own is None or not own.path:
             return {}
-        said = self.table.model_dump(exclude_defaults=True)
-        said["target"] = self.table.target if len(self.table.target) > 1 else self.table.target[0]
-        if self.name != table_name({"path": self.table.path}):
+        said = own.model_dump(exclude_defaults=True)
+        if self.table is not None:
+            said["target"] = self.table.target if len(self.table.target) > 1 else self.table.target[0]
+        if self.name != table_name({"path": own.path}):
             said["name"] = self.name
-        if self.target_kind == "number" or len(self.classes) > MOST_CLASSES:  # else it may be taken for another
+        # else it may be taken for another
+        if self.table is not None and (self.target_kind == "number" or len(self.classes) > MOST_CLASSES):
             said["target_kind"] = self.target_kind
         return said
 
     def another_name(self, of_file: bool = True) -> str:
-        """What a table can be called where there is another one of its name: by its folder, or by its target."""
-        assert self.table is not None
-        by = Path(self.table.path or "").parent.name if of_file else "_".join(self.table.target)
+        """What own data can be called where there are others of the name: by their folder, or by their target."""
+        own = self.table or self.folder
+        assert own is not None
+        by = Path(own.path or "").parent.name if of_file or self.table is None else "_".join(self.table.target)
         return table_name({"path": f"{self.name}_{by or 2}"})
 
     @field_validator("classes")

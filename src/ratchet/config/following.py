@@ -13,7 +13,7 @@ from pydantic import (
 from ratchet.config.hints import OverrideError
 from ratchet.config.modules import is_lightning_module
 from ratchet.config.sections import MetricConfig
-from ratchet.config.tables import completed, is_table
+from ratchet.config.tables import completed, is_described
 from ratchet.metrics import METRICS, Metric, declare
 from ratchet.tasks.base import TargetKind
 from ratchet.tasks.build import task_class, usual_task
@@ -52,7 +52,7 @@ def with_what_follows(given: Any) -> Any:
         if isinstance(objective, dict) and objective.get("metric", "") is None:  # of a network of ours: it is refused
             objective = {**objective, "metric": "validation/loss"}
         return {**given, "data": data, "objective": objective}
-    if is_table(data):
+    if is_described(data):
         data = completed(data)
         given = {**given, "data": data}
     task = given.get("task") or {}

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 
 from ratchet.config.schema import Config
+from ratchet.config.tables import OPTIONS
 from ratchet.names import nearest
 
 _Node = dict[str, Any]
@@ -96,8 +97,10 @@ def _has(plain: Any, part: str | int) -> bool:
 def _inside(node: _Node, part: str | int) -> _Node:
     if part == node.get("discriminator", {}).get("propertyName"):
         return {"enum": list(node["discriminator"]["mapping"])}
-    if part not in node.get("properties", {}) and "table" in node.get("properties", {}):
-        node = _chosen(node["properties"]["table"], {})  # where what is said of a table stands once it is completed
+    for option in OPTIONS:  # where what is said of a table or a folder stands once it is completed
+        within = _chosen(node.get("properties", {}).get(option, {}), {})
+        if part not in node.get("properties", {}) and part in within.get("properties", {}):
+            node = within
     others = node.get("additionalProperties")
     unnamed = others if isinstance(others, dict) else {}
     if isinstance(part, int):

@@ -1,4 +1,4 @@
-"""data=table: what a person says of a table's file becomes the whole config of a data set."""
+"""data=table and data=folder: what a person says of a file or a folder becomes the whole config of a data set."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from warnings import catch_warnings
 
 from omegaconf import OmegaConf
 
+from ratchet.config import folders
 from ratchet.config.environment import Reference
 from ratchet.config.hints import OverrideError, to_type
 from ratchet.errors import ConfigError, DataError
@@ -48,8 +49,11 @@ _FILE = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz)?$", re.I)
 READER: Final = "ratchet.data.table_file.read"  # for the record; a table is read by its settings
 
 
-def is_table(data: Mapping[str, Any]) -> bool:
-    """Whether a section data is as conf/data/table.yaml has it, not yet completed."""
+OPTIONS: Final = ("table", "folder")  # of conf/data, each completed from what a person's files are
+
+
+def is_described(data: Mapping[str, Any]) -> bool:
+    """Whether a section data is as conf/data/table.yaml or folder.yaml has it, not yet completed."""
     return "path" in data and "???" not in (data["path"], data.get("target"))  # else validation says what is missing
 
 
@@ -59,7 +63,9 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
     Raises ConfigError and DataError for a file or a column that is not there, and a target that teaches nothing.
     """
     project = project or Project.find()
-    target = data.get("target")
+    if "target" not in data:
+        return folders.completed_folder({**data, "name": table_name(data)}, project=project)
+    target = data["target"]
     if not isinstance(data["path"], str) or not target:
         raise ConfigError(
             f"data.path={data['path']} and data.target={target}: a table needs both; "
@@ -95,16 +101,17 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
     }
 
 
-def where_completed(reference: Reference) -> Iterator[Reference]:
+def where_completed(reference: Reference, data: Mapping[str, Any]) -> Iterator[Reference]:
     """The places of a reference to the environment once the section data is completed."""
+    option, said = ("table", SAID) if "target" in data else ("folder", folders.SAID)
     match reference.path:
-        case ("data", str(key), *rest) if key in SAID:
+        case ("data", str(key), *rest) if key in said:
             _, written, value = reference
         case _:
             yield reference
             return
     alone = [0] if key == "target" and not rest else []
-    yield Reference(("data", "table", key, *rest, *alone), written, value)
+    yield Reference(("data", option, key, *rest, *alone), written, value)
     folder, _, last = written.rpartition("/")
     if key == "path" and folder and "}" not in last:
         yield Reference(("data", "sources", 0, "path"), folder, str(Path(value).parent))
@@ -117,8 +124,8 @@ def table_name(data: Mapping[str, Any]) -> str:
 
 
 def data_name(choice: str, overrides: Sequence[str]) -> str:
-    """What conf/tuned/ calls the data of a choice: by its option, or by the table that the overrides describe."""
-    if choice != "table":
+    """What conf/tuned/ calls the data of a choice: by its option, or by what the overrides describe."""
+    if choice not in OPTIONS:
         return choice
     said = typed_values(overrides)
     return table_name({"path": said.get("data.path", ""), "name": said.get("data.name")})

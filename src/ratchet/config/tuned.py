@@ -14,11 +14,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from ratchet.config.tables import data_name
+from ratchet.config.tables import OPTIONS, data_name
 from ratchet.config.tree import children, paths
 
 _FOLDER = "tuned/"
-_OF_A_TABLE = "tuned/table_"
+_OF_OWN = tuple(f"tuned/{option}_" for option in OPTIONS)
 _OWNERS = {"data", "model"}  # whose choice selects a tuned file: its values are for that very choice
 
 
@@ -33,7 +33,7 @@ class TunedLoader(ConfigLoaderImpl):
     named: frozenset[str] = frozenset()  # groups that the overrides choose
     left_out: tuple[str, ...] = ()  # of the config composed last, a line for each group
     _overrides: tuple[str, ...] = ()
-    _others: tuple[str, ...] = ()  # what the tuned files of data sets named table_... begin with
+    _others: tuple[str, ...] = ()  # what the tuned files of data sets named table_..., say, begin with
     files: tuple[tuple[str, str], ...] = ()  # which that config is of, in order, and the package of each
 
     def _parse_overrides_and_create_caching_repo(
@@ -43,16 +43,18 @@ class TunedLoader(ConfigLoaderImpl):
         self.named = frozenset(each.key_or_group for each in parsed if repo.group_exists(each.key_or_group))
         self._overrides = tuple(overrides)
         options = repo.get_group_options("data") if repo.group_exists("data") else []
-        self._others = tuple(f"{_FOLDER}{each}_" for each in options if f"{_FOLDER}{each}".startswith(_OF_A_TABLE))
+        self._others = tuple(f"{_FOLDER}{each}_" for each in options if f"{_FOLDER}{each}".startswith(_OF_OWN))
         load = repo.load_config
         repo.load_config = lambda config_path: load(self._file(config_path))  # type: ignore[method-assign]
         return parsed, repo
 
     def _file(self, path: str) -> str:
         """The file of a path: tuned/table_<model> is of the table that the overrides describe."""
-        if not path.startswith(_OF_A_TABLE) or path.startswith(self._others):
+        own = next((each for each in _OF_OWN if path.startswith(each)), None)
+        if own is None or path.startswith(self._others):
             return path
-        return f"{_FOLDER}{data_name('table', self._overrides)}_{path.removeprefix(_OF_A_TABLE)}"
+        option = own.removeprefix(_FOLDER).rstrip("_")
+        return f"{_FOLDER}{data_name(option, self._overrides)}_{path.removeprefix(own)}"
 
     def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: IConfigRepository) -> DictConfig:
         self.files = tuple((self._file(each.config_path), each.package or "") for each in defaults if each.config_path)

@@ -16,7 +16,7 @@ from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import OverrideError
 from ratchet.config.rules import example_at, keys_at, meant_at, rule_at
 from ratchet.config.schema import Config
-from ratchet.config.tables import is_table, to_describe, where_completed
+from ratchet.config.tables import is_described, to_describe, where_completed
 from ratchet.config.tree import exists, paths, value_at
 from ratchet.errors import ConfigError
 from ratchet.names import nearest, suggestion
@@ -32,6 +32,9 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> Confi
     """
     for key in (path for path in paths(plain) if value_at(plain, path) == "???"):
         where = key.split(".")
+        if key == "data.path" and "target" not in plain["data"]:
+            said = "data.path has no value yet: a folder of pictures is needed, in it one for each class"
+            raise OverrideError(said, example=["data=folder", "data.path=<folder>"])
         if key in {"data.path", "data.target"}:
             path, target = (
                 None if plain["data"][name] == "???" else plain["data"][name] for name in ("path", "target")
@@ -56,8 +59,8 @@ def whole(plain: Any) -> tuple[Any, tuple[Reference, ...]]:
     Raises ConfigError and DataError for a table that cannot be read.
     """
     actual, references = from_environment(plain)
-    if isinstance(actual, dict) and isinstance(data := actual.get("data"), dict) and is_table(data):
-        references = tuple(moved for reference in references for moved in where_completed(reference))
+    if isinstance(actual, dict) and isinstance(data := actual.get("data"), dict) and is_described(data):
+        references = tuple(moved for reference in references for moved in where_completed(reference, data))
     return with_what_follows(actual), references
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from ratchet.files import open_regular
+
+_ROWS = 256  # moved at a time
 
 
 class Digest(Protocol):
@@ -48,6 +51,32 @@ def write_array(
             if digest is not None:
                 digest.update(data)
             file.write(data)
+
+
+def kept_rows(array: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The rows of an array that are kept, (n,) bool: of a memory map moved together in place, so that none are copied.
+
+    Nobody reads the map that it was given any more.
+    """
+    if kept.all():
+        return array
+    if not isinstance(array, np.memmap):
+        only: np.ndarray = array[kept]
+        return only
+    rows = np.flatnonzero(kept)
+    for start in range(0, len(rows), _ROWS):
+        part = rows[start : start + _ROWS]
+        array[start : start + len(part)] = array[part]
+    return array[: len(rows)]
+
+
+def new_array(path: Path, *, shape: tuple[int, ...], dtype: str) -> np.memmap:
+    """A .npy file to be filled, memory-mapped. Its room is taken at once: OSError where the disk has too little."""
+    array: np.memmap = npy.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+    if hasattr(os, "posix_fallocate"):  # a full disk would end the process later
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def load_array(path: Path) -> np.memmap:

@@ -155,10 +155,12 @@ def in_words(card: Mapping[str, Any]) -> str:
 
 def warn(card: Mapping[str, Any]) -> None:
     """Say on stderr what a person should look at."""
-    found = [item for item in card["findings"] if item["removed"] and item["reason"] == "missing_target"]
+    words = {"missing_target": "row", "unreadable": "picture"}
     left_out = [
-        f"{item['removed']:,} {'row is' if item['removed'] == 1 else 'rows are'} left out: {item['why']}"
-        for item in found
+        f"{item['removed']:,} {words[item['reason']]}{' is' if item['removed'] == 1 else 's are'} left out: "
+        f"{item['why']}"
+        for item in card["findings"]
+        if item["removed"] and item["reason"] in words
     ]
     for warning in (*left_out, *card.get("warnings", ())):
         print(f"note: {warning}", file=sys.stderr)
@@ -180,7 +182,9 @@ def imbalance(card: Mapping[str, Any], metric: str) -> list[str]:
 
 def plain(config: DataConfig) -> dict[str, Any]:
     """What of the config the prepared data hangs on, as JSON has it: not where files lie, as checksums fix them."""
-    return config.model_dump(mode="json", by_alias=True, exclude={"sources": True, "table": {"path"}})
+    return config.model_dump(
+        mode="json", by_alias=True, exclude={"sources": True, "table": {"path"}, "folder": {"path"}}
+    )
 
 
 def _counts(y: np.ndarray, target: Target) -> dict[str, Any]:

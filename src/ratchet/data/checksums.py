@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from ratchet.config.data_sections import RawFile
-from ratchet.files import not_a_file
+from ratchet.files import not_a_directory, not_a_file
+from ratchet.pictures import checksum_of, pictures_in
 
 
 def checksum(path: Path, *, like: RawFile) -> str:
@@ -18,6 +19,8 @@ def checksum(path: Path, *, like: RawFile) -> str:
     Raises OSError, EOFError or zlib.error where the file, or what is packed in it, cannot be read to its end.
     """
     algorithm = like.checksum.partition(":")[0]
+    if like.checksum_of == "pictures":
+        return f"sha256:{checksum_of(path, pictures_in(path))}"
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with _open(path, like=like) as file:
         while chunk := file.read(1 << 20):
@@ -31,11 +34,23 @@ def _open(path: Path, *, like: RawFile) -> IO[bytes]:
     return path.open("rb")
 
 
+def absence(path: Path, *, like: RawFile) -> str | None:
+    """Why there is no such file, or folder of pictures, in a few words that follow its name; None where there is."""
+    return not_a_directory(path) if like.checksum_of == "pictures" else not_a_file(path)
+
+
+def size_of(path: Path, *, like: RawFile) -> int:
+    """The bytes of a file, or of a folder's pictures."""
+    if like.checksum_of == "pictures":
+        return sum(each.st_size for each in pictures_in(path).values())
+    return path.stat().st_size
+
+
 def complaint(path: Path, *, like: RawFile) -> str | None:
     """What is wrong with the file at `path` in a few words; None when it is the file meant."""
-    if (absent := not_a_file(path)) is not None:
+    if (absent := absence(path, like=like)) is not None:
         return absent
-    size = path.stat().st_size
+    size = size_of(path, like=like)
     try:
         got = checksum(path, like=like)
     except (OSError, EOFError, zlib.error) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ratchet.config.data_sections import DataConfig
+from ratchet.data.array_files import kept_rows
 from ratchet.data.duplicates import both, digest_rows, find_duplicates
 from ratchet.data.examples import Origin, RawExamples
 from ratchet.data.requirements import has_shape, is_finite, stack
@@ -16,6 +17,7 @@ from ratchet.errors import DataError
 from ratchet.names import short
 
 _SHOWN = 10
+_NAMED = 3  # unreadable examples, in a finding
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
     training example that it holds too is taken out of training. Where identical inputs have different labels
     nobody knows which is right: all of them go. Raises DataError when nothing is left.
     """
-    published = raw.published_test if config.prepare.test == "published" else None
+    published = raw.published_test if config.prepare.test == "published" or config.folder else None
     test = np.zeros(len(raw.y), bool) if published is None else np.asarray(published, bool)
     labels = np.asarray(raw.y)
     y, known, otherwise = read_targets(labels, config)
 
     sieve = _Sieve(np.arange(len(y)), raw.place)
+    if raw.unreadable:
+        sieve.findings.append(_unreadable(raw))
     shape = tuple(np.shape(raw.x)[1:]) if config.shape is None else tuple(config.shape)
     misfit = ~has_shape(raw.x, shape)
     sieve.take_out(misfit, "wrong_shape", f"not of the shape {list(shape)}", show=lambda i: np.shape(raw.x[i]))
@@ -65,7 +69,7 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
         wrong = ~is_finite(x)
         values = dict(zip(sieve.left[wrong][:1].tolist(), x[wrong][:1], strict=True))
         show = lambda i: values[i][~np.isfinite(values[i])][0]  # noqa: E731 - as those above
-        x = _only(x, sieve.take_out(wrong, "not_finite", "NaN, infinity, or too large for float32", show=show))
+        x = kept_rows(x, sieve.take_out(wrong, "not_finite", "NaN, infinity, or too large for float32", show=show))
     digests = digest_rows(x)
     kept = _take_out_duplicates(
         sieve, digests, y, test, drop=config.prepare.duplicates == "drop", one_answer=config.target_kind == "class"
@@ -75,7 +79,13 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
     left = sieve.left
     published = None if published is None else test[left]
     origin = raw.origin.of(left)
-    return CleanExamples(_only(x, kept), y[left], published, digests[kept], tuple(sieve.findings), origin)
+    return CleanExamples(kept_rows(x, kept), y[left], published, digests[kept], tuple(sieve.findings), origin)
+
+
+def _unreadable(raw: RawExamples) -> Finding:
+    some = "; ".join(f"{short(name)}: {why}" for name, why in list(raw.unreadable.items())[:_NAMED])
+    more = "; ..." if len(raw.unreadable) > _NAMED else ""
+    return Finding("unreadable", f"cannot be read ({some}{more})", len(raw.unreadable), len(raw.unreadable), ())
 
 
 @dataclass
@@ -103,13 +113,6 @@ class _Sieve:
         self.left = self.left[~found]
         kept: np.ndarray = ~found
         return kept
-
-
-def _only(x: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    if kept.all():
-        return x  # no second copy of clean data
-    only: np.ndarray = x[kept]
-    return only
 
 
 def _take_out_duplicates(

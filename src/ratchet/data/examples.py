@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal, Self, get_args
 
@@ -47,6 +47,7 @@ class RawExamples:
     split; None where they did not.
     place: where an example stands in the raw files, in words for a person, with what of it is no number; None where
     its position says enough.
+    unreadable: why other examples could not be read, by what names them.
 
     Raises DataError where they do not have the same length.
     """
@@ -57,6 +58,7 @@ class RawExamples:
     place: Callable[[int], str] | None = None
     table: Coded | None = None  # what x holds, where it is a table's codes
     origin: Origin = field(default_factory=Origin)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         counts = {"x": len(self.x), "y": len(self.y)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import relpath
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from ratchet.config.data_sections import DataConfig, RawFile
 from ratchet.config.hints import to_type
-from ratchet.data.checksums import complaint
+from ratchet.data.checksums import complaint, size_of
 from ratchet.data.sources import Source, SourceUnavailableError, open_source
 from ratchet.data.staging import one_process_at_a_time, scratch_beside, storage_errors
 from ratchet.errors import DataError
@@ -26,12 +27,13 @@ class FetchReport:
     kept: tuple[str, ...]  # names of files that were there, and right
     fetched: tuple[str, ...]  # names of files that were not
     source: str | None  # the kind of source that served; None when nothing was fetched
+    size: int  # bytes of all of them
 
     def in_words(self) -> str:
         """One line for a person: how many files, how large, where, and whence."""
         names = (*self.kept, *self.fetched)
-        size = readable(sum((self.directory / name).stat().st_size for name in names))
-        there = f"{len(names)} {'file' if len(names) == 1 else 'files'}, {size}, in {relpath(self.directory)}"
+        what = f"{len(names)} {'file' if len(names) == 1 else 'files'}, {readable(self.size)}"
+        there = f"{what}, in {relpath(self.directory)}"
         kept = f"; {len(self.kept)} of them were there" if self.kept else ""
         origin = f"from {self.source}{kept}" if self.fetched else "already there"
         return f"{self.directory.name}: {there}; {origin}; checksums right"
@@ -59,7 +61,7 @@ def fetch(config: DataConfig, *, project: Project, at_most: int | None = None) -
     """
     directory = project.raw(config.name)
     if all(complaint(directory / file.name, like=file) is None for file in config.files):
-        return FetchReport(directory, kept=tuple(file.name for file in config.files), fetched=(), source=None)
+        return FetchReport(directory, tuple(file.name for file in config.files), (), None, _size(config, directory))
     with (
         storage_errors(directory, command=f"python src/fetch.py {config.typed}"),
         one_process_at_a_time(project.data_lock(config.name)),
@@ -71,8 +73,15 @@ def fetch(config: DataConfig, *, project: Project, at_most: int | None = None) -
         for file in wanted:
             target = directory / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                shutil.rmtree(target)
             (scratch / (source or "") / file.name).replace(target)
-    return FetchReport(directory, kept=kept, fetched=tuple(file.name for file in wanted), source=source)
+    fetched = tuple(file.name for file in wanted)
+    return FetchReport(directory, kept, fetched, source, _size(config, directory))
+
+
+def _size(config: DataConfig, directory: Path) -> int:
+    return sum(size_of(directory / file.name, like=file) for file in config.files)
 
 
 def _deliver(
@@ -136,10 +145,11 @@ def verify_raw(config: DataConfig, *, project: Project) -> Path:
             raise DataError(f"{directory / file.name} {wrong}; {again}")
     known = {directory / file.name for file in config.files}
     for path in sorted(directory.rglob("*")):
-        if path.is_file() and path not in known and not path.name.startswith("."):
+        strange = path not in known and known.isdisjoint(path.parents)
+        if path.is_file() and strange and not path.name.startswith("."):
             removed = to_type("rm", str(path))
-            if config.table is not None and config.table.path:
-                said = f"{path} is of another table of the name {config.name}"
+            if config.described():
+                said = f"{path} is of another {config.option} of the name {config.name}"
                 raise DataError(f"{said}; type: {to_type(f'data.name={config.another_name()}')}, or {removed}")
             said = f"{path} is not among the files of conf/data/{config.name}.yaml"
             raise DataError(f"{said}; list it there, or type: {removed}")

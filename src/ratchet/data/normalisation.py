@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 Kind = Literal["feature", "channel", "none"]
 
 _ROWS = 1024  # at a time, so that float64 copies stay small
+_VALUES = 2**22  # likewise: of large examples fewer
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def constant_features(x: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """(*shape) bool: the features with one and the same value in all `positions`."""
     first = x[positions[0]]
     constant = np.ones(x.shape[1:], bool)
-    for start in range(0, len(positions), _ROWS):
-        constant &= (x[positions[start : start + _ROWS]] == first).all(axis=0)
+    for rows in pieces(positions, first.size, most=_ROWS):
+        constant &= (x[rows] == first).all(axis=0)
     return constant
 
 
@@ -61,12 +63,22 @@ def _sum(x: np.ndarray, positions: np.ndarray, shape: tuple[int, ...], *, centre
     """Sums in float64 down to `shape`: of the values, or of their squared distance to `centre`."""
     axes = (0, *(axis + 1 for axis, length in enumerate(shape) if length != x.shape[axis + 1]))
     total = np.zeros(shape)
-    for start in range(0, len(positions), _ROWS):
-        rows = x[positions[start : start + _ROWS]].astype(np.float64)
+    for rows in pieces(positions, int(np.prod(x.shape[1:])), most=_ROWS):
+        values = x[rows].astype(np.float64)
         if centre is not None:
-            rows = (rows - centre) ** 2
-        total += rows.sum(axis=axes, keepdims=True)[0]
+            values = (values - centre) ** 2
+        total += values.sum(axis=axes, keepdims=True)[0]
     return total
+
+
+def pieces(positions: np.ndarray, values: int, *, most: int) -> Iterator[np.ndarray]:
+    """The positions of examples of so many values each, some at a time: at most so many, and at most 4 million values.
+
+    Copies of them in float64 stay small.
+    """
+    step = min(most, max(1, _VALUES // values))
+    for start in range(0, len(positions), step):
+        yield positions[start : start + step]
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from ratchet.config.data_sections import DataConfig
 from ratchet.config.tables import as_typed
 from ratchet.data.array_files import Digests, write_array
 from ratchet.data.card import ValueSummary, make_card
-from ratchet.data.cleaning import CleanExamples, clean
+from ratchet.data.cleaning import CleanExamples, Finding, clean
 from ratchet.data.column_report import report_columns, warnings_of
 from ratchet.data.constants import without_constants
 from ratchet.data.examples import SPLITS, SplitName
 from ratchet.data.fetch import verify_raw
-from ratchet.data.normalisation import Normalisation, fit
+from ratchet.data.normalisation import Normalisation, fit, pieces
 from ratchet.data.readers import read
 from ratchet.data.report import write_report
 from ratchet.data.splitting import split
@@ -28,6 +28,7 @@ from ratchet.data.staging import one_process_at_a_time, replace_directory, scrat
 from ratchet.data.targets import describe_target
 from ratchet.errors import DataError
 from ratchet.names import short
+from ratchet.pictures import nearly_the_same
 from ratchet.project import Project
 from ratchet.tables import TableTransform
 
@@ -38,7 +39,8 @@ _ROWS = 4096  # written at a time: a float32 copy of everything is never held
 def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
     """Write data/prepared/<name>/ and return the data card.
 
-    The directory holds {train,validation,confirm,test}/{x,y,ids}.npy (x float32 (n, *shape); y int64 (n,) for classes,
+    The directory holds {train,validation,confirm,test}/{x,y,ids}.npy (x float32 (n, *shape), of a folder of pictures
+    uint8, normalised when they are read; y int64 (n,) for classes,
     float32 (n, labels) of 0 and 1 for labels, float32 (n,) for numbers; ids (n,) of the raw rows or files: texts, or
     their positions), card.json and card.html. The same raw files
     and config give the same bytes. What was there stays until all is written, and is then replaced by a rename;
@@ -54,18 +56,23 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
         new = scratch / "new"
         new.mkdir()
         raw_directory = verify_raw(config, project=project)  # not before: another process may have replaced it
-        card = _prepare_into(new, config, raw_directory, cache=project.cache)
+        card = _prepare_into(new, config, raw_directory, scratch=scratch, cache=project.cache)
         replace_directory(new, target)
     return card
 
 
-def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path, *, cache: Path | None) -> dict[str, Any]:
-    raw = read(config, directory=raw_directory)
-    n_raw, table = len(raw.y), raw.table
+def _prepare_into(
+    directory: Path, config: DataConfig, raw_directory: Path, *, scratch: Path, cache: Path | None
+) -> dict[str, Any]:
+    raw = read(config, directory=raw_directory, scratch=scratch)
+    n_raw, table = len(raw.y) + len(raw.unreadable), raw.table
     examples = clean(raw, config=config)
     del raw  # it may be as large as everything else together
     _refuse_equal_ids(examples, config)
-    splits = split(examples, config=config)
+    alike = nearly_the_same(examples.x) if config.folder is not None else None
+    splits = split(examples, config=config, together=alike)
+    if alike is not None:
+        examples = replace(examples, findings=(*examples.findings, _nearly_the_same(alike, splits)))
     x = examples.x
     if table is not None:
         transform = TableTransform.fit(table.columns, x[splits["train"]])
@@ -76,9 +83,10 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path, *, c
     normalisation = fit(x, splits["train"], kind=config.prepare.normalise)
     target = describe_target(examples.y[splits["train"]], config=config)
     before = ValueSummary()
-    for rows in _pieces(splits["train"]):
+    for rows in _pieces(splits["train"], x):
         before.add(x[rows])
-    after, data_hash, hashes = _write_splits(directory, x, examples, splits, normalisation)
+    stored = "uint8" if config.folder is not None else "float32"
+    after, data_hash, hashes = _write_splits(directory, x, examples, splits, normalisation, stored=stored)
     card = make_card(
         config,
         n_raw=n_raw,
@@ -92,6 +100,8 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path, *, c
         data_hash=data_hash,
         hashes=hashes,
     )
+    if stored != "float32":
+        card["stored"] = stored
     if table is not None:
         settings = config.table.model_dump() if config.table else {}
         card |= {
@@ -111,6 +121,18 @@ def _prepare_into(directory: Path, config: DataConfig, raw_directory: Path, *, c
         columns=table.columns if table else (), cache=cache,
     )  # fmt: skip
     return card
+
+
+def _nearly_the_same(alike: np.ndarray, splits: Mapping[SplitName, np.ndarray]) -> Finding:
+    """What is said of pictures that are nearly the same; of those in two splits where somebody else made the splits."""
+    in_train = set(alike[splits["train"]].tolist())
+    beyond = {name: sum(group in in_train for group in alike[splits[name]].tolist()) for name in SPLITS[1:]}
+    _, group, counts = np.unique(alike, return_inverse=True, return_counts=True)
+    found = np.flatnonzero(counts[group] > 1)
+    across = ", ".join(f"{count:,} of {name}" for name, count in beyond.items() if count)
+    so = f"there are such in train too: {across}" if across else "kept in one split with it"
+    why = f"nearly the same as another picture; {so}"
+    return Finding("near_duplicate", why, len(found), 0, tuple(found[:10].tolist()))
 
 
 def _refuse_equal_ids(examples: CleanExamples, config: DataConfig) -> None:
@@ -145,9 +167,13 @@ def _write_splits(
     examples: CleanExamples,
     splits: Mapping[SplitName, np.ndarray],
     normalisation: Normalisation,
+    *,
+    stored: str,
 ) -> tuple[dict[SplitName, ValueSummary], str, dict[str, str]]:
     """Write every split's arrays. Returns summaries of their values, the sha256 over all arrays, and each split's."""
     whole, hashes = hashlib.sha256(), {}
+    if stored == "uint8":  # what they are normalised by is no part of the arrays
+        whole.update(normalisation.mean.tobytes() + normalisation.std.tobytes())
     y, ids = examples.y, examples.origin.ids
     assert ids is not None, "cleaning gives every example one"
     after = {name: ValueSummary() for name in SPLITS}
@@ -155,9 +181,9 @@ def _write_splits(
         positions, folder, own = splits[name], directory / name, hashlib.sha256()
         digest = Digests(whole, own)
         folder.mkdir()
-        pieces = _normalised(x, positions, normalisation, summary=after[name])
+        parts = _normalised(x, positions, normalisation, summary=after[name], as_they_are=stored == "uint8")
         shape = (len(positions), *x.shape[1:])
-        write_array(folder / "x.npy", pieces=pieces, shape=shape, dtype="<f4", digest=digest)
+        write_array(folder / "x.npy", pieces=parts, shape=shape, dtype=np.dtype(stored).str, digest=digest)
         dtype = "<i8" if y.dtype.kind == "i" else "<f4"
         write_array(folder / "y.npy", pieces=[y[positions]], shape=(len(positions), *y.shape[1:]), dtype=dtype,
                     digest=digest)  # fmt: skip
@@ -167,14 +193,13 @@ def _write_splits(
 
 
 def _normalised(
-    x: np.ndarray, positions: np.ndarray, normalisation: Normalisation, *, summary: ValueSummary
+    x: np.ndarray, positions: np.ndarray, normalisation: Normalisation, *, summary: ValueSummary, as_they_are: bool
 ) -> Iterator[np.ndarray]:
-    for rows in _pieces(positions):
+    for rows in _pieces(positions, x):
         piece = normalisation.apply(x[rows])
         summary.add(piece)
-        yield piece
+        yield x[rows] if as_they_are else piece
 
 
-def _pieces(positions: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(positions), _ROWS):
-        yield positions[start : start + _ROWS]
+def _pieces(positions: np.ndarray, x: np.ndarray) -> Iterator[np.ndarray]:
+    return pieces(positions, int(np.prod(x.shape[1:])), most=_ROWS)

@@ -39,11 +39,45 @@ READABLE: Mapping[Reader, tuple[str, ...]] = {
 _FOLDED = ("train", "validation")
 
 
+class Normalised:
+    """Pictures kept as uint8 (n, *shape), and normalised where they are read: float32, as other examples are."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, stored: np.ndarray, mean: np.ndarray, std: np.ndarray) -> None:
+        self.stored, self.mean, self.std = stored, mean, std
+        self.shape = stored.shape
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        values: np.ndarray = (self.stored[rows].astype(np.float32) - self.mean) / self.std
+        return values
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """All of them."""
+        return self[:].astype(dtype or np.float32, copy=False)
+
+    @classmethod
+    def by(cls, card: Mapping[str, Any], stored: np.ndarray) -> np.ndarray | Normalised:
+        """Stored examples as they are read, by their data card."""
+        if card.get("stored", "float32") == "float32":
+            return stored
+        by = card["normalisation"]
+        return cls(stored, *(np.array(by[name], np.float32) for name in ("mean", "std")))
+
+
 class Split(NamedTuple):
     """Examples of one split, memory-mapped and read-only."""
 
-    x: np.ndarray  # float32 (n, *shape), normalised
+    x: np.ndarray | Normalised  # float32 (n, *shape), normalised
     y: np.ndarray  # int64 (n,) classes; float32 (n, labels) of 0 and 1; float32 (n,) numbers
+
+
+class _Arrays(NamedTuple):
+    x: np.ndarray  # as stored
+    y: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -55,7 +89,7 @@ class PreparedData:
     card: dict[str, Any]
     typed: str  # what chooses the data on a command line
     fold: Fold | None = None  # of train and validation together; None: they are as prepare split them
-    _loaded: dict[str, tuple[Split, np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
+    _loaded: dict[str, tuple[_Arrays, np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_loaded": {}}  # another process maps the files itself
@@ -118,13 +152,14 @@ class PreparedData:
             readers = ", ".join(reader for reader, splits in READABLE.items() if name in splits)
             by_whom = f"{name} is read by {readers} alone" if readers else "there is no such split"
             raise SplitGuardError(f"{self.reader} may not read the split {name}: {by_whom}; it may read {allowed}")
-        return self._load(name)[0] if self.fold is None or name not in _FOLDED else self._folded(name, self.fold)
+        found = self._load(name)[0] if self.fold is None or name not in _FOLDED else self._folded(name, self.fold)
+        return Split(Normalised.by(self.card, found.x), found.y)
 
-    def _folded(self, name: str, fold: Fold) -> Split:
+    def _folded(self, name: str, fold: Fold) -> _Arrays:
         """The fold for validation, the others for train: copies in memory."""
         x, y = (np.concatenate(parts) for parts in zip(*(self._load(each)[0] for each in _FOLDED), strict=True))
         chosen = fold.holds(y, self.target.kind, self.target.names, data=self.card["name"]) == (name == "validation")
-        return Split(x[chosen], y[chosen])
+        return _Arrays(x[chosen], y[chosen])
 
     def ids(self, name: str) -> np.ndarray:
         """(n,) what names each example of a split in the raw data: text, or a position. Raises as split() does."""
@@ -149,7 +184,7 @@ class PreparedData:
             raise DataError(f"{path} holds {ids.shape} ids of {n} examples; {_type_again(self.typed)}")
         return ids
 
-    def _verify(self, splits: Mapping[str, Split]) -> None:
+    def _verify(self, splits: Mapping[str, _Arrays]) -> None:
         """Raises DataError where an array that this reader may see is not the one that the card's hash is of."""
         hashes = self.card.get("hashes") or {}  # cards of older versions have none, and are taken at their word
         for split, (_, y) in splits.items():
@@ -180,20 +215,21 @@ class PreparedData:
             write_atomically(note, json.dumps(stamp).encode())
         return True
 
-    def _load(self, name: str) -> tuple[Split, np.ndarray]:
+    def _load(self, name: str) -> tuple[_Arrays, np.ndarray]:
         """The arrays of a split and its examples' ids, from files that are opened once."""
         if name not in self._loaded:
             split = self._map(name)
             self._loaded[name] = split, self._ids(name, len(split.y))
         return self._loaded[name]
 
-    def _map(self, name: str) -> Split:
+    def _map(self, name: str) -> _Arrays:
         n = self.card["counts"][name]["total"]
         folder, target = self.directory / name, self.target
         dtype = "int64" if target.kind == "class" else "float32"
         each = (len(target.names),) if target.kind == "labels" else ()
-        return Split(
-            _map(folder / "x.npy", shape=(n, *self.shape), dtype="float32", typed=self.typed),
+        stored = str(self.card.get("stored", "float32"))
+        return _Arrays(
+            _map(folder / "x.npy", shape=(n, *self.shape), dtype=stored, typed=self.typed),
             _map(folder / "y.npy", shape=(n, *each), dtype=dtype, typed=self.typed),
         )
 
@@ -262,7 +298,7 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
     """DataError that names the settings in which `config` differs from the one the data was prepared from."""
     was, now = dict(_flat(card["config"])), dict(_flat(plain(config)))
     keys = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
-    if config.said_of_the_table() and {"files", "table.target"} & set(keys):
+    if config.described() and {"files", "table.target"} & set(keys):
         from ratchet.config.grammar import assignment  # it imports Hydra, and looking at runs does not
 
         other = "another table, or from an earlier state of this one" if "files" in keys else "another target"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ratchet.config.data_sections import DataConfig
-from ratchet.data import table_file
+from ratchet.data import picture_folder, table_file
 from ratchet.data.examples import RawExamples
 from ratchet.dotted import function_of_data
 from ratchet.errors import ConfigError, DataError, failure
@@ -31,14 +31,16 @@ _SEPARATORS = {"semicolons": ";", "tabs": "\t", "vertical bars": "|", "blanks": 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def read(config: DataConfig, *, directory: Path) -> RawExamples:
-    """The examples in `directory`, by the reader that the config names.
+def read(config: DataConfig, *, directory: Path, scratch: Path) -> RawExamples:
+    """The examples in `directory`, by the reader that the config names. Large arrays are files in `scratch`.
 
     Raises ConfigError where there is no such reader, DataError where it cannot read what is there.
     """
     try:
         if config.table is not None:
             return table_file.read(directory, config)
+        if config.folder is not None:
+            return picture_folder.read(directory, config, scratch=scratch)
         reader: Reader = function_of_data(config.reader, setting="data.reader")
         return _checked(reader(directory), config)
     except ImportError as error:

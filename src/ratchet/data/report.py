@@ -17,6 +17,7 @@ from ratchet.data.charts import Bands
 from ratchet.data.cleaning import CleanExamples
 from ratchet.data.column_report import LEAKS, some
 from ratchet.data.examples import SPLITS
+from ratchet.data.prepared import Normalised
 from ratchet.pages import render
 from ratchet.pages.charts import Chart
 from ratchet.tables import Column
@@ -65,7 +66,7 @@ def write_report(
         splits=_split_rows(card, examples, splits),
         target=list(_target(card, examples.y, splits)),
         classes=[] if columns else list(_classes(card, examples, splits["train"])),
-        values=None if columns else _values(directory, splits),
+        values=None if columns else _values(directory, splits, card),
         columns=_columns(card, columns, examples, splits),
         drawn=COLUMNS_DRAWN,
         sampled=len(some(splits["train"])) < len(splits["train"]) and f"{len(some(splits['train'])):,}",
@@ -172,7 +173,7 @@ def _classes(card: Mapping[str, Any], examples: CleanExamples, train: np.ndarray
         yield found
 
 
-def _few(rows: np.ndarray, values: int) -> np.ndarray:
+def _few(rows: np.ndarray | Normalised, values: int) -> np.ndarray:
     """Some of the rows, evenly, each of which stands for so many values: _VALUES in all, but one at least."""
     return rows[:: max(1, -(-len(rows) * values // _VALUES))]
 
@@ -188,9 +189,9 @@ def _png(picture: np.ndarray, low: float, high: float) -> str:
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def _values(directory: Path, splits: Splits) -> Chart:
+def _values(directory: Path, splits: Splits, card: Mapping[str, Any]) -> Chart:
     """The distribution of normalised values: those of all splits should lie on one another."""
-    values = {name: np.load(directory / name / "x.npy", mmap_mode="r") for name in splits}
+    values = {name: Normalised.by(card, np.load(directory / name / "x.npy", mmap_mode="r")) for name in splits}
     parts = {name: np.asarray(_few(part, part[0].size * len(splits))) for name, part in values.items()}
     low, high = (float(of([of(part) for part in parts.values()])) for of in (np.min, np.max))
     edges = np.linspace(_round(low), _round(high) if high > low else low + 1, 60)

@@ -18,19 +18,27 @@ from ratchet.names import short
 from ratchet.tables import Setting
 
 
-def split(clean: CleanExamples, *, config: DataConfig) -> dict[SplitName, np.ndarray]:
+def split(
+    clean: CleanExamples, *, config: DataConfig, together: np.ndarray | None = None
+) -> dict[SplitName, np.ndarray]:
     """The positions of each split's examples, ascending. Every example is in exactly one split.
 
     Stratified: a class has in each split its share of the examples, to within one, and at least one example. Where
     examples have groups, a group is in one split; where they have times, the splits follow each other in time. Which
     examples go where hangs on their values, groups or times and the seed alone: not on the order of the raw data, nor
-    on a library's random generator. Raises DataError where the sizes asked for cannot be had.
+    on a library's random generator. together: (n,) examples of one number go where the first of them goes. Raises
+    DataError where the sizes asked for cannot be had.
     """
     settings = config.prepare
     splits, rest = _given(clean, config)
+    every, first = rest, None
+    if together is not None:  # the first of each group is drawn, and the others follow
+        _, at, of_group = np.unique(together[rest], return_index=True, return_inverse=True)
+        first, rest = at[of_group], rest[np.sort(at)]
     of, names = strata(clean.y, kind=config.target_kind, names=config.classes)
     groups = _Strata(of, names)
-    left = [name for name in ("test", "confirm", "validation") if name not in splits]
+    drawn: tuple[SplitName, ...] = ("test", "confirm", "validation")
+    left = [name for name in drawn if name not in splits]
     if clean.origin.times is None and clean.origin.groups is None and left:
         _check_strata(groups.counts(rest), names, config, n_splits=len(left) + 1)
 
@@ -50,6 +58,8 @@ def split(clean: CleanExamples, *, config: DataConfig) -> dict[SplitName, np.nda
         if name in left:
             splits[name], rest = carve(rest, name, sizes[name])
     splits["train"] = rest
+    if first is not None:
+        splits |= {name: every[np.isin(every[first], splits[name])] for name in (*left, SPLITS[0])}
     _check_classes(splits, clean, config)
     return {name: splits[name] for name in SPLITS}
 
@@ -159,7 +169,7 @@ def _check_strata(counts: np.ndarray, names: Sequence[str], config: DataConfig, 
     rarest = int(counts.argmin())
     if counts[rarest] < n_splits:
         what = "class" if config.target_kind == "class" else "the target's"
-        place = "of the file" if config.said_of_the_table() else f"in conf/data/{config.name}.yaml"
+        place = "of the file" if config.described() else f"in conf/data/{config.name}.yaml"
         what_to_do = f"add some, or take it out {place}"
         examples = "1 example" if counts[rarest] == 1 else f"{counts[rarest]} examples"
         raise DataError(

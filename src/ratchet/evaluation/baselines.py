@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ratchet.data.prepared import PreparedData, Split
+from ratchet.data.prepared import Normalised, PreparedData, Split
 from ratchet.files import open_regular, write_atomically
 from ratchet.tasks.base import Floats, Predictions, Target, Task
 
@@ -120,7 +120,7 @@ def _fitted(train: Split, target: Target, kinds: Mapping[str, int]) -> dict[str,
 
 
 def _fit(name: str, train: Split, target: Target) -> Fitted:
-    x, y = train
+    x, y = np.asarray(train.x), train.y
     if name in {"mean", "label frequencies", "majority class"}:
         if target.kind == "number":
             constant = np.array([y.mean(dtype=np.float64)])
@@ -168,7 +168,7 @@ def _flat(x: np.ndarray) -> np.ndarray:
     return np.asarray(x, np.float64).reshape(len(x), -1)
 
 
-def _of_all(model: Fitted, x: np.ndarray) -> Floats:
+def _of_all(model: Fitted, x: np.ndarray | Normalised) -> Floats:
     return np.concatenate([model(_flat(x[start : start + _ROWS])) for start in range(0, len(x), _ROWS)])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ratchet.data.prepared import Normalised
 from ratchet.tasks import Predictions
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ PANEL, MARGIN = 2.4, 0.4  # inches: one panel with its title; the headline
 
 
 def draw_mistakes(
-    predictions: Predictions, x: NDArray[np.float32], ids: NDArray[Any], path: Path, *, count: int
+    predictions: Predictions, x: NDArray[np.float32] | Normalised, ids: NDArray[Any], path: Path, *, count: int
 ) -> None:
     """Write a PNG with one panel for each mistake: a picture, or lines, with what it is and was taken for, and its id.
 

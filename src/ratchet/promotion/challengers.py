@@ -248,8 +248,9 @@ def _refusals(found: _Found, champion: Champion, *, what: str) -> Iterator[Ratch
             "without split=kfold; type: the same training without it"
         )
     if record.data.get("name") != name:
-        said = read_config(found.run).data.said_of_the_table() if found.run.config.is_file() else {}
-        lines = {"data": "table", **{f"data.{key}": value for key, value in said.items()}} if said else {}
+        data = read_config(found.run).data if found.run.config.is_file() else None
+        said = {f"data.{key}": value for key, value in data.described().items()} if data else {}
+        lines = {"data": data.option, **said} if data and said else {}
         write = ", ".join(
             f"{key}: {flow(value)}" for key, value in (lines or {"data": record.data.get("name")}).items()
         )

@@ -102,7 +102,7 @@ def _require_same(written: Config, target: Config) -> None:
 def _overrides(target: Config, chosen: Mapping[str, str], *, conf: Path) -> list[str]:
     usual = default_choices(conf)
     picked = [f"{group}={option}" for group, option in chosen.items() if option != usual.get(group)]
-    said = [f"data.{key}={to_override_value(value)}" for key, value in target.data.said_of_the_table().items()]
+    said = [f"data.{key}={to_override_value(value)}" for key, value in target.data.described().items()]
     return [
         "params=null", f"data={_option_of('data', target, conf)}", *said, f"model={_option_of('model', target, conf)}",
         *picked, f"seed={target.seed}",
@@ -119,8 +119,8 @@ def _option_of(group: str, target: Config, conf: Path) -> str:
     The default one is preferred, then the one of the same name.
     """
     section = target.plain()[group]
-    if group == "data" and target.data.said_of_the_table():
-        return "table"
+    if group == "data" and target.data.described():
+        return target.data.option
     usual = default_choices(conf).get(group)
     if section is None and usual is not None:
         return usual  # a LightningModule does that itself
@@ -210,7 +210,7 @@ def _edited(
             del params[group]  # who names the default wants it plain, without tuned values
     for key in [key for key in params if key in _ABOVE]:
         del params[key]
-    said = target.data.said_of_the_table()
+    said = target.data.described()
     plain = target.plain()
     plain["data"] |= said
     _drop_others(params, plain, project.conf)

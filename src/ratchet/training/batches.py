@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from ratchet.data.prepared import Split
+from ratchet.data.prepared import Normalised, Split
 from ratchet.errors import ConfigError
 
 EVALUATION_VALUES = 2**20  # input values in one evaluation batch: few large batches, bounded activations
@@ -18,11 +18,34 @@ EVALUATION_VALUES = 2**20  # input values in one evaluation batch: few large bat
 Batch = tuple[Tensor, Tensor]
 
 
-def as_tensors(split: Split) -> Batch:
+class Pictures:
+    """Pictures kept as uint8, (n, *shape), and normalised where a batch of them is taken: float32."""
+
+    def __init__(self, stored: Tensor, mean: Tensor, std: Tensor) -> None:
+        self.stored, self.mean, self.std = stored, mean, std
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __getitem__(self, rows: Any) -> Tensor:
+        return self.stored[rows].to(torch.float32).sub_(self.mean).div_(self.std)
+
+
+def joined(one: Tensor | Pictures, other: Tensor | Pictures) -> Tensor | Pictures:
+    """The examples of both, one after the other: a copy in memory."""
+    if isinstance(one, Tensor) or isinstance(other, Tensor):
+        return torch.cat([one[:], other[:]])
+    return Pictures(torch.cat([one.stored, other.stored]), one.mean, one.std)
+
+
+def as_tensors(split: Split) -> tuple[Tensor | Pictures, Tensor]:
     """(x, y) of a split without a copy: float32 (n, *shape) and targets (n, ...). Pages are read when they are used."""
     with warnings.catch_warnings():  # batches are copies, so nothing ever writes to the read-only map
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(split.x), torch.from_numpy(split.y)
+        y = torch.from_numpy(split.y)
+        if isinstance(split.x, Normalised):
+            return Pictures(*map(torch.from_numpy, (split.x.stored, split.x.mean, split.x.std))), y
+        return torch.from_numpy(split.x), y
 
 
 def fitting(batch_size: int, *, examples: int, ranks: int) -> int:
@@ -46,7 +69,7 @@ class TrainingBatches:
     use it.
     """
 
-    x: Tensor
+    x: Tensor | Pictures
     y: Tensor
     batch_size: int
     seed: int
@@ -101,7 +124,7 @@ class TrainingBatches:
 class EvaluationBatches:
     """One pass in order, in batches as large as memory allows. Every rank sees all of it."""
 
-    x: Tensor
+    x: Tensor | Pictures
     y: Tensor
     limit: int | None = None  # at most so many batches
 

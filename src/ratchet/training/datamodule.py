@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ratchet.config.schema import Config
 from ratchet.data.prepared import PreparedData
-from ratchet.training.batches import EvaluationBatches, TrainingBatches, as_tensors
+from ratchet.training.batches import EvaluationBatches, TrainingBatches, as_tensors, joined
 
 
 class PreparedDataModule(pl.LightningDataModule):
@@ -23,7 +23,7 @@ class PreparedDataModule(pl.LightningDataModule):
         self._validation = as_tensors(data.split("validation"))
         if config.trainer.train_on == "train+validation":
             more_x, more_y = self._validation
-            self._x, self._y = torch.cat([self._x, more_x]), torch.cat([self._y, more_y])
+            self._x, self._y = joined(self._x, more_x), torch.cat([self._y, more_y])
         batches = self.train_batches(ranks=config.trainer.devices)
         self.batch_size = batches.batch_size  # of each device: the config's where there are as many examples
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ratchet.config.data_sections import RawFile
-from ratchet.files import not_a_file
+from ratchet.data.checksums import absence
+from ratchet.pictures import pictures_in
 
 _TIMEOUT = 600.0  # seconds for the whole of one command
 
@@ -46,7 +47,7 @@ class OnThisMachine:
 
 def require_files(files: Sequence[RawFile], *, origin: Path, otherwise: str) -> None:
     """Raises SourceUnavailableError: `otherwise` and the names of files that are missing, or what is there instead."""
-    wrong = {file.name: not_a_file(origin / file.name) for file in files}
+    wrong = {file.name: absence(origin / file.name, like=file) for file in files}
     others = [f"{origin / name} {why}" for name, why in wrong.items() if why not in {None, "is missing"}]
     missing = [name for name, why in wrong.items() if why == "is missing"]
     if missing:
@@ -59,9 +60,11 @@ def copy_files(files: Sequence[RawFile], *, origin: Path, into: Path) -> None:
     """Copy `files` from the folder `origin`; SourceUnavailableError where one is not there, or is no file."""
     require_files(files, origin=origin, otherwise=f"{origin} has no")
     for file in files:
-        target = into / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(origin / file.name, target)
+        within = pictures_in(origin / file.name) if file.checksum_of == "pictures" else [""]
+        for name in within:
+            target = into / file.name / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(origin / file.name / name, target)
 
 
 def run_tool(*words: str, folder: Path) -> str:
