@@ -20,7 +20,13 @@ TUNED = sorted(path.stem for path in CONF.glob("tuned/*.yaml"))
 def test_every_option_composes_alone(option, tmp_path):
     group, name = option.split("/")
     (table := tmp_path / "orders.csv").write_text("age,bought\n1,yes\n2,no\n", encoding="utf-8")
+    for place in range(8):
+        (picture := tmp_path / "photos" / f"class {place % 2}" / f"{place}.png").parent.mkdir(
+            parents=True, exist_ok=True
+        )
+        picture.write_bytes(b"")
     of = {
+        "data/folder": [f"data.path={tmp_path / 'photos'}", "data.name=folder"],
         "data/table": [f"data.path={table}", "data.target=bought", "data.name=table"],
         "task/binary": ["data.classes=[no,yes]"],
         "task/multilabel": ["data.target_kind=labels"],

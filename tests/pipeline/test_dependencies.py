@@ -23,6 +23,7 @@ CHANGES_NOTHING = {
     "ratchet/errors.py": "texts",
     "ratchet/files.py": "how files are written",
     "ratchet/tables": "as of the config; a table's arrays are made by prepare",
+    "ratchet/pictures": "as of the config; what a folder has its checksum says, and its arrays are made by prepare",
     "ratchet/names.py": "what a message suggests",
     "ratchet/project.py": "where files lie",
     "ratchet/terminal": "what a person sees",
@@ -41,7 +42,7 @@ OF_STAGES = {
     },
     "evaluate": {"ratchet/tracking": "who is told of it", "ratchet/evidence/jackknife.py": "of the gate"},
     "fetch": OF_THE_OBJECTIVE,
-    "prepare": {**OF_THE_OBJECTIVE, "ratchet/tables": ""},
+    "prepare": {**OF_THE_OBJECTIVE, "ratchet/pictures": "", "ratchet/tables": ""},
 }  # fmt: skip
 BEHIND_PREPARED = "ratchet/data/"  # what prepared.py imports of prepare's own: names of splits, the card's form
 OF_PREPARED = ("/prepared.py", "/folds.py", "/strata.py")

@@ -18,7 +18,7 @@ from ratchet.tasks.build import task_class, usual_task
 from ratchet.yaml_files import yaml_text
 
 LOCK_HEADER = "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
-WATCHED_HEADER = "# Written by `dvc repro`, for dvc.yaml: the metric that is drawn.\n"
+WATCHED_HEADER = "# Written by `dvc repro`, for dvc.yaml: the metric that is drawn, and the folder that is watched.\n"
 
 
 def load_config(project: Project, overrides: Sequence[str] = ()) -> Config:
@@ -45,8 +45,17 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     _watch(config.data.table.path if config.data.table else None, project)
     if project.watched.parent.is_dir():
         score = task_class(config.task.target or usual_task(config.data.target_kind)).training_metric
-        write_atomically(project.watched, (WATCHED_HEADER + yaml_text({"score": score})).encode())
+        # the folder of data=folder; else one that stage compose depends on anyway
+        folder = str(_folder(config) or "conf/data")
+        watched = yaml_text({"score": score, "folder": folder})
+        write_atomically(project.watched, (WATCHED_HEADER + watched).encode())
     return config
+
+
+def _folder(config: Config) -> Path | None:
+    """The folder of pictures that a person described, as they wrote it."""
+    folder = config.data.folder
+    return Path(folder.path).expanduser() if folder is not None and folder.path else None
 
 
 def _watch(table: str | None, project: Project) -> None:

@@ -9,8 +9,10 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
+    model_serializer,
 )
 
 from ratchet.config.base import LONGEST_NAME, FileName, Fraction, PositiveFloat, Section, WithArguments
@@ -106,7 +108,6 @@ class FolderConfig(Section):
     path: str | None = None  # relative to the project's root; null: of files
     size: Annotated[int, Field(ge=1, le=1024)] = 64  # pixels of the side
     channels: Literal[1, 3] = 3
-    fit: Literal["crop", "letterbox"] = "crop"
     ignore: list[str] = []  # folders of classes that are left out
 
 
@@ -120,6 +121,12 @@ class PrepareConfig(Section):
     duplicates: Literal["drop", "keep"] = "drop"
     constant_features: Literal["drop", "keep"] = "keep"
     normalise: Literal["feature", "channel", "none"] = "channel"
+    fit: Literal["crop", "letterbox"] | None = None  # of a folder of pictures: how one becomes a square
+
+    @model_serializer(mode="wrap")
+    def _no_fit_of_other_data(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        return found if self.fit is not None else {key: found[key] for key in found if key != "fit"}
 
 
 _CLASSES = "a list of names: two classes or more, one label or more, none of a number"
@@ -195,6 +202,11 @@ class DataConfig(Section):
         assert own is not None
         by = Path(own.path or "").parent.name if of_file or self.table is None else "_".join(self.table.target)
         return table_name({"path": f"{self.name}_{by or 2}"})
+
+    @model_serializer(mode="wrap")
+    def _no_folder_of_other_data(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        return found if self.folder is not None else {key: found[key] for key in found if key != "folder"}
 
     @field_validator("classes")
     @classmethod

@@ -17,7 +17,7 @@ from ratchet.names import listed, nearest, short, suggestion
 from ratchet.pictures import Listed, Place, checksum_of, pictures_in, places
 from ratchet.project import Project
 
-SAID: Final = ("path", "size", "channels", "fit", "ignore")  # in conf/data/folder.yaml
+SAID: Final = ("path", "size", "channels", "ignore")  # in conf/data/folder.yaml
 READER: Final = "ratchet.data.picture_folder.read"  # for the record; a folder is read by its settings
 _EXAMPLE: Final = ["data=folder", "data.path=<folder>"]
 _SPLITS: Final = ("train", "validation", "confirm", "test")

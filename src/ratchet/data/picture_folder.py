@@ -32,7 +32,7 @@ def read(directory: Path, config: DataConfig, *, scratch: Path) -> RawExamples:
     names = sorted(placed, key=lambda name: (order.index(placed[name].split), name))
     x = new_array(scratch / "pictures.npy", shape=(len(names), *config.shape), dtype="uint8")
     done = _progress(len(names), config.name)
-    unreadable = decode_all([folder / name for name in names], x, fit=config.folder.fit, done=done)
+    unreadable = decode_all([folder / name for name in names], x, fit=config.prepare.fit or "crop", done=done)
     kept = ~np.isin(np.arange(len(names)), list(unreadable))
     left = [name for name, stays in zip(names, kept, strict=True) if stays]
     splits = np.array([placed[name].split or "" for name in left], np.str_)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_PIXELS: Final = 178_956_970  # Pillow's own limit: 0.7 GB once decoded
 _LARGE = 2**24  # pixels from which on pictures are decoded one at a time, and in bands
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 # EXIF 2.32, tag Orientation: what turns a picture upright
 _UPRIGHT = {
     2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
