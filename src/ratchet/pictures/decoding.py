@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Literal
@@ -48,12 +49,9 @@ def picture(path: Path, *, size: int, channels: int, fit: Fit) -> np.ndarray:
             if pixels > MOST_PIXELS:
                 raise UnreadableError(f"{image.width} x {image.height}: at most {MOST_PIXELS:,} pixels are read")
             image.draft("RGB", (2 * size, 2 * size))  # a JPEG is decoded at a half, a quarter or an eighth
-            turn = _UPRIGHT.get(image.getexif().get(0x0112, 1))
-            if image.width * image.height > _LARGE:
-                with _one_at_a_time:
-                    small = _square(_flat(image, size), size, fit)
-            else:
+            with _one_at_a_time if image.width * image.height > _LARGE else nullcontext():
                 small = _square(_flat(image, size), size, fit)
+                turn = _UPRIGHT.get(image.getexif().get(0x0112, 1))  # of a PNG only now: it would be decoded before
         if turn is not None:
             small = small.transpose(Image.Transpose[turn])
         values = np.asarray(small.convert("L") if channels == 1 else small)
