@@ -163,8 +163,14 @@ def test_a_study_cannot_be_removed_from_the_page_and_ctrl_c_is_quiet(study, serv
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("ignored", ["INT", "HUP", "INT HUP", ""], ids=["background", "nohup", "both", "terminal"])
+@pytest.mark.parametrize(
+    ("ignored", "number"),
+    [
+        pytest.param(ignored, number, marks=[pytest.mark.nightly] if ignored != "INT" else [])
+        for ignored in ("INT", "HUP", "INT HUP", "")
+        for number in (signal.SIGINT, signal.SIGTERM)
+    ],
+)
 def test_it_ends_where_ctrl_c_was_ignored_when_it_began(sweeps, study, ignored: str, number: signal.Signals) -> None:
     """As it is for `nohup`, and for what a script runs in its background: such a process is ended by its id."""
     command = f'trap \'\' {ignored}; exec "$0" "$@"' if ignored else 'exec "$0" "$@"'

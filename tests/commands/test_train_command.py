@@ -109,7 +109,13 @@ def test_a_plan_says_what_it_would_prepare_and_prepares_nothing(project, train):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib", "sweep.n_workers=2", "sweep.n_jobs=1"]])
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        pytest.param([], marks=pytest.mark.nightly, id="here"),
+        pytest.param(["hydra/launcher=joblib", "sweep.n_workers=2", "sweep.n_jobs=1"], id="placed"),
+    ],
+)
 def test_a_sweep_prepares_each_data_set_once_before_its_first_trial(project, launcher):
     shutil.rmtree(project.root / "data")
     command = [sys.executable, str(REPOSITORY / "src/train.py"), "-m", "data=digits,mnist1d", "seed=0,1", *SHORT]

@@ -17,7 +17,11 @@ from pipeline.conftest import Checkout
 pytestmark = pytest.mark.slow
 
 LONG = ["trainer.max_epochs=100000", "logger=csv"]
-SIGNALS = [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "ended by SIGTERM"), (signal.SIGHUP, "ended by SIGHUP")]
+SIGNALS = [
+    (signal.SIGINT, "interrupted"),
+    pytest.param(signal.SIGTERM, "ended by SIGTERM", marks=pytest.mark.nightly),
+    pytest.param(signal.SIGHUP, "ended by SIGHUP", marks=pytest.mark.nightly),
+]
 
 
 def start(checkout: Checkout, *command: str) -> subprocess.Popen[str]:

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.search.storage.journal import OwnedLock
 from ratchet.search.storage.ledger import CLAIM, RESULT, is_over, ticket_of
+from search.applications import SOURCE
 
 pytestmark = pytest.mark.slow
 
@@ -93,7 +94,7 @@ def check_whole(application, n_trials: int) -> None:
 
 
 def test_a_killed_trial_is_run_again(application) -> None:
-    process = application.start(SPACE, "seconds=2", n_trials=2, n_jobs=1)
+    process = application.start(SPACE, "seconds=1", n_trials=2, n_jobs=1)
     (trial,) = until(lambda: trial_processes(process.pid))
     os.kill(trial, signal.SIGKILL)
     _, err = process.communicate(timeout=60)
@@ -116,20 +117,21 @@ def test_what_is_killed_again_and_again_is_given_up(application) -> None:
 
 
 def test_a_killed_worker_takes_its_trials_with_it_and_the_command_goes_on(application) -> None:
-    process = application.start(SPACE, "seconds=3", n_trials=3, n_jobs=2)
+    process = application.start(SPACE, "seconds=1", n_trials=3, n_jobs=2)
     running = until(lambda: (found := trial_processes(process.pid)) and len(found) == 2 and found)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in running), seconds=10)
-    done = application.run(SPACE, "seconds=3", n_trials=3, n_jobs=2)
+    done = application.run(SPACE, "seconds=1", n_trials=3, n_jobs=2)
     assert done.stderr.count("had lost its worker; it is run again") == 2
     check_whole(application, 3)
 
 
-def test_twenty_kills_of_everything_lose_nothing(application) -> None:
+@pytest.mark.parametrize(("kills", "n_trials"), [(5, 8), pytest.param(20, 24, marks=pytest.mark.nightly)])
+def test_kills_of_everything_lose_nothing(application, kills: int, n_trials: int) -> None:
     """At random moments, also while the interpreter starts; then the same command to its end."""
-    draw, n_trials = random.Random(0), 24
-    for _ in range(20):
+    draw = random.Random(0)
+    for _ in range(kills):
         process = application.start(SPACE, "seconds=0.2", n_trials=n_trials, n_jobs=2)
         if draw.random() < 0.8:  # from the first sign of life on
             size = application.journal.stat().st_size if application.journal.exists() else 0
@@ -146,7 +148,7 @@ def test_twenty_kills_of_everything_lose_nothing(application) -> None:
     assert done.returncode == 0, done.stderr
     check_whole(application, n_trials)
     again = application.run(SPACE, "seconds=0.2", n_trials=n_trials, n_jobs=2)
-    assert re.fullmatch(r"study \S+: all 24 trials are done\n", again.stderr)
+    assert re.fullmatch(rf"study \S+: all {n_trials} trials are done\n", again.stderr)
     check_whole(application, n_trials)
 
 
@@ -204,7 +206,13 @@ def test_a_training_hears_that_its_time_is_over(application) -> None:
     assert said.read_text() == "TrialTimeout"
 
 
-def test_a_training_that_hears_no_stop_is_ended(application) -> None:
+HASTY = "import ratchet.search.worker.worker; ratchet.search.worker.worker.STOP_GRACE = 1.0"
+
+
+def test_a_training_that_hears_no_stop_is_ended(application, tmp_path, monkeypatch) -> None:
+    """After some time, in which it might have written its checkpoint: here a second."""
+    (tmp_path / "sitecustomize.py").write_text(HASTY, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", str(SOURCE))]))
     began = time.monotonic()
     application.run("mood=deaf", trial_timeout=1, retries=0)
     (trial,) = application.trials
@@ -248,7 +256,7 @@ def test_a_sweep_ends_with_its_time(application) -> None:
 def test_a_pruned_trial_s_process_ends_within_a_second(application) -> None:
     """From the verdict, as the trial heard it, to the end of its process."""
     pruner = "{_target_:optuna.pruners.ThresholdPruner,lower:-1}"
-    process = application.start("x=0,2,3,4,0.1", "steps=20", "seconds=2", pruner=pruner, n_jobs=1)
+    process = application.start("x=0,2,3,4,0.1", "steps=20", "seconds=1", pruner=pruner, n_jobs=1)
     ended: dict[Path, float] = {}
     while process.poll() is None:
         for told in set(application.directory.glob("*/pruned")) - set(ended):
@@ -266,19 +274,19 @@ def test_a_pruned_trial_s_process_ends_within_a_second(application) -> None:
 
 
 def test_ctrl_c_once_lets_the_running_trials_finish(application) -> None:
-    process = application.start(SPACE, "seconds=2", n_trials=6, n_jobs=2)
+    process = application.start(SPACE, "seconds=1", n_trials=4, n_jobs=2)
     until(lambda: len(trial_processes(process.pid)) == 2)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the worker and its server hear it
     _, err = process.communicate(timeout=60)
     assert "no new trials; waiting for 2 to finish (Ctrl-C again ends them)" in err
     assert [trial.state for trial in application.trials] == [TrialState.COMPLETE] * 2
-    application.run(SPACE, "seconds=2", n_trials=6, n_jobs=2)
-    check_whole(application, 6)
+    application.run(SPACE, "seconds=1", n_trials=4, n_jobs=2)
+    check_whole(application, 4)
 
 
 def test_ctrl_c_that_ends_who_reads_too_lets_the_running_trials_finish(application) -> None:
     """As in `2>&1 | tee log`: the terminal's Ctrl-C is for both."""
-    process = application.start(SPACE, "seconds=3", n_trials=4, n_jobs=2)
+    process = application.start(SPACE, "seconds=1.5", n_trials=4, n_jobs=2)
     until(lambda: len(trial_processes(process.pid)) == 2)
     process.stdout.close()
     process.stderr.close()
@@ -383,7 +391,7 @@ def test_who_is_told_to_end_says_so(application, number: signal.Signals) -> None
 
 def test_a_closed_terminal_ends_no_search_that_nohup_began(application) -> None:
     nohup = ["bash", "-c", 'trap "" HUP; exec "$0" "$@"']
-    process = application.start(SPACE, "seconds=2", before=nohup, n_trials=2, n_jobs=1)
+    process = application.start(SPACE, "seconds=1", before=nohup, n_trials=2, n_jobs=1)
     until(lambda: application.trials)
     os.killpg(process.pid, signal.SIGHUP)
     _, err = process.communicate(timeout=60)

@@ -120,7 +120,8 @@ def test_who_placed_workers_is_told_to_end_and_so_are_they(number, tmp_path):
     assert states == [TrialState.FAIL] * 2 + [TrialState.WAITING] * 2
 
 
-@pytest.mark.parametrize("storage", ["journal", pytest.param("sqlite", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
 def test_a_second_terminal_joins_by_the_same_command(storage, tmp_path):
     """Both begin at once, in a database without tables too."""
     settings: dict[str, object] = {"n_trials": 24, "n_jobs": 1}
@@ -161,7 +162,8 @@ def test_a_launcher_that_cannot_place_anything_is_one_line(searching, monkeypatc
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.nightly
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_trainings_are_placed_by_launchers_too(launcher, searching):
     command = ["-m", "model=logistic,mlp", "optimizer.lr=0.01,0.1", "trainer.max_epochs=1", "sweep.study=placed"]
     command += [f"hydra/launcher={launcher}", "sweep.n_workers=2", "sweep.n_jobs=1"]

@@ -35,7 +35,7 @@ def tell_tales(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["offline", "online"])
+@pytest.mark.parametrize("mode", ["online", pytest.param("offline", marks=pytest.mark.nightly)])
 def test_planted_secrets_are_nowhere(project: Project, tmp_path: Path, mode: str) -> None:
     home = tmp_path / "home"
     home.mkdir()

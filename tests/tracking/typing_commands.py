@@ -23,14 +23,12 @@ class Typed:
     err: str
 
 
-def type_command(
-    script: str, *arguments: str, root: Path, environment: Mapping[str, str], upload_within: float | None = None
-) -> Typed:
-    """Run src/<script>.py there. `upload_within`: seconds that W&B has at the end of a run."""
+def type_command(script: str, *arguments: str, root: Path, environment: Mapping[str, str], **within: float) -> Typed:
+    """Run src/<script>.py there. `answer_within`, `upload_within`: seconds of W&B at a run's beginning, its end."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
     output = root / ".typed"
-    given = ((script, *arguments), root, dict(environment), output, upload_within)
+    given = ((script, *arguments), root, dict(environment), output, within)
     process = context.Process(target=_main, args=given)
     process.start()
     process.join(_PATIENCE + 20)
@@ -42,7 +40,7 @@ def type_command(
 
 
 def _main(
-    command: tuple[str, ...], root: Path, environment: dict[str, str], output: Path, upload_within: float | None
+    command: tuple[str, ...], root: Path, environment: dict[str, str], output: Path, within: dict[str, float]
 ) -> None:
     import faulthandler
     import importlib
@@ -55,8 +53,9 @@ def _main(
     faulthandler.dump_traceback_later(_PATIENCE)
     os.chdir(root)
     os.environ.update(environment)
-    if upload_within is not None:
-        wandb_run.UPLOAD_WITHIN = upload_within
+    for name, seconds in within.items():
+        assert hasattr(wandb_run, name.upper())
+        setattr(wandb_run, name.upper(), seconds)
     sys.path.insert(0, str(SOURCE))
     sys.argv = [f"{command[0]}.py", *command[1:]]
     run_command(importlib.import_module(command[0]).main, usage="")
