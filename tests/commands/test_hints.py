@@ -8,7 +8,7 @@ import shutil
 import subprocess
 
 import pytest
-from config.test_mistakes import MISTAKES
+from config.test_override_errors import MISTAKES
 
 from ratchet.commands import train as command
 from ratchet.commands.train import main

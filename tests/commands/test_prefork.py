@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ratchet.commands import ahead
+from ratchet.commands import prefork
 
 REPOSITORY = Path(__file__).parents[2]
 NEVER_READY = """
@@ -25,13 +25,13 @@ if any("forkserver import main" in argument for argument in sys.orig_argv):
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """What servers were begun with; none is."""
     asked: list[tuple[str, ...]] = []
-    monkeypatch.setattr(ahead, "SERVER", type("Server", (), {"begin": asked.append, "leave": lambda: None}))
+    monkeypatch.setattr(prefork, "SERVER", type("Server", (), {"begin": asked.append, "leave": lambda: None}))
     return asked
 
 
 @pytest.mark.parametrize("typed", [["-m"], ["--multirun", "model=cnn,gru"], ["hydra.mode=MULTIRUN", "seed=1,2"]])
 def test_a_sweep_s_server_begins_at_once(begun: list[tuple[str, ...]], typed: list[str]) -> None:
-    with ahead.prefork_trial_server([*typed, "hydra/launcher=basic"]):
+    with prefork.prefork_trial_server([*typed, "hydra/launcher=basic"]):
         assert len(begun) == 1
         assert {"pytorch_lightning", "wandb"} <= set(begun[0])
 
@@ -44,13 +44,13 @@ def test_a_sweep_s_server_begins_at_once(begun: list[tuple[str, ...]], typed: li
     ],
 )  # fmt: skip
 def test_what_has_no_trials_here_needs_no_server(begun: list[tuple[str, ...]], typed: list[str]) -> None:
-    with ahead.prefork_trial_server(typed):
+    with prefork.prefork_trial_server(typed):
         assert begun == []
 
 
 @pytest.mark.parametrize(("logger", "tracked"), [("csv", False), ("[csv,wandb]", True), ("wandb", True)])
 def test_what_is_not_tracked_by_wandb_does_not_import_it(logger: str, tracked: bool) -> None:
-    assert ("wandb" in ahead.preload([f"logger={logger}"])) is tracked
+    assert ("wandb" in prefork.preload([f"logger={logger}"])) is tracked
 
 
 def test_a_mistake_does_not_wait_for_the_imports(project: Any, tmp_path: Path) -> None:
