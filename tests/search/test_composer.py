@@ -11,8 +11,8 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext
 from omegaconf import DictConfig, Node, OmegaConf, open_dict
 
-from ratchet.search.processes.hydra_job import run_job
 from ratchet.search.space.composer import Composer, copied, task_config
+from ratchet.search.worker.hydra_job import run_job
 
 NUMBERS = ["0", "-3", "007", "1_000", "0.5", "-0.0", "1e-05", "1e-5", "1.5e+20", "1e5", ".5", "5.", "1.2.3", "'1'"]
 

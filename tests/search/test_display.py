@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +23,7 @@ def half_done(bench) -> Any:
 
 def rows(study: Any, **worker: Any) -> str:
     """The live table."""
-    usual = {"studies": [study], "active": [], "interrupted": False, "is_starting": False}
+    usual = {"studies": [study], "pool": SimpleNamespace(active=[]), "ended_by": None, "is_starting": False}
     shown = TerminalDisplay(live=False)._rows(SimpleNamespace(**{**usual, **worker}))  # type: ignore[arg-type]
     return "\n".join(row.plain for row in shown)
 
@@ -37,9 +38,9 @@ def test_while_the_server_imports_the_table_says_so(half_done) -> None:
 def test_after_ctrl_c_the_table_counts_what_is_still_to_finish(half_done) -> None:
     display = TerminalDisplay(live=False)
     display._durations.append(100.0)
-    worker: Any = SimpleNamespace(active=[], interrupted=False)
+    worker: Any = SimpleNamespace(pool=SimpleNamespace(active=[]), ended_by=None)
     assert display._left(worker, 2) == "about 3 min left"
-    worker.interrupted = True
+    worker.ended_by = signal.SIGINT
     assert display._left(worker, 2) == "stopping: 0 to finish"
 
 

@@ -24,8 +24,21 @@ from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.processes.server import SERVER
 from ratchet.search.processes.trial_process import Job
 from ratchet.search.space.composer import Composer
+from ratchet.search.worker.hydra_job import HydraJob, HydraTask
 
 Start = Callable[[Callable[[DictConfig], Any]], ForkedRun]
+
+
+def _job(
+    task: Callable[[DictConfig], Any] | HydraTask,
+    config: DictConfig,
+    context: HydraContext,
+    directory: Path,
+    name: str,
+    **more: Any,
+) -> Job:
+    shared = task if isinstance(task, HydraTask) else HydraTask(task, context)
+    return Job(shared, HydraJob(config, (name,)), "study", int(directory.name), directory, **more)
 
 
 @pytest.fixture
@@ -35,7 +48,7 @@ def start(composer: Composer, context: HydraContext, tmp_path: Path) -> Iterator
 
     def start(task: Callable[[DictConfig], Any]) -> ForkedRun:
         config = composer.compose([], number=0, directory=str(tmp_path))
-        started.append(ForkedExecutor().start(Job(task, config, context, "study", 0, tmp_path / "0", ("value",))))
+        started.append(ForkedExecutor().start(_job(task, config, context, tmp_path / "0", "value")))
         return started[-1]
 
     yield start
@@ -54,17 +67,17 @@ def test_what_jobs_share_is_pickled_once(
     composer: Composer, context: HydraContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pickled = []
-    original = Job.surroundings
-    monkeypatch.setattr(Job, "surroundings", lambda job: pickled.append(job.number) or original(job))
+    original = Job.shared
+    monkeypatch.setattr(Job, "shared", lambda job: pickled.append(job.number) or original(job))
     executor = ForkedExecutor()
 
     def task(config: DictConfig) -> Any:
         return {"seed": config.seed, "pid": os.getpid()}
 
-    outcomes = []
+    outcomes, shared = [], HydraTask(task, context)
     for number in range(2):
         config = composer.compose([f"seed={number}"], number=number, directory=str(tmp_path))
-        job = Job(task, config, context, "study", number, tmp_path / str(number), ("seed",))
+        job = _job(shared, config, context, tmp_path / str(number), "seed")
         running = executor.start(job)
         outcomes.append(running.receive())
         running.end()
@@ -151,7 +164,7 @@ def test_a_trial_has_the_environment_of_its_worker_not_of_the_server(
         return {name: float(os.environ[name]) for name in ("SET_LATER", "SLOT")}
 
     config = composer.compose([], number=0, directory=str(tmp_path))
-    job = Job(task, config, context, "study", 0, tmp_path / "0", ("SLOT",), environment=(("SLOT", "1"),))
+    job = _job(task, config, context, tmp_path / "0", "SLOT", environment=(("SLOT", "1"),))
     running = executor.start(job)
     outcome = running.receive()
     running.end()

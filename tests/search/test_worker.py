@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,7 @@ def test_a_training_that_is_being_started_when_the_end_is_asked_for_is_told_so(b
     bench.task, bench.facts = lambda _: 0.0, TaskFacts(repeat=lambda _: [])
     worker = bench.worker(bench.plan("x=interval(-1,1)", n_trials=2, repeats=repeats))
     last = min(repeats, 2)
-    told = started(lambda count: worker._terminate(signal.SIGTERM) if count == last else None)
+    told = started(lambda count: worker.pool._terminate(signal.SIGTERM) if count == last else None)
     worker.run()
     assert told[-1] == ["stop"]
 
@@ -164,11 +165,11 @@ def test_a_training_is_told_to_stop_once(bench, started) -> None:
     class Noted(list[Any]):
         def append(self, active: Any) -> None:
             super().append(active)
-            worker._terminate(signal.SIGTERM)
+            worker.pool._terminate(signal.SIGTERM)
 
     bench.task = lambda _: 0.0
     worker = bench.worker(bench.plan("x=interval(-1,1)", n_trials=1))
-    worker.active = Noted()
+    worker.pool.active = Noted()
     told = started(lambda _: None)
     worker.run()
     assert told == [["stop"]]
@@ -371,14 +372,14 @@ def test_a_trial_that_was_taken_for_lost_meanwhile_ends_no_worker(zoo, monkeypat
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # a thread cannot be ended
-@pytest.mark.parametrize("broken", ["_display.finished", "_results", "_executor.start"])
+@pytest.mark.parametrize("broken", ["_display.finished", "_results", "pool.executor.start"])
 def test_what_a_worker_ran_that_died_of_an_error_is_run_by_the_next_in_its_process(bench, broken: str) -> None:
     goes_on = threading.Event()
     bench.task = lambda config: float(config.x) if config.x == 0 or goes_on.wait(60) else 0.0
     plan = bench.plan("x=0,1,2")
     worker = bench.worker(plan, slots=2)
-    *of, name = broken.split(".")
-    setattr(getattr(worker, of[0]) if of else worker, name, None)  # whatever calls it raises TypeError
+    of, _, name = broken.rpartition(".")
+    setattr(attrgetter(of)(worker) if of else worker, name, None)  # whatever calls it raises TypeError
     with pytest.raises((TypeError, AttributeError)):
         worker.run()
     trials = worker.studies[0].study.trials

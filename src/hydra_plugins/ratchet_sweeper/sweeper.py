@@ -32,6 +32,7 @@ class RatchetSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         from ratchet.config.environment import plain_with_references
+        from ratchet.search.space.plan import FACTS, TaskFacts
         from ratchet.search.worker.sweeper import sweep_under_hydra
 
         assert self.config is not None
@@ -43,4 +44,5 @@ class RatchetSweeper(Sweeper):
             task=self.task_function,
             context=self.hydra_context,
             master=self.config,
+            facts=FACTS.get() or TaskFacts(),
         )

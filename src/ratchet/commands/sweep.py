@@ -40,7 +40,7 @@ from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord, Status
 from ratchet.search.processes.channel import current_trial
-from ratchet.search.space.plan import Earlier, TaskFacts
+from ratchet.search.space.plan import FACTS, Earlier, TaskFacts
 from ratchet.search.space.settings import Objective, SweepSettings
 from ratchet.tasks import Target
 from ratchet.tasks.build import task_class
@@ -244,20 +244,21 @@ def run_sweep(
         "keep_returns": False,
     }
     training = SweptTraining(project, request.typed, tuple(asked), preload(request.overrides), request)
-    with _as_sweeper(node, otherwise=NODE):
+    with _as_sweeper(node, training.facts, otherwise=NODE):
         run_hydra(training.run)
     return training.ending
 
 
 @contextmanager
-def _as_sweeper(node: dict[str, Any], *, otherwise: dict[str, Any]) -> Iterator[None]:
+def _as_sweeper(node: dict[str, Any], facts: TaskFacts, *, otherwise: dict[str, Any]) -> Iterator[None]:
     """What `hydra/sweeper=ratchet` means meanwhile; Hydra's store is one for the whole process."""
-    store = ConfigStore.instance()
+    store, known = ConfigStore.instance(), FACTS.set(facts)
     store.store(group="hydra/sweeper", name="ratchet", node=node, provider="ratchet")
     try:
         yield
     finally:
         store.store(group="hydra/sweeper", name="ratchet", node=otherwise, provider="ratchet")
+        FACTS.reset(known)
 
 
 def measured_before(runs: Path, wanted: Mapping[str, Any]) -> tuple[float, str] | None:

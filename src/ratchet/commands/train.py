@@ -184,7 +184,7 @@ class _Job:
     failed: list[Exception] = field(default_factory=list)
 
     def run(self, composed: DictConfig) -> float | None:
-        """Never raises an Exception: what Hydra raises is taken for a mistake in the config."""
+        """Train. Raises no Exception: what Hydra raises is taken for a mistake in the config."""
         run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
         try:
             config = validate(plain_config(composed))

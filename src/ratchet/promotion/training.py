@@ -1,24 +1,17 @@
-"""Runs of the gate: a configuration on given seeds, by the search's worker, each kept and never run twice."""
+"""Runs of the gate: a configuration on given seeds, several at once, each kept and never run twice."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.callbacks import Callbacks
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf
-
 from ratchet.config.composition import config_hash
-from ratchet.config.request import plain_config
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
 from ratchet.errors import Interrupted
@@ -28,16 +21,12 @@ from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.scores import FILE
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.provenance import versions
-from ratchet.search.processes.channel import current_trial
+from ratchet.search.processes.channel import Report
 from ratchet.search.processes.executors import ForkedExecutor
+from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.pool import Active, Pool
 from ratchet.search.processes.slots import make_slots
-from ratchet.search.space.composer import Composer
-from ratchet.search.space.plan import StudyPlan, TaskFacts
-from ratchet.search.space.settings import Objective, SweepSettings
-from ratchet.search.space.space import SearchSpace
-from ratchet.search.storage.ledger import RESULT, is_over
-from ratchet.search.worker.progress import OpenStudy
-from ratchet.search.worker.worker import Worker
+from ratchet.search.processes.trial_process import Job
 from ratchet.terminal.quiet import quiet_libraries
 
 CODE = (
@@ -47,6 +36,7 @@ CODE = (
 )  # fmt: skip
 _DECIDE = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
 _PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.promotion.training")
+_ATTEMPTS = 2  # of a run whose process is killed
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,7 @@ class Seeded:
 
     @property
     def folder(self) -> Path:
-        """Directory of the configuration's study; each run is in a subdirectory named by its trial's number."""
+        """Where its attempts are kept, each in a directory named by its number."""
         return self.of.folder / f"seed{self.seed}"
 
     @property
@@ -102,21 +92,9 @@ class Seeded:
         assert run is not None
         return RunRecord.read(run)
 
-    @property
-    def plan(self) -> StudyPlan:
-        """A study of this run alone."""
-        validates = self.config.trainer.train_on == "train"
-        objective = self.config.objective.model_dump() if validates else _UNVALIDATED
-        return StudyPlan(
-            name=f"{self.of.folder.name}_seed{self.seed}",
-            settings=SweepSettings(objectives=[Objective(**objective)], champion_first=False),
-            fixed=(), space=SearchSpace(), cells=((f"{_KEY}={self.of.key}", f"seed={self.seed}"),), chosen={},
-            objectives=(Objective(**objective),), identity={"key": self.of.key}, directory=self.folder,
-        )  # fmt: skip
-
-
-_KEY = "configuration"
-_UNVALIDATED = {"metric": "seconds", "direction": "minimize"}  # a run without validation has no other number to tell
+    def next_attempt(self) -> int:
+        """Number of an attempt that has no directory yet."""
+        return 1 + max((int(path.name) for path in self.folder.glob("[0-9]*") if path.name.isdigit()), default=-1)
 
 
 @dataclass(frozen=True)
@@ -143,30 +121,35 @@ class Trained:
 
 @dataclass(frozen=True)
 class GateTraining:
-    """The task of a run of the gate."""
+    """The task of a run of the gate: train into a directory, and score the confirm split."""
 
     project: Project
 
-    def run(self, composed: DictConfig) -> dict[str, float]:
-        """Train into the trial's directory, and score the confirm split. Raises what train() raises.
+    def enter(self) -> None:
+        """Do nothing: a new process lacks nothing."""
 
-        The runs of a configuration are on record as of one study, whatever their seeds.
-        """
+    def __call__(self, given: tuple[dict[str, Any], Path]) -> Outcome:
         from ratchet.promotion.scores import score_confirm
         from ratchet.training.train import train
 
-        config = validate(plain_config(composed))
-        run = RunDirectory(Path(HydraConfig.get().runtime.output_dir))
-        trial = current_trial()
-        assert trial is not None
+        plain, directory = given
+        run = RunDirectory(directory)
+        run.path.mkdir(parents=True, exist_ok=True)
         with quiet_libraries(run.log):
             record = train(
-                config, run=run, project=self.project, command=["promote.py"], study=run.path.parents[1].name,
-                trial=trial.number,
+                validate(plain), run=run, project=self.project, command=["promote.py"],
+                study=directory.parents[1].name, trial=int(directory.name),  # whatever the seed: one study on record
             )  # fmt: skip
             score_confirm(run, project=self.project)
-        found = dict(record.best.metrics) if record.best is not None else {}
-        return {**found, "seconds": record.timings.get("fit", 0.0)}
+        return Outcome("complete", metrics=dict(record.best.metrics) if record.best is not None else {})
+
+
+@dataclass(kw_only=True, eq=False)
+class ActiveRun(Active):
+    """A run of the gate in its slot."""
+
+    seeded: Seeded
+    attempt: int
 
 
 def train_missing(wanted: Sequence[Seeded], *, project: Project) -> Trained:
@@ -174,57 +157,55 @@ def train_missing(wanted: Sequence[Seeded], *, project: Project) -> Trained:
     missing = [seeded for seeded in wanted if seeded.run is None]
     if not missing:
         return Trained(0, ())
-    configs = {seeded.of.key: seeded.of.config for seeded in missing}
-    loader, context = _hydra(project)
-    master = loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN)
-    for seeded in missing:
-        seeded.folder.mkdir(parents=True, exist_ok=True)
-    threads = max(config.trainer.threads for config in configs.values())
-    with GateDisplay({seeded.plan.name: f"{seeded.of.role} seed {seeded.seed}" for seeded in missing}) as display:
-        worker = Worker(
-            [seeded.plan for seeded in missing], task=GateTraining(project).run, context=context,
-            composer=_Given(loader, master, configs), executor=ForkedExecutor(_PRELOAD),
-            slots=make_slots(None, threads=threads, tickets=len(missing)), display=display,
-            facts=TaskFacts(preload=_PRELOAD),
-        )  # fmt: skip
-        worker.run()
-    if worker.ended_by is not None:
-        raise Interrupted(worker.ended_by)
-    ended = zip(missing, worker.studies, strict=True)
-    failed = tuple(_failure(seeded, study) for seeded, study in ended if seeded.run is None)
-    return Trained(len(display.seen), failed)
+    slots = make_slots(None, threads=max(seeded.config.trainer.threads for seeded in missing), tickets=len(missing))
+    with GateDisplay(len(missing)) as display:
+        pool: Pool[ActiveRun] = Pool(ForkedExecutor(_PRELOAD), slots, say=display.say)
+        failed = _train(missing, pool, GateTraining(project), display)
+    if pool.ended_by is not None:
+        raise Interrupted(pool.ended_by)
+    return Trained(len(missing), failed)
 
 
-def _failure(seeded: Seeded, study: OpenStudy) -> Failed:
-    over = [trial for trial in study.study.get_trials(deepcopy=False) if is_over(trial)]
-    result: Mapping[str, Any] = over[-1].user_attrs.get(RESULT, {}) if over else {}
-    return Failed(seeded, str(result.get("failure") or "killed"), str(result.get("error") or "it left no scores"))
+def _train(
+    missing: Sequence[Seeded], pool: Pool[ActiveRun], task: GateTraining, display: GateDisplay
+) -> tuple[Failed, ...]:
+    """Train each, those whose process is killed once more. Returns those that came to nothing."""
+    waiting, failed = deque((seeded, 1) for seeded in missing), []
+    with pool.hearing_signals():
+        pool.executor.warm_up()
+        while pool.active or (waiting and not pool.interrupts):
+            while waiting and pool.has_room:
+                pool.add(_started(*waiting.popleft(), pool, task))
+            ended = list(pool.overdue())
+            for active in pool.ready(0.5):
+                message = pool.receive(active)
+                if isinstance(message, Report):
+                    pool.answer(active, "go")
+                else:
+                    ended.append((active, message))
+            for active, outcome in ended:
+                pool.release(active)
+                again = outcome.failure == "killed" and active.attempt < _ATTEMPTS
+                if again:
+                    waiting.append((active.seeded, active.attempt + 1))
+                elif active.seeded.run is None:
+                    failed.append(
+                        Failed(active.seeded, outcome.failure or "killed", outcome.error or "it left no scores")
+                    )
+                display.ended(active.seeded, outcome, time.monotonic() - active.began, again=again)
+            display.refresh(pool.active, stopping=pool.ended_by is not None)
+    return tuple(failed)
 
 
-def _hydra(project: Project) -> tuple[Any, HydraContext]:
-    GlobalHydra.instance().clear()
-    hydra = Hydra.create_main_hydra2("promote", create_config_search_path(str(project.conf.resolve())))
-    return hydra.config_loader, HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
-
-
-class _Given(Composer):
-    """Configs that are resolved already, as the jobs of a search."""
-
-    def __init__(self, loader: Any, master: DictConfig, configs: Mapping[str, Config]) -> None:
-        super().__init__(loader, master)
-        self._configs = configs
-
-    def compose(self, overrides: Sequence[str], *, number: int = 0, directory: str | None = None) -> DictConfig:
-        """Return the config of a job, which the overrides `configuration=<key> seed=<seed>` name."""
-        given = dict(text.split("=", 1) for text in overrides)
-        composed = super().compose([], number=number, directory=directory)
-        config = self._configs[given[_KEY]].model_copy(update={"seed": int(given["seed"])})
-        OmegaConf.set_struct(composed, False)
-        for key in [str(key) for key in composed if key != "hydra"]:
-            del composed[key]
-        for key, value in config.plain().items():
-            composed[key] = value
-        return composed
+def _started(seeded: Seeded, attempt: int, pool: Pool[ActiveRun], task: GateTraining) -> ActiveRun:
+    slot, number = pool.take_slot(), seeded.next_attempt()
+    directory = seeded.folder / str(number)
+    job = Job(
+        task, (seeded.config.plain(), directory), study=seeded.of.folder.name, number=number, directory=directory,
+        environment=slot.environment,
+    )  # fmt: skip
+    running = pool.executor.start(job)
+    return ActiveRun(seeded=seeded, attempt=attempt, slot=slot, running=running, began=time.monotonic())
 
 
 def seedless_hash(config: Config) -> str:

@@ -2,4 +2,4 @@
 
 import gc
 
-gc.disable()  # until ratchet.search.processes.preload
+gc.disable()  # until ratchet.search.processes.after_preload

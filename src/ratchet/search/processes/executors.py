@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from ratchet.search.processes.channel import Report, TrialConnection, Verdict
 from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.processes.server import SERVER, importable
-from ratchet.search.processes.trial_process import Job, enter_environment, run, trial_main
+from ratchet.search.processes.trial_process import Job, Task, enter_environment, run, trial_main
 
 GRACE = 1.0  # seconds between asking a process to end and ending it
 _SERVER_GONE = 255  # multiprocessing's exit code of a process whose server cannot tell it any more
@@ -66,7 +66,7 @@ class ForkedExecutor:
     def __init__(self, preload: Sequence[str] = ()) -> None:
         self._context: Any = multiprocessing.get_context("forkserver" if SERVER.exists else "spawn")
         self._preload, self._begun = preload, False
-        self._surroundings: tuple[Any, Any, bytes] | None = None  # of a task and a context, pickled once
+        self._pickled: tuple[Task, bytes] | None = None
 
     def warm_up(self) -> None:
         """Let the server begin its imports; it takes seconds."""
@@ -97,10 +97,9 @@ class ForkedExecutor:
         return ForkedRun(process, ours)
 
     def _pickled_once(self, job: Job) -> bytes:
-        kept = self._surroundings
-        if kept is None or kept[0] is not job.task or kept[1] is not job.context:
-            kept = self._surroundings = (job.task, job.context, job.surroundings())
-        return kept[2]
+        if self._pickled is None or self._pickled[0] is not job.task:
+            self._pickled = job.task, job.shared()
+        return self._pickled[1]
 
 
 class ForkedRun:
@@ -199,11 +198,7 @@ class ThreadRun:
         return [self.connection]
 
     def _run(self, job: Job) -> None:
-        try:
-            outcome = run(job, self._line.report)
-        except BaseException as error:  # noqa: BLE001 - the worker has to hear of anything
-            outcome = Outcome.of_error(error)
-        self._line.end(outcome)
+        self._line.end(run(job, self._line.report))
 
     def receive(self) -> Report | Outcome | None:
         """Receive the next message of the trial."""

@@ -17,7 +17,7 @@ from typing import Any
 from ratchet.terminal.signals import blocked
 
 _FIRST = "ratchet.search.processes.before_preload"
-_LAST = ("ratchet.search.processes.trial_process", "ratchet.search.processes.preload")
+_LAST = ("ratchet.search.processes.trial_process", "ratchet.search.processes.after_preload")
 
 
 class TrialServer:

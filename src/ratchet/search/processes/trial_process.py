@@ -1,4 +1,4 @@
-"""What runs in a trial's process: one job of Hydra's, its output in a file, its end told to the worker."""
+"""What runs in a trial's process: one call of a task, its output in a file, its end told to the worker."""
 
 from __future__ import annotations
 
@@ -10,54 +10,51 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import cloudpickle
-from hydra.core.plugins import Plugins
-from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, setup_globals
-from omegaconf import DictConfig
-from omegaconf.basecontainer import BaseContainer
 
 from ratchet.errors import TrialPruned, TrialTimeout
 from ratchet.files import unlink_from_others
 from ratchet.search.processes.channel import TrialConnection, TrialContext, Verdict, enter_trial, interrupt_main_thread
-from ratchet.search.processes.hydra_job import run_job
 from ratchet.search.processes.outcomes import Outcome
 
 OUTPUT = "output.log"  # in the trial's directory: what it printed
 
 
+class Task(Protocol):
+    """What all jobs of a worker call."""
+
+    def enter(self) -> None:
+        """Make a new process ready for the call."""
+
+    def __call__(self, given: Any) -> Outcome:
+        """Do the work of one job. What it raises is an outcome too."""
+
+
 @dataclass(frozen=True)
 class Job:
-    """One training of one trial."""
+    """One call of a task in a process of its own: one training of one trial."""
 
-    task: Callable[[DictConfig], Any]
-    config: DictConfig  # with its hydra node
-    context: Any  # HydraContext
+    task: Task
+    given: Any  # to the task
     study: str
     number: int
     directory: Path
-    names: tuple[str, ...]  # of the objectives
-    keep_return: bool = False
     environment: tuple[tuple[str, str], ...] = ()
     captures: bool = True  # what is printed goes to a file
     identity: str = ""  # see TrialContext
 
-    def surroundings(self) -> bytes:
-        """What it has in common with the other jobs of its worker. By cloudpickle: a task may be in a script."""
-        return bytes(cloudpickle.dumps((self.task, self.context, Singleton.get_state())))
+    def shared(self) -> bytes:
+        """Pickle the task, for all jobs of a worker. By cloudpickle: it may be in a script."""
+        return bytes(cloudpickle.dumps(self.task))
 
     def own(self) -> bytes:
-        """The rest."""
-        return dumps(replace(self, task=_no_task, context=None))
+        """Pickle the rest."""
+        return dumps(replace(self, task=None))  # type: ignore[arg-type]
 
 
-def _no_task(_: DictConfig) -> None:
-    """Stands for a task that travels in `surroundings`."""
-
-
-def trial_main(connection: Connection, environment: dict[str, str | None], surroundings: bytes, own: bytes) -> None:
+def trial_main(connection: Connection, environment: dict[str, str | None], shared: bytes, own: bytes) -> None:
     """Entry point of a forked process. Its environment is the worker's: the server's is from when that began."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the worker's business
@@ -79,9 +76,9 @@ def trial_main(connection: Connection, environment: dict[str, str | None], surro
     line = TrialConnection(connection, on_stop=stop, on_lost=_end_all)
     try:
         enter_environment(environment)
-        task, context, state = cloudpickle.loads(surroundings)
-        _enter(state)
-        job: Job = replace(pickle.loads(own), task=task, context=context)
+        task: Task = cloudpickle.loads(shared)
+        task.enter()
+        job: Job = replace(pickle.loads(own), task=task)
         os.environ.update(job.environment)
         if job.captures:
             _capture(job.directory / OUTPUT)
@@ -106,35 +103,16 @@ def enter_environment(environment: Mapping[str, str | None]) -> None:
 
 
 def run(job: Job, report: Callable[[int, float, int | None], Any]) -> Outcome:
-    """Run the job's task under Hydra and say what it came to."""
+    """Call the job's task and say what it came to."""
     enter_trial(TrialContext(job.study, job.number, report, job.identity))
-    setup_globals()
     try:
-        returned = run_job(job.task, job.config, job.context)
+        return job.task(job.given)
     except TrialPruned:
         return Outcome("pruned")
-    except KeyboardInterrupt as error:
+    except BaseException as error:  # noqa: BLE001 - the worker has to hear of anything
         return Outcome.of_error(error)
     finally:
         enter_trial(None)
-    kept = _pickled(returned) if job.keep_return else None
-    if returned.status == JobStatus.FAILED:
-        return Outcome.of_error(returned._return_value, returned=kept)
-    return Outcome.of_value(returned.return_value, job.names, returned=kept)
-
-
-def _enter(state: Any) -> None:
-    """Take over the worker's Hydra. Plugins do not travel: they are those of the server, which has found them."""
-    plugins: Any = Plugins.instance()
-    Singleton._instances = {**state["instances"], Plugins: plugins}
-    BaseContainer._resolvers = state["omegaconf_resolvers"]
-
-
-def _pickled(returned: JobReturn) -> bytes | None:
-    try:
-        return bytes(cloudpickle.dumps(returned))
-    except Exception:  # noqa: BLE001 - what a task returns need not pickle
-        return None
 
 
 def _capture(file: Path) -> None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import Signals
@@ -51,7 +52,7 @@ class TaskFacts:
     asked: frozenset[str] = frozenset()  # settings of the sweep itself that a person typed: sweep.<key>
     repeat: Callable[[int], list[str]] | None = None  # overrides that make it the k-th seed
     typed: frozenset[str] | None = None  # keys that a person fixed on the command line; None: all that are fixed
-    preload: tuple[str, ...] = ()  # modules that a training needs, imported once
+    preload: tuple[str, ...] = ("ratchet.search.worker.preload",)  # modules that a training needs, imported once
     command: str = "python <script>"  # how a person trains one config
     follow_up: Callable[[str, int | None, str], list[str]] | None = None  # what to type after a study: see results.py
     threads: Callable[[DictConfig], int] | None = None  # how many one training uses; None: its share of the cores
@@ -61,6 +62,9 @@ class TaskFacts:
     earlier: Earlier | None = None  # where a study gets settings from; None: nowhere
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, Signals | None], None] | None = None  # hears how many trials failed, and what ended it early
+
+
+FACTS: ContextVar[TaskFacts | None] = ContextVar("facts", default=None)  # of the task that Hydra is about to sweep
 
 
 @dataclass(frozen=True)

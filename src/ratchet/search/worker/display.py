@@ -6,8 +6,8 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -17,7 +17,7 @@ from ratchet.search.processes.outcomes import Outcome
 from ratchet.terminal.command import outlive_reader
 
 if TYPE_CHECKING:
-    from ratchet.search.worker.progress import Active, OpenStudy
+    from ratchet.search.worker.progress import ActiveTrial, OpenStudy
     from ratchet.search.worker.worker import Worker
 
 
@@ -30,7 +30,7 @@ class Display:
     def opened(self, study: OpenStudy, at_once: str, *, others: int) -> None:
         """Work on a study is about to begin, with so many other workers there."""
 
-    def started(self, active: Active) -> None:
+    def started(self, active: ActiveTrial) -> None:
         """Show that a trial has begun."""
 
     def finished(
@@ -52,20 +52,17 @@ class Display:
         """Something a person should know."""
 
 
-class TerminalDisplay(Display):
-    """Shows the progress of studies on stderr, live where that is a terminal."""
+class LiveDisplay:
+    """Lines on stderr, and below them, where that is a terminal, rows that are drawn again and again."""
 
     def __init__(self, *, live: bool = True) -> None:
         outlive_reader(sys.stderr)
         self.console = Console(stderr=True, soft_wrap=True, highlight=False)
         live = live and sys.stderr.isatty()
         self._live = Live(console=self.console, refresh_per_second=4, transient=True) if live else None
-        self._durations: list[float] = []
-        self._counts: Counter[tuple[str, str]] = Counter()  # study, how a trial ended
-        self._began: dict[tuple[str, int], float] = {}
         self._shown = 0.0
 
-    def __enter__(self) -> TerminalDisplay:
+    def __enter__(self) -> Self:
         if self._live is not None:
             self._live.start()
         return self
@@ -73,6 +70,27 @@ class TerminalDisplay(Display):
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def draw(self, rows: Callable[[], list[Text]]) -> None:
+        """Draw the rows again, four times a second at most."""
+        if self._live is None or time.monotonic() - self._shown < 0.25:
+            return
+        self._shown = time.monotonic()
+        self._live.update(Group(*rows()))
+
+    def say(self, line: str) -> None:
+        """Print a note, above the live rows."""
+        self.console.print(f"note: {line}", markup=False)
+
+
+class TerminalDisplay(LiveDisplay, Display):
+    """Shows the progress of studies."""
+
+    def __init__(self, *, live: bool = True) -> None:
+        super().__init__(live=live)
+        self._durations: list[float] = []
+        self._counts: Counter[tuple[str, str]] = Counter()  # study, how a trial ended
+        self._began: dict[tuple[str, int], float] = {}
 
     def opened(self, study: OpenStudy, at_once: str, *, others: int) -> None:
         """Show how far a study is."""
@@ -85,7 +103,7 @@ class TerminalDisplay(Display):
             told = f"{f'{done} of ' if done else ''}{count}{' done' if done else ''}, {at_once}{beside}"
         self.console.print(f"study {study.plan.name}: {told}", markup=False)
 
-    def started(self, active: Active) -> None:
+    def started(self, active: ActiveTrial) -> None:
         """The beginning is told by the live table alone."""
         self._began[active.of.plan.name, active.claim.trial.number] = time.monotonic()
 
@@ -117,11 +135,8 @@ class TerminalDisplay(Display):
         self.console.print(f"[{done}] {of.plan.name} trial {number}  {text}", markup=False)
 
     def refresh(self, worker: Worker) -> None:
-        """Draw the live table again, four times a second at most."""
-        if self._live is None or time.monotonic() - self._shown < 0.25:
-            return
-        self._shown = time.monotonic()
-        self._live.update(Group(*self._rows(worker)))
+        """Draw a row for each study and each of its trials."""
+        self.draw(lambda: self._rows(worker))
 
     def _rows(self, worker: Worker) -> list[Text]:
         rows = []
@@ -132,7 +147,7 @@ class TerminalDisplay(Display):
             rows.append(Text(f"{line}  {self._left(worker, total - done)}".rstrip()))
         if worker.is_starting:
             rows.append(Text("  starting: the process that trials are forked from imports what they need"))
-        for active in worker.active:
+        for active in worker.pool.active:
             now = time.monotonic() - active.began
             value = f"  validation {active.step}: {active.value:.4f}" if active.value is not None else ""
             repeat = f" repeat {active.repeat}" if active.of.plan.settings.repeats > 1 else ""
@@ -144,7 +159,7 @@ class TerminalDisplay(Display):
 
     def _tally(self, study: OpenStudy, worker: Worker) -> str:
         name = study.plan.name
-        counts = {"running": sum(active.of is study for active in worker.active)}
+        counts = {"running": sum(active.of is study for active in worker.pool.active)}
         counts |= {state: self._counts[name, state] for state in ("pruned", "failed") if self._counts[name, state]}
         return ", ".join(f"{count} {state}" for state, count in counts.items())
 
@@ -157,16 +172,16 @@ class TerminalDisplay(Display):
             return ""
 
     def _left(self, worker: Worker, trials: int) -> str:
-        if worker.interrupted:
-            return f"stopping: {len(worker.active)} to finish"
+        if worker.ended_by is not None:
+            return f"stopping: {len(worker.pool.active)} to finish"
         if not self._durations:
             return ""
-        seconds = statistics.median(self._durations) * trials / max(1, len(worker.active))
-        return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
+        return time_left(statistics.median(self._durations) * trials / max(1, len(worker.pool.active)))
 
-    def say(self, line: str) -> None:
-        """A note, above the live table."""
-        self.console.print(f"note: {line}", markup=False)
+
+def time_left(seconds: float) -> str:
+    """How long it takes to the end, for a person."""
+    return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
 
 
 def written(value: float) -> str:

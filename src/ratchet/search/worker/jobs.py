@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig
 
 from ratchet.search.processes.slots import Slot
 from ratchet.search.processes.trial_process import Job
@@ -15,6 +12,7 @@ from ratchet.search.space.composer import Composer
 from ratchet.search.space.plan import StudyPlan, TaskFacts, in_full
 from ratchet.search.storage.ledger import Claim
 from ratchet.search.storage.studies import at_once, training_identity
+from ratchet.search.worker.hydra_job import HydraJob, HydraTask
 from ratchet.search.worker.progress import OpenStudy
 
 
@@ -22,8 +20,7 @@ from ratchet.search.worker.progress import OpenStudy
 class Jobs:
     """What the trainings of a command line have in common."""
 
-    task: Callable[[DictConfig], Any]
-    context: Any  # HydraContext
+    task: HydraTask
     composer: Composer
     facts: TaskFacts
     keep_returns: bool = False
@@ -49,8 +46,8 @@ class Jobs:
             directory = directory / f"repeat{repeat}"
             config.hydra.sweep.subdir = f"{number}/repeat{repeat}"
         return Job(
-            task=self.task, config=config, context=self.context, study=of.plan.name, number=number,
-            directory=directory, names=_names(of.plan), keep_return=self.keep_returns, environment=slot.environment,
+            self.task, HydraJob(config, _names(of.plan), self.keep_returns), study=of.plan.name, number=number,
+            directory=directory, environment=slot.environment,
             identity=training_identity(of.study, ticket=claim.ticket, repeat=repeat),
         )  # fmt: skip
 

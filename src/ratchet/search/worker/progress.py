@@ -7,15 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.search.processes.executors import Running
-from ratchet.search.processes.outcomes import Outcome
-from ratchet.search.processes.slots import Slot
+from ratchet.search.processes.pool import Active
 from ratchet.search.space.plan import StudyPlan
 from ratchet.search.storage.ledger import Claim, Ledger
 
@@ -71,23 +68,17 @@ class OpenStudy:
                 self.study._storage.set_trial_param(trial._trial_id, key, values.index(value), kind)
 
 
-@dataclass
-class Active:
+@dataclass(kw_only=True, eq=False)
+class ActiveTrial(Active):
     """A trial in progress: its repeats one after another, in one slot."""
 
     of: OpenStudy
     claim: Claim
     overrides: tuple[str, ...]
-    slot: Slot
     directory: Path
-    running: Running
-    began: float  # time.monotonic(), of the training that runs now
-    claimed: float  # likewise, of its first
+    claimed: float = field(default_factory=time.monotonic)
     repeat: int = 0
     metrics: list[Mapping[str, float]] = field(default_factory=list)
-    stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
-    stop_at: float = 0.0
-    told: Running | None = None  # the training that was told so
     step: int = 0
     value: float | None = None
     length: int | None = None  # how many reports there will be, once it is on record
@@ -102,15 +93,6 @@ class Active:
         """Run directory of the training that runs now."""
         repeated = self.of.plan.settings.repeats > 1
         return self.directory / f"repeat{self.repeat}" if repeated else self.directory
-
-    def told_to_stop(self, traceback: str = "") -> Outcome:
-        """What it came to when it was told to stop, however it took that."""
-        if self.stopping == "pruned":
-            return Outcome("pruned")
-        if self.stopping == "timeout":
-            limit = self.of.plan.settings.trial_timeout
-            return Outcome("failed", failure="timeout", error=f"longer than {limit:g} s", traceback=traceback)
-        return Outcome("failed", failure="interrupted", error="told to end", traceback=traceback)
 
 
 def _key(trial: optuna.Trial | FrozenTrial) -> str:

@@ -14,7 +14,7 @@ from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.storage.ledger import RESULT, Claim
 from ratchet.search.storage.studies import at_once
 from ratchet.search.worker.display import Display
-from ratchet.search.worker.progress import Active, OpenStudy
+from ratchet.search.worker.progress import ActiveTrial, OpenStudy
 
 ALL_ALIKE = 4  # so many failures with one message and no success end a study
 
@@ -25,7 +25,7 @@ class ResultReporter:
 
     display: Display
 
-    def report(self, active: Active, outcome: Outcome) -> None:
+    def report(self, active: ActiveTrial, outcome: Outcome) -> None:
         """Report the result of a trial that ran."""
         of, claim = active.of, active.claim
         if outcome.state == "failed":

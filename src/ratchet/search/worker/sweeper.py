@@ -121,7 +121,7 @@ class Sweep:
             if missing > 0:
                 error = self._place(task, range(placed, placed + missing))
                 placed += missing
-                if error is None or observer.interrupted:
+                if error is None or observer.ended_by:
                     return
                 line = " ".join(str(error).split())[:200] or type(error).__name__
                 if observer.finished == before and not observer.is_done:
@@ -130,7 +130,7 @@ class Sweep:
                         "type the same command again, to go on"
                     ) from error
                 observer.say(f"a worker was lost ({line}); what it ran is run again")
-            if observer.is_done or observer.interrupted:
+            if observer.is_done or observer.ended_by:
                 return
             time.sleep(1)  # launchers end what they placed beside a lost one
 
@@ -191,7 +191,7 @@ class WorkerTask:
             worker.run(introduce=not self.interrupts_attribute)
             wanted = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
             plans = [plan for plan in wanted if plan is not None]
-            if plans and not worker.interrupted:
+            if plans and worker.ended_by is None:
                 for plan in plans:
                     plan.directory.mkdir(parents=True, exist_ok=True)
                 again = replace(self, plans=tuple(plans)).worker(composer, slots=slots, live=live, display=display)
@@ -220,9 +220,9 @@ def sweep_under_hydra(
     task: Callable[[DictConfig], Any],
     context: Any,
     master: DictConfig,
+    facts: TaskFacts,
 ) -> list[Sequence[JobReturn]]:
-    """Everything between Hydra's sweep() and its return: one batch, of the trials that this call ran."""
-    facts = getattr(getattr(task, "__self__", None), "facts", None) or TaskFacts()
+    """Do what is between Hydra's sweep() and its return: one batch, of the trials that this call ran."""
     sweep = Sweep(
         sweeps={str(name): read_settings(str(name), given) for name, given in sweeps.items()},
         arguments=arguments, directory=Path(str(master.hydra.sweep.dir)), nested=nested, task=task, context=context,

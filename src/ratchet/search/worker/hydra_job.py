@@ -1,14 +1,18 @@
-"""One job of Hydra's, in a process that has its config to itself: what run_job does, without its five deep copies."""
+"""A job of a Hydra application, in a process that has its config to itself."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 from hydra import version
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.core.singleton import Singleton
 from hydra.core.utils import (
     JobReturn,
     JobRuntime,
@@ -17,12 +21,60 @@ from hydra.core.utils import (
     _save_config,
     configure_log,
     env_override,
+    setup_globals,
 )
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.basecontainer import BaseContainer
+
+from ratchet.search.processes.outcomes import Outcome
+
+
+@dataclass(frozen=True)
+class HydraJob:
+    """What one job of a Hydra application is given."""
+
+    config: DictConfig  # with its hydra node
+    names: tuple[str, ...]  # of the objectives
+    keep_return: bool = False  # whether the worker gets Hydra's JobReturn
+
+
+@dataclass(frozen=True, eq=False)
+class HydraTask:
+    """A Hydra application's task function, as a Task of trial processes."""
+
+    function: Callable[[DictConfig], Any]
+    context: Any  # HydraContext
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_state": Singleton.get_state()}
+
+    def enter(self) -> None:
+        """Take over the worker's Hydra. Plugins do not travel: they are those of the server, which has found them."""
+        plugins: Any = Plugins.instance()
+        state = self.__dict__["_state"]
+        Singleton._instances = {**state["instances"], Plugins: plugins}
+        BaseContainer._resolvers = state["omegaconf_resolvers"]
+
+    def __call__(self, given: HydraJob) -> Outcome:
+        setup_globals()
+        returned = run_job(self.function, given.config, self.context)
+        kept = _pickled(returned) if given.keep_return else None
+        if returned.status == JobStatus.FAILED:
+            return Outcome.of_error(returned._return_value, returned=kept)
+        return Outcome.of_value(returned.return_value, given.names, returned=kept)
+
+
+def _pickled(returned: JobReturn) -> bytes | None:
+    try:
+        return bytes(cloudpickle.dumps(returned))
+    except Exception:  # noqa: BLE001 - what a task returns need not pickle
+        return None
 
 
 def run_job(task: Callable[[DictConfig], Any], config: DictConfig, context: Any) -> JobReturn:
-    """Run a job of a sweep as hydra.core.utils.run_job does. It takes the `hydra` node out of the given config.
+    """Run a job of a sweep as hydra.core.utils.run_job does, without its five deep copies.
+
+    It takes the `hydra` node out of the given config.
 
     An Exception of the task becomes its return; everything else is raised.
     """

@@ -1,0 +1,199 @@
+"""A pool of slots, in each of which one job at a time runs in a process of its own; what signals mean for them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Generic, Literal, TypeVar
+
+from ratchet.search.processes.channel import Report, Verdict
+from ratchet.search.processes.executors import Executor, Running, wait_for
+from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.server import SERVER
+from ratchet.search.processes.slots import Slot
+from ratchet.search.processes.trial_process import Job
+from ratchet.terminal.command import PATIENCE, to_end
+from ratchet.terminal.signals import handled_by
+
+PRUNE_GRACE = 10.0  # seconds that a pruned training has to close what it holds, such as an online run of W&B
+STOP_GRACE = 10.0  # seconds that a training has to write its checkpoint after `stop`
+
+
+@dataclass(kw_only=True, eq=False)
+class Active:
+    """A job in its slot."""
+
+    slot: Slot
+    running: Running
+    began: float  # time.monotonic()
+    limit: float | None = None  # seconds that it may take
+    stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
+    stop_at: float = 0.0  # time.monotonic() at which it is ended, where it has not stopped by then
+    told: Running | None = None  # the process that was told so
+    vanished: bool = False  # whether its process ended without a word
+
+    def told_to_stop(self, traceback: str = "") -> Outcome:
+        """What it came to when it was told to stop, however it took that."""
+        if self.stopping == "pruned":
+            return Outcome("pruned")
+        if self.stopping == "timeout":
+            return Outcome("failed", failure="timeout", error=f"longer than {self.limit:g} s", traceback=traceback)
+        return Outcome("failed", failure="interrupted", error="told to end", traceback=traceback)
+
+
+Occupant = TypeVar("Occupant", bound=Active)
+
+
+class Pool(Generic[Occupant]):
+    """Slots and the jobs in them.
+
+    Ctrl-C once: nothing is started any more. Twice, or SIGTERM, or SIGHUP: what runs is told to stop, and ended where
+    it does not. At the fourth signal this process ends at once: something may be waited for in vain.
+    """
+
+    def __init__(self, executor: Executor, slots: Sequence[Slot], *, say: Callable[[str], None]) -> None:
+        self.executor, self._say = executor, say
+        self._free, self.size = list(reversed(slots)), len(slots)
+        self.active: list[Occupant] = []
+        self.interrupts, self._signals = 0, 0
+        self.ended_by: signal.Signals | None = None  # what ended it early
+
+    @contextmanager
+    def hearing_signals(self, *, ctrl_c: bool = True) -> Iterator[None]:
+        """Act on signals within this context; without `ctrl_c` it is ignored. Nothing that was started outlives it."""
+        with (
+            handled_by((lambda *_: self._interrupt()) if ctrl_c else signal.SIG_IGN, signal.SIGINT),
+            handled_by(lambda number, _: self._terminate(number), *to_end()),
+        ):
+            try:
+                yield
+            finally:
+                for active in list(self.active):  # only where something unforeseen was raised
+                    active.running.end()
+                self.executor.leave()
+
+    # --- starting
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a job can be started now."""
+        return bool(self._free) and not self.interrupts and self.executor.warming is None
+
+    def take_slot(self) -> Slot:
+        """Take a free slot for a job that is being made."""
+        return self._free.pop()
+
+    def give_back(self, slot: Slot) -> None:
+        """Free the slot of a job that could not be made."""
+        self._free.append(slot)
+
+    def add(self, active: Occupant) -> None:
+        """Watch over a job that has been started."""
+        self.active.append(active)
+        self._end_if_told(active)
+
+    def start_again(self, active: Occupant, job: Job) -> None:
+        """Start the next job of an occupant in its slot."""
+        active.running, active.began = self.executor.start(job), time.monotonic()
+        self._end_if_told(active)
+
+    def _end_if_told(self, active: Occupant) -> None:
+        """End a job that was being started when a signal came: `active` had not yet led to it."""
+        if self.interrupts > 1:
+            self._stop(active, "interrupted")
+
+    # --- listening
+
+    def ready(self, patience: float) -> list[Occupant]:
+        """Return who has sent something or ended, after `patience` seconds at most."""
+        now = time.monotonic()
+        dates = [active.stop_at for active in self.active if active.stop_at]
+        dates += [active.began + active.limit for active in self.active if active.limit is not None]
+        timeout = max(0.0, min([now + patience, *dates]) - now)
+        heard = wait_for([active.running for active in self.active], timeout, warming=self.executor.warming)
+        return [active for active in self.active if active.running in heard]
+
+    def receive(self, active: Occupant) -> Report | Outcome:
+        """Return what it has sent, or what its end means: it may have been told to stop, here or by somebody else."""
+        message = active.running.receive()
+        if isinstance(message, Report):
+            return message
+        active.vanished = message is None
+        outcome = message or Outcome("failed", failure="killed", error=active.running.death)
+        active.running.end()
+        if active.stopping is not None and outcome.state != "complete":
+            return active.told_to_stop(outcome.traceback)
+        if outcome.failure == "interrupted":
+            return replace(outcome, failure="killed", error="its process was told to end")
+        return outcome
+
+    def answer(self, active: Occupant, verdict: Verdict) -> None:
+        """Answer a report; one that was told to stop has heard why it ends."""
+        if active.stopping is None and verdict == "prune":
+            active.stopping, active.stop_at = "pruned", time.monotonic() + PRUNE_GRACE
+            active.running.answer("prune")
+        else:
+            active.running.answer("go")
+
+    def overdue(self) -> Iterator[tuple[Occupant, Outcome]]:
+        """Tell those that take too long to stop, and end those that were told so and have not."""
+        now = time.monotonic()
+        for active in list(self.active):
+            if active.stopping is None and active.limit is not None and now - active.began > active.limit:
+                self._stop(active, "timeout")
+            if active.stop_at and now > active.stop_at:
+                active.running.end()
+                yield active, active.told_to_stop()
+
+    def release(self, active: Occupant) -> None:
+        """Free the slot of one that has ended."""
+        self.active.remove(active)
+        self._free.append(active.slot)
+
+    def _stop(self, active: Occupant, why: Literal["timeout", "interrupted"]) -> None:
+        active.stopping, active.stop_at = why, time.monotonic() + STOP_GRACE
+        if active.told is not active.running:  # a second word would break off what the first one made it write
+            active.told = active.running
+            active.running.answer("timeout" if why == "timeout" else "stop")
+
+    # --- signals
+
+    def interrupt(self, times: int, *, by: int = signal.SIGINT) -> None:
+        """Interrupt as `times` times Ctrl-C would, without printing. `by`: the signal received elsewhere."""
+        if times > 0:
+            self.interrupts, self.ended_by = max(self.interrupts, times), signal.Signals(by)
+
+    def end(self, *, by: int = signal.SIGINT) -> None:
+        """Tell what runs to stop. A third signal changes nothing."""
+        self.interrupt(2, by=by)
+        ending = [active for active in self.active if active.stopping is None]
+        if ending:
+            self._say(f"ending {len(ending)} running; the same command runs them again")
+        for active in ending:
+            self._stop(active, "interrupted")
+
+    def _interrupt(self) -> None:
+        self._exit_if_asked_again(signal.SIGINT)
+        self.interrupt(self.interrupts + 1)
+        if self.interrupts == 1:
+            busy = self.size - len(self._free)  # with what is being started just now
+            waits = f"; waiting for {busy} to finish (Ctrl-C again ends them)" if busy else ""
+            self._say(f"no new trials{waits}")
+        else:
+            self.end()
+
+    def _terminate(self, number: int) -> None:
+        """Whoever ends processes, such as a cluster at its time limit, means it: as Ctrl-C twice."""
+        self._exit_if_asked_again(number)
+        self._say(f"told to end by {signal.Signals(number).name}")
+        self.end(by=number)
+
+    def _exit_if_asked_again(self, number: int) -> None:
+        self._signals += 1
+        if self._signals > PATIENCE:
+            SERVER.kill()
+            os._exit(128 + number)
