@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from hydra._internal.utils import get_args_parser
-
+from ratchet.compat.hydra import argument_parser
 from ratchet.config.hints import OverrideError, named, to_type, unquoted
 from ratchet.errors import ConfigError
 from ratchet.names import nearest
@@ -33,7 +32,7 @@ class CommandLine:
     @classmethod
     def parse(cls, arguments: Sequence[str]) -> CommandLine:
         """Raises ConfigError for an unknown flag, flags that exclude each other, and `resume=` of nothing."""
-        parser = get_args_parser()
+        parser = argument_parser()
         parser.error = lambda message: _refuse(message, parser)  # type: ignore[method-assign]
         given = {name: value for name, value in vars(parser.parse_intermixed_args(list(arguments))).items() if value}
         overrides: list[str] = given.pop("overrides", [])

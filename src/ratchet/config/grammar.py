@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hydra._internal.grammar.utils import escape_special_characters
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString, Transformer, ValueType
 from hydra.errors import HydraException
 
+from ratchet.compat.hydra import escaped_key
 from ratchet.errors import ConfigError
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
@@ -101,7 +101,7 @@ def _key(key: Any) -> str:
         return to_override_value(key)
     if not _KEY.fullmatch(key) or key != key.strip() or _reads_as_other(key):
         raise ConfigError(f"the key {key!r} cannot be an override; allowed: letters, digits and _; type: another name")
-    return escape_special_characters(key)
+    return escaped_key(key)
 
 
 def _reads_as_other(text: str) -> bool:

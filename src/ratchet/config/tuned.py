@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hydra._internal import hydra as hydra_room
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra.core.default_element import GroupDefault, ResultDefault
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from ratchet.compat.hydra import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository, loading_configs_with
 from ratchet.config.tables import OPTIONS, data_name
 from ratchet.config.tree import children, paths
 
@@ -89,13 +87,9 @@ def _give_way(file: str, chosen: frozenset[str], files: list[str], repo: IConfig
 
 @contextmanager
 def tuned_values_give_way() -> Iterator[None]:
-    """Make Hydra load configs with TunedLoader within this context: Hydra has no setting for its loader."""
-    before = hydra_room.ConfigLoaderImpl  # type: ignore[attr-defined]
-    hydra_room.ConfigLoaderImpl = TunedLoader  # type: ignore[attr-defined]
-    try:
+    """Make Hydra load configs with TunedLoader within this context."""
+    with loading_configs_with(TunedLoader):
         yield
-    finally:
-        hydra_room.ConfigLoaderImpl = before  # type: ignore[attr-defined]
 
 
 def last_loader() -> TunedLoader:

@@ -13,6 +13,7 @@ from optuna.pruners import BasePruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.compat.optuna import study_id_of
 from ratchet.search.storage.ledger import is_feasible, is_given
 
 LENGTH = "ratchet:length"  # trial attribute: how many reports it makes, if nothing ends it early
@@ -64,7 +65,7 @@ class HalvingPruner(BasePruner):
         usual = max(complete, default=0)
         if len(trial.intermediate_values) >= _length(trial, usual):  # nothing is known of the length, or all is paid
             return False
-        key = study._study_id, trial.number
+        key = study_id_of(study), trial.number
         come_to = sum(_at(share, trial, usual) is not None for share in self._shares)
         if come_to == self._passed.get(key, 0):
             return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Literal
 
 from pytorch_lightning.loggers.logger import Logger
 
+from ratchet.compat.wandb import service_process
 from ratchet.config.sections import LoggerConfig
 from ratchet.project import Project
 from ratchet.redaction import redacted, said_of
@@ -257,7 +257,7 @@ class HangsError(TimeoutError):
 
 def _within(seconds: float, action: Callable[[], object]) -> None:
     """Let a thread do it. Raises what that raises; where it takes longer, kills W&B's process and raises HangsError."""
-    service = _service()
+    service = service_process()
     raised: list[Exception] = []
 
     def act() -> None:
@@ -276,15 +276,6 @@ def _within(seconds: float, action: Callable[[], object]) -> None:
         raise HangsError
     if raised:
         raise raised[0]
-
-
-def _service() -> subprocess.Popen[bytes] | None:
-    """W&B's process, if this one started it."""
-    setup: Any = sys.modules.get("wandb.sdk.wandb_setup")
-    found = setup and setup.singleton()
-    for name in ("_connection", "_proc", "_process"):
-        found = getattr(found, name, None)
-    return found if isinstance(found, subprocess.Popen) else None
 
 
 def _warn_offline(error: Exception) -> None:

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.strategies import DDPStrategy
-from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from torch import distributed
 
+from ratchet.compat.lightning import LaunchedDDPStrategy, SubprocessScriptLauncher
 from ratchet.errors import NonFiniteLossError, OutOfMemoryError, TrainingError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
@@ -81,7 +80,7 @@ class Rank:
         return None
 
 
-class RankLauncher(_SubprocessScriptLauncher):
+class RankLauncher(SubprocessScriptLauncher):
     """Starts each other rank as `python -m ratchet.training.rank <run directory> <project>`.
 
     Lightning's own launcher repeats sys.argv, which under a multirun would start the whole multirun in every rank.
@@ -171,9 +170,7 @@ def process_group(launcher: object) -> Iterator[None]:
             os.environ.update({name: value} if value is not None else {})
 
 
-class RankedDDPStrategy(DDPStrategy):
+class RankedDDPStrategy(LaunchedDDPStrategy):
     """DDP whose ranks are started by RankLauncher."""
 
-    def _configure_launcher(self) -> None:
-        assert self.cluster_environment is not None
-        self._launcher = RankLauncher(self.cluster_environment, self.num_processes, self.num_nodes)
+    launched_by = RankLauncher

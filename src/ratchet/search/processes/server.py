@@ -5,14 +5,12 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
 
 from ratchet.terminal.signals import blocked
 
@@ -53,20 +51,16 @@ class TrialServer:
                 raise
 
     def _begin(self, preload: tuple[str, ...]) -> None:
-        from multiprocessing import forkserver, resource_tracker
+        from ratchet.compat import forkserver
 
         self._preload, self._names = preload, frozenset(os.environ)
-        forkserver.set_forkserver_preload([_FIRST, *preload, *_LAST])
         atexit.register(self.end)  # one that still imports would go on, and hold the terminal, after its user has gone
         # It never hears Ctrl-C, which is between a person and the worker: it inherits that the signal is blocked. Here
         # the signal waits until it is let in again. The tracker is begun before: it would let the signal in.
-        resource_tracker.ensure_running()
+        forkserver.begin_tracker()
         with importable(), blocked(signal.SIGINT):
-            forkserver.ensure_running()
-        forked, orders = forkserver.connect_to_new_process([])  # the first fork comes after the imports
-        with os.fdopen(orders, "wb") as stream:
-            stream.write(pickle.dumps({}) + pickle.dumps(_Probe()))
-        self._probe, self.begun = Connection(forked, writable=False), True
+            forkserver.begin([_FIRST, *preload, *_LAST])
+        self._probe, self.begun = forkserver.probe(), True
 
     @property
     def warming(self) -> Connection | None:
@@ -85,26 +79,18 @@ class TrialServer:
 
     def end(self) -> None:
         """End it, whatever it does; what is asked of it next begins it anew."""
-        from multiprocessing import forkserver
+        from ratchet.compat import forkserver
 
-        server: Any = forkserver._forkserver
         with self._lock:
-            if server._forkserver_pid is not None:
-                self.kill()
-                try:
-                    server._stop()
-                except (ChildProcessError, FileNotFoundError):  # SIGCHLD is ignored; at exit its socket may be gone
-                    server._forkserver_pid = server._forkserver_address = None
+            if forkserver.process_id() is not None:
+                forkserver.end()
             self._probe, self.begun = None, False
 
     def kill(self) -> None:
         """End it from a signal's handler, for a process that ends now: nothing is locked or waited for."""
-        from multiprocessing import forkserver
+        from ratchet.compat import forkserver
 
-        server: Any = forkserver._forkserver
-        if server._forkserver_pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(server._forkserver_pid, signal.SIGKILL)
+        forkserver.kill()
 
     def environment(self) -> dict[str, str | None]:
         """What a process of the server has to set in its environment, or None: to remove, to have this one's."""
@@ -113,13 +99,6 @@ class TrialServer:
 
 
 SERVER = TrialServer()
-
-
-class _Probe:
-    """What multiprocessing takes for a process; it ends at once."""
-
-    def _bootstrap(self, parent_sentinel: int) -> int:
-        return 0
 
 
 @contextmanager

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType, ValueType
-from omegaconf import AnyNode, DictConfig, Node, OmegaConf
+from omegaconf import DictConfig, OmegaConf
+
+from ratchet.compat.hydra import apply_overrides
+from ratchet.compat.omegaconf import copied, raw, set_number, set_raw
 
 _NUMBER = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)=(-?[0-9][0-9.e+-]*)")
 
@@ -46,7 +47,7 @@ class Composer:
         config: DictConfig = copied(self._composed[known])
         for override in values:
             if not _is_set_in_place(override, config):
-                ConfigLoaderImpl._apply_overrides_to_config([override], config)
+                apply_overrides([override], config)
         self._name(config, task, number=number, directory=directory)
         return config
 
@@ -86,17 +87,15 @@ class Composer:
         hydra = config.hydra
         job, listed = hydra.job, hydra.overrides.task
         for place, override in enumerate(task):
-            listed._get_node(place)._set_value(str(override.input_line))
-        dirname = job._get_node("override_dirname")
-        if not dirname._is_interpolation():  # as it is since Hydra 1.4
-            dirname._set_value(_dirname(task, job.config.override_dirname))
-        job._get_node("id")._set_value(str(number))
-        job._get_node("num")._set_value(number)
-        subdir = hydra.sweep._get_node("subdir")
-        if subdir._value() == "${hydra.job.num}":  # the usual one is not parsed for each job
-            subdir._set_value(str(number))
+            set_raw(listed, place, str(override.input_line))
+        if not OmegaConf.is_interpolation(job, "override_dirname"):  # as it is since Hydra 1.4
+            set_raw(job, "override_dirname", _dirname(task, job.config.override_dirname))
+        set_raw(job, "id", str(number))
+        set_raw(job, "num", number)
+        if raw(hydra.sweep, "subdir") == "${hydra.job.num}":  # the usual one is not parsed for each job
+            set_raw(hydra.sweep, "subdir", str(number))
         if directory is not None:
-            hydra.sweep._get_node("dir")._set_value(directory)
+            set_raw(hydra.sweep, "dir", directory)
         OmegaConf.copy_cache(from_config=self._master, to_config=config)
 
 
@@ -105,39 +104,7 @@ def _is_set_in_place(override: Override, config: DictConfig) -> bool:
     value = override.value()
     if override.type != OverrideType.CHANGE or type(value) not in {int, float}:
         return False
-    node: Any = config
-    for key in override.key_or_group.split("."):
-        content = node.__dict__["_content"] if isinstance(node, DictConfig) else None
-        node = content.get(key) if isinstance(content, dict) else None
-    if type(node) is not AnyNode or node._get_flag("readonly"):
-        return False
-    node._set_value(value)
-    return True
-
-
-def copied(node: Node, parent: Node | None = None) -> Any:
-    """A config's copy that shares no node with it: a third of the time of pickle's, a tenth of deepcopy's."""
-    made = object.__new__(type(node))
-    state = made.__dict__
-    state.update(node.__dict__)
-    state["_parent"], state["_flags_cache"] = parent, None
-    metadata = object.__new__(type(node._metadata))
-    described = metadata.__dict__
-    described.update(node._metadata.__dict__)
-    described["flags"] = dict(described["flags"] or {})
-    if parent is None:
-        described["resolver_cache"] = defaultdict(dict)
-    state["_metadata"] = metadata
-    content = state.get("_content")
-    if content is None:  # of most nodes, whose value needs no copy
-        return made
-    if isinstance(content, dict):
-        state["_content"] = {key: copied(child, made) for key, child in content.items()}
-    elif isinstance(content, list):
-        state["_content"] = [copied(child, made) for child in content]
-    elif isinstance(content, Node):
-        state["_content"] = copied(content, made)
-    return made
+    return set_number(config, override.key_or_group.split("."), value)
 
 
 def _number(text: str) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
@@ -12,9 +11,9 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.compat.optuna import FrozenStudy, study_id_of, study_of_id, trial_id_of, trial_of_id
 from ratchet.errors import FileError, RatchetError
 from ratchet.files import open_regular
 from ratchet.search.storage.journal import LARGEST
@@ -87,12 +86,12 @@ class Collection(BaseStorage):
     def get_study_id_from_name(self, study_name: str) -> int:
         for study in self.get_all_studies():
             if study.study_name == study_name:
-                return study._study_id
+                return study_id_of(study)
         raise KeyError(study_name)
 
     def get_study_name_from_id(self, study_id: int) -> str:
         for study in self.get_all_studies():
-            if study._study_id == study_id:
+            if study_id_of(study) == study_id:
                 return study.study_name
         raise KeyError(study_id)
 
@@ -183,17 +182,14 @@ def _beginning(where: str) -> bytes:
 
 
 def _renumbered(study: FrozenStudy, number: int, names: Container[str]) -> FrozenStudy:
-    shown = copy.copy(study)
-    shown._study_id = study._study_id * _STRIDE + number
+    shown = study_of_id(study, study_id_of(study) * _STRIDE + number)
     if study.study_name in names:  # of another storage; a name stands for one study
         shown.study_name = f"{study.study_name} ({number})"
     return shown
 
 
 def _renumbered_trial(trial: FrozenTrial, number: int) -> FrozenTrial:
-    shown = copy.copy(trial)
-    shown._trial_id = trial._trial_id * _STRIDE + number
-    return shown
+    return trial_of_id(trial, trial_id_of(trial) * _STRIDE + number)
 
 
 def _refuse(allowed: str) -> NoReturn:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from optuna.storages.journal import JournalFileBackend, JournalStorage
-from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.compat.optuna import BaseJournalFileLock
 from ratchet.files import open_regular
 from ratchet.search.processes.process_id import ProcessId
 from ratchet.search.storage.damage import DamagedJournalError, DamagedLineError, parsed

@@ -16,6 +16,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.compat.optuna import storage_of, trial_id_of
 from ratchet.search.processes.process_id import ProcessId
 
 WARM_START = "ratchet:warm_start"  # trial attribute: which trial of which earlier study has these parameters
@@ -84,7 +85,7 @@ class Ledger:
             claim = trial.user_attrs.get(CLAIM) or {}
             ticket, attempt = self._tickets[trial.number], int(claim.get("attempt", 0))
             if ticket >= self.tickets or self._taken(ticket, open_trials, before=trial.number):
-                self.fail(trial._trial_id, {"failure": "surplus"})
+                self.fail(trial_id_of(trial), {"failure": "surplus"})
                 continue
             try:
                 trial.set_user_attr(CLAIM, {**claim, "ticket": ticket, "worker": self.worker, "attempt": attempt})
@@ -135,7 +136,7 @@ class Ledger:
 
     def fail(self, trial_id: int, result: Mapping[str, Any]) -> bool:
         """Mark as failed; False when somebody else has finished the trial meanwhile."""
-        storage = self.study._storage
+        storage = storage_of(self.study)
         try:
             storage.set_trial_user_attr(trial_id, RESULT, dict(result))
             storage.set_trial_state_values(trial_id, TrialState.FAIL)
@@ -159,7 +160,7 @@ class Ledger:
             ticket = self._tickets[trial.number]
             again = ticket < self.tickets and int(claim.get("lost", 0)) < MOST_LOST
             result = {"failure": "killed", "error": "its worker is gone", "over": ticket < self.tickets and not again}
-            if self.fail(trial._trial_id, result):
+            if self.fail(trial_id_of(trial), result):
                 if again:
                     self._queue_again(trial, lost=1)
                 lost(trial)
@@ -169,7 +170,7 @@ class Ledger:
         for trial in self.trials():
             mine = (trial.user_attrs.get(CLAIM) or {}).get("worker") == self.worker
             result = {"failure": "interrupted", "error": "its worker ended", "over": False}
-            if mine and trial.state == TrialState.RUNNING and self.fail(trial._trial_id, result):
+            if mine and trial.state == TrialState.RUNNING and self.fail(trial_id_of(trial), result):
                 self._queue_again(trial, lost=0)
 
     def _is_forsaken(self, trial: FrozenTrial, *, now: float) -> bool:

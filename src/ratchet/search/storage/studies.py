@@ -25,6 +25,7 @@ from optuna.exceptions import (
 )
 from optuna.storages import BaseStorage
 
+from ratchet.compat.optuna import backend_of, storage_of, study_id_of
 from ratchet.config.environment import text_of_environment
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import to_type
@@ -139,7 +140,7 @@ def as_it_began(study: optuna.Study, plan: StudyPlan) -> StudyPlan:
 
 def training_identity(study: optuna.Study, *, ticket: int, repeat: int) -> str:
     """A name for one training of a study: the same when a trial is tried again, on whatever worker."""
-    kept = study._storage.get_study_user_attrs(study._study_id)  # study.user_attrs is a deep copy
+    kept = storage_of(study).get_study_user_attrs(study_id_of(study))  # study.user_attrs is a deep copy
     token = kept.get(TOKEN, study.study_name)
     return hashlib.sha256(f"{token}/{ticket}/{repeat}".encode()).hexdigest()[:12]
 
@@ -166,7 +167,7 @@ def _require_same(study: optuna.Study, before: Mapping[str, Any], now: Mapping[s
 
 def _another(study: optuna.Study) -> str:
     """A name that no study of the storage has."""
-    taken = set(optuna.get_all_study_names(study._storage))
+    taken = set(optuna.get_all_study_names(storage_of(study)))
     names = (f"{study.study_name[:110]}-{number}" for number in itertools.count(2))
     return next(name for name in names if name not in taken)
 
@@ -228,7 +229,7 @@ def at_once(study: optuna.Study) -> Iterator[None]:
 
     Raises UpdateFinishedTrialError at the end where a trial that was written to is over.
     """
-    journal = getattr(study._storage, "_backend", None)
+    journal = backend_of(study)
     try:
         with journal.together() if isinstance(journal, Journal) else nullcontext():
             yield
@@ -244,7 +245,7 @@ def _refused(study: optuna.Study) -> UpdateFinishedTrialError | None:
     refused: UpdateFinishedTrialError | None = None
     while True:
         try:
-            study._storage.get_study_directions(study._study_id)  # any reading sees to the writing first
+            storage_of(study).get_study_directions(study_id_of(study))  # any reading sees to the writing first
         except UpdateFinishedTrialError as error:
             refused = refused or error  # each line that was refused is told of by a reading of its own
         else:

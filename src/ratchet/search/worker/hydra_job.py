@@ -11,21 +11,18 @@ from typing import Any
 import cloudpickle
 from hydra import version
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
-from hydra.core.singleton import Singleton
 from hydra.core.utils import (
     JobReturn,
     JobRuntime,
     JobStatus,
-    _flush_loggers,
-    _save_config,
     configure_log,
     env_override,
     setup_globals,
 )
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.basecontainer import BaseContainer
 
+from ratchet.compat.hydra import flush_loggers, returned_error, save_config, singletons, take_over
+from ratchet.compat.omegaconf import taken_out
 from ratchet.search.processes.outcomes import Outcome
 
 
@@ -46,21 +43,18 @@ class HydraTask:
     context: Any  # HydraContext
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_state": Singleton.get_state()}
+        return {**self.__dict__, "_state": singletons()}
 
     def enter(self) -> None:
-        """Take over the worker's Hydra. Plugins do not travel: they are those of the server, which has found them."""
-        plugins: Any = Plugins.instance()
-        state = self.__dict__["_state"]
-        Singleton._instances = {**state["instances"], Plugins: plugins}
-        BaseContainer._resolvers = state["omegaconf_resolvers"]
+        """Take over the worker's Hydra."""
+        take_over(self.__dict__["_state"])
 
     def __call__(self, given: HydraJob) -> Outcome:
         setup_globals()
         returned = run_job(self.function, given.config, self.context)
         kept = _pickled(returned) if given.keep_return else None
         if returned.status == JobStatus.FAILED:
-            return Outcome.of_error(returned._return_value, returned=kept)
+            return Outcome.of_error(returned_error(returned), returned=kept)
         return Outcome.of_value(returned.return_value, given.names, returned=kept)
 
 
@@ -79,7 +73,7 @@ def run_job(task: Callable[[DictConfig], Any], config: DictConfig, context: Any)
     An Exception of the task becomes its return; everything else is raised.
     """
     before, here = HydraConfig.instance().cfg, Path.cwd()
-    whole = _whole(config)
+    whole = taken_out(config, "hydra")  # Hydra refers to some of the other nodes
     hydra = whole.hydra
     try:
         HydraConfig.instance().cfg = whole  # type: ignore[assignment]
@@ -111,7 +105,7 @@ def _call(
     except Exception as error:  # noqa: BLE001 - it is the job's return
         returned.return_value, returned.status = error, JobStatus.FAILED
     returned.task_name = JobRuntime.instance().get("name")
-    _flush_loggers()
+    flush_loggers()
     context.callbacks.on_job_end(config=whole, job_return=returned)
 
 
@@ -119,15 +113,6 @@ def _save(config: DictConfig, whole: DictConfig, hydra: DictConfig) -> None:
     if hydra.output_subdir is None:
         return
     directory = Path(hydra.runtime.output_dir) / str(hydra.output_subdir)
-    _save_config(config, "config.yaml", directory)
-    _save_config(OmegaConf.masked_copy(whole, "hydra"), "hydra.yaml", directory)
-    _save_config(hydra.overrides.task, "overrides.yaml", directory)
-
-
-def _whole(config: DictConfig) -> DictConfig:
-    """Take the `hydra` node out of the config, into one that shares all other nodes: Hydra refers to some of them."""
-    whole = DictConfig({}, flags=dict(config._metadata.flags or {}))
-    content = config.__dict__["_content"]
-    whole.__dict__["_content"].update(content)
-    content.pop("hydra")._set_parent(whole)
-    return whole
+    save_config(config, "config.yaml", directory)
+    save_config(OmegaConf.masked_copy(whole, "hydra"), "hydra.yaml", directory)
+    save_config(hydra.overrides.task, "overrides.yaml", directory)

@@ -12,6 +12,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.compat.optuna import storage_of, trial_id_of
 from ratchet.search.processes.pool import Active
 from ratchet.search.space.plan import StudyPlan
 from ratchet.search.storage.ledger import Claim, Ledger
@@ -65,7 +66,7 @@ class OpenStudy:
             if key in self.columns and key not in trial.params:
                 values = self.columns[key]
                 kind = CategoricalDistribution(tuple(values))
-                self.study._storage.set_trial_param(trial._trial_id, key, values.index(value), kind)
+                storage_of(self.study).set_trial_param(trial_id_of(trial), key, values.index(value), kind)
 
 
 @dataclass(kw_only=True, eq=False)

@@ -10,6 +10,7 @@ from typing import Any
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.compat.optuna import storage_of, trial_id_of
 from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.storage.ledger import RESULT, Claim
 from ratchet.search.storage.studies import at_once
@@ -50,7 +51,7 @@ class ResultReporter:
             "failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again,
             "seconds": seconds,
         }  # fmt: skip
-        if of.ledger.fail(claim.trial._trial_id, result) and again:
+        if of.ledger.fail(trial_id_of(claim.trial), result) and again:
             attempt = claim.attempt + (outcome.failure == "killed")
             kept = {"ticket": claim.ticket, "attempt": attempt, "lost": claim.lost}
             of.ledger.retry(kept, claim.trial.params, of=number)
@@ -74,7 +75,7 @@ class ResultReporter:
                     claim.trial.set_constraint(f"{bound.metric}", bound.excess(metrics))
                 of.study.tell(claim.trial, values, state=state)
         except (UpdateFinishedTrialError, ValueError):  # the latter is of tell(), which looks before it writes
-            if not of.study._storage.get_trial(claim.trial._trial_id).state.is_finished():
+            if not storage_of(of.study).get_trial(trial_id_of(claim.trial)).state.is_finished():
                 raise
             self.display.say(f"trial {claim.trial.number} was taken for lost meanwhile; its result is left aside")
             return False

@@ -16,6 +16,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.pruners import WilcoxonPruner
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.compat.optuna import storage_of, study_id_of
 from ratchet.errors import RatchetError
 from ratchet.search.halving import LENGTH, HalvingPruner
 from ratchet.search.processes.channel import Report, Verdict
@@ -297,7 +298,7 @@ class Worker:
     def _heed(self) -> None:
         """Do as was ordered: Ctrl-C is heard where the workers were placed from, and not everywhere here."""
         study = self.ordered_in
-        ordered = study._storage.get_study_user_attrs(study._study_id).get(self._interrupts_attribute, 0)
+        ordered = storage_of(study).get_study_user_attrs(study_id_of(study)).get(self._interrupts_attribute, 0)
         self.pool.interrupt(ordered)
         if ordered > 1:
             self.pool.end()

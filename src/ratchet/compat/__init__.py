@@ -1,0 +1,1 @@
+"""Parts of other libraries that are not public, with the reason for each; tests/compat fails where one is gone."""
