@@ -19,6 +19,12 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="
 CHANGES_NOTHING = {
     "ratchet/__init__.py": "the version",
     "ratchet/config": "what it makes of conf/ stands in config.lock.yaml, whose keys the stages depend on",
+    "ratchet/compat/__init__.py": "it says what the room is for",
+    "ratchet/compat/forkserver.py": "of searches",
+    "ratchet/compat/hydra.py": "as of the config",
+    "ratchet/compat/omegaconf.py": "of searches",
+    "ratchet/compat/optuna.py": "of searches",
+    "ratchet/compat/wandb.py": "who is told of it",
     "ratchet/dotted.py": "how a class is found",
     "ratchet/errors.py": "texts",
     "ratchet/files.py": "how files are written",
@@ -33,7 +39,8 @@ CHANGES_NOTHING = {
 }
 OF_THE_OBJECTIVE = dict.fromkeys(["ratchet/metrics.py", "ratchet/tasks", "ratchet/evidence"], "of the objective")
 OF_STAGES = {
-    "compose": {"ratchet/config": "", "ratchet/evidence": "of the gate"},  # here the config is what decides
+    # here the config is what decides
+    "compose": {"ratchet/config": "", "ratchet/compat/hydra.py": "", "ratchet/evidence": "of the gate"},
     "train": {
         "hydra_plugins": "of searches", "ratchet/search": "of searches",
         "ratchet/commands/prefork.py": "of searches", "ratchet/commands/sweep.py": "of searches",

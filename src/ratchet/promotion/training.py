@@ -30,9 +30,9 @@ from ratchet.search.processes.trial_process import Job
 from ratchet.terminal.quiet import quiet_libraries
 
 CODE = (
-    "src/own", "src/ratchet/models", "src/ratchet/training", "src/ratchet/data/prepared.py",
-    "src/ratchet/data/folds.py", "src/ratchet/data/strata.py", "src/ratchet/evidence/jackknife.py",
-    "src/ratchet/promotion/scores.py", "src/ratchet/tasks",
+    "src/own", "src/ratchet/compat/lightning.py", "src/ratchet/models", "src/ratchet/training",
+    "src/ratchet/data/prepared.py", "src/ratchet/data/folds.py", "src/ratchet/data/strata.py",
+    "src/ratchet/evidence/jackknife.py", "src/ratchet/promotion/scores.py", "src/ratchet/tasks",
 )  # fmt: skip
 _DECIDE = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
 _PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.promotion.training")
