@@ -15,6 +15,7 @@ import torch
 
 from ratchet.errors import TrainingError
 from ratchet.project import Project
+from ratchet.runs import RunDirectory, RunRecord
 from ratchet.training.module import TaskModule
 from ratchet.training.ranks import STATUSES, Rank
 
@@ -173,3 +174,35 @@ def test_ranks_decide_on_the_validation_of_rank_0() -> None:
     )
     TaskModule.on_validation_epoch_end(task)
     assert seen == [{"validation/loss": 0.25}, 0.25]
+
+
+LOST = """\
+import subprocess, sys
+from pathlib import Path
+from ratchet.training import ranks
+
+ranks.PATIENCE = 0.1
+launcher = ranks.RankLauncher.__new__(ranks.RankLauncher)
+launcher.run, launcher._ended = ranks.RunDirectory(Path(sys.argv[1])), ranks.threading.Event()
+launcher.ranks = [ranks.Rank(1, subprocess.Popen(["false"], stdout=subprocess.PIPE, text=True))]
+launcher.ranks[0].process.wait()
+launcher._watch()
+"""
+
+
+def test_a_run_whose_other_rank_is_gone_is_not_left_running(tmp_path: Path) -> None:
+    """Rank 0 waits for it in a call that never comes back, as NCCL's do."""
+    run = RunDirectory(tmp_path)
+    data = {"name": "digits", "hash": "0"}
+    RunRecord(
+        id="a", status="running", command=[], git={}, data=data, config_hash="0", versions={}, host={}, threads=1,
+        seed=0, parameters=1, started_at="",
+    ).write(run)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", LOST, str(tmp_path)], env={**os.environ, "PYTHONPATH": str(SOURCE)}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("error: a rank failed; see ")
+    ended = RunRecord.read(run)
+    assert (ended.status, ended.error and ended.error["class"]) == ("failed", "killed")

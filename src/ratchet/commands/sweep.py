@@ -34,11 +34,11 @@ from ratchet.config.tables import is_described, table_name
 from ratchet.config.validation import validate, whole
 from ratchet.data.on_demand import is_missing, prepare_if_missing
 from ratchet.data.prepared import PreparedData, describe
-from ratchet.errors import ConfigError, FileError, RatchetError
+from ratchet.errors import ConfigError, RatchetError
 from ratchet.metrics import COSTS, Direction, find_metric
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
-from ratchet.runs.record import RunRecord, Status
+from ratchet.runs.record import RunRecord, note_the_end
 from ratchet.search.processes.channel import current_trial
 from ratchet.search.space.plan import FACTS, Earlier, TaskFacts
 from ratchet.search.space.settings import Objective, SweepSettings
@@ -180,23 +180,6 @@ def measured(config: Config, record: RunRecord, *, project: Project) -> dict[str
         "seconds": seconds,
         "latency": latency(config, project=project),
     }
-
-
-def note_the_end(directory: Path, how: str) -> None:
-    """A training whose process was ended left a run.json that says it is running."""
-    run = RunDirectory(directory)
-    if not run.record.is_file():
-        return
-    try:
-        record = RunRecord.read(run)
-    except FileError:
-        return  # of a trial that is over: nothing is worse for it
-    if record.status == "running":
-        statuses: dict[str, Status] = {"pruned": "pruned", "interrupted": "interrupted"}
-        record.status = statuses.get(how, "failed")
-        if record.status == "failed":
-            record.error = {"class": how, "message": "its process was ended"}
-        record.write(run)
 
 
 def latency(config: Config, *, project: Project, repeats: int = 30) -> float:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -134,6 +135,26 @@ class RunRecord(BaseModel):
                 f"{run.path} {why} no run directory: it has no {run.record.name}; type: find runs -name run.json"
             )
         return record
+
+
+def note_the_end(directory: Path, how: str, *, said: str = "its process was ended") -> None:
+    """Let a run.json that says `running` say how the run ended, whose process was ended before it could.
+
+    how: `pruned`, `interrupted`, or the class of a failure, whose message is `said`.
+    """
+    run = RunDirectory(directory)
+    if not run.record.is_file():
+        return
+    try:
+        record = RunRecord.read(run)
+    except FileError:
+        return  # of a trial that is over: nothing is worse for it
+    if record.status == "running":
+        statuses: dict[str, Status] = {"pruned": "pruned", "interrupted": "interrupted"}
+        record.status = statuses.get(how, "failed")
+        if record.status == "failed":
+            record.error = {"class": how, "message": said}
+        record.write(run)
 
 
 class Result(BaseModel):

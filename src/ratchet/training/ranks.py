@@ -17,6 +17,7 @@ from ratchet.compat.lightning import LaunchedDDPStrategy, SubprocessScriptLaunch
 from ratchet.errors import NonFiniteLossError, OutOfMemoryError, TrainingError
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
+from ratchet.runs.record import note_the_end
 
 STATUSES: dict[type[TrainingError], int] = {TrainingError: 1, NonFiniteLossError: 3, OutOfMemoryError: 4}  # a rank's
 READY = "ready"  # what a rank says when it has assembled all that it trains
@@ -132,7 +133,9 @@ class RankLauncher(SubprocessScriptLauncher):
             if self._ended.wait(1.0):
                 return
         if not self._ended.wait(PATIENCE):
-            print(f"error: a rank failed; see {os.path.relpath(self.run.log)}", file=sys.stderr, flush=True)
+            said = f"a rank failed; see {os.path.relpath(self.run.log)}"
+            note_the_end(self.run.path, "killed", said=said)
+            print(f"error: {said}", file=sys.stderr, flush=True)
             os._exit(1)
 
     def end(self, *, within: float) -> None:
