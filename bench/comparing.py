@@ -24,7 +24,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ratchet.comparison.testing import make_study
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from made_runs import make_study
 
 REPOSITORY = Path(__file__).parents[1]
 MODELS = ("logistic", "mlp", "cnn", "gru")

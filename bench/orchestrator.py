@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,13 +22,16 @@ from omegaconf import DictConfig
 
 import ratchet.config.tuned  # noqa: F401 - it registers what conf/ resolves by
 from ratchet.project import Project
-from ratchet.search.processes.executors import ForkedExecutor, ThreadExecutor
+from ratchet.search.processes.executors import ForkedExecutor
 from ratchet.search.processes.slots import Slot
 from ratchet.search.space.composer import Composer
 from ratchet.search.space.plan import TaskFacts, plan_studies
 from ratchet.search.space.settings import SweepSettings
 from ratchet.search.worker.display import Display
 from ratchet.search.worker.worker import Worker
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from threads import ThreadExecutor
 
 SPACE = {
     "optimizer.lr": "tag(log, interval(1e-4, 1e-1))",

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from made_runs import make_run, make_study
 from ratchet.commands.compare import main
-from ratchet.comparison.testing import make_run, make_study
 from ratchet.terminal.command import run_command
 
 REPOSITORY = Path(__file__).parents[2]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from made_runs import make_run, make_study
 from ratchet.commands.compare import main as compare
-from ratchet.comparison.testing import make_run, make_study
 from ratchet.errors import RatchetError
 
 Damage = Callable[[Path], None]

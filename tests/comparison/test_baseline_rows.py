@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from made_runs import make_run
 from ratchet.comparison.baselines import value_of, with_baselines
 from ratchet.comparison.display import show
 from ratchet.comparison.files import write_files
 from ratchet.comparison.gather import gather
 from ratchet.comparison.page import payload
 from ratchet.comparison.tables import Table, tables_of
-from ratchet.comparison.testing import make_run
 from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.evaluation.baselines import baselines_measured

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from comparison.browser import CHROMIUM, Browser
+from made_runs import make_run, make_study
 from ratchet.comparison.gather import Run, gather
 from ratchet.comparison.importance import importances
 from ratchet.comparison.page import payload, wandb_address, write_page
 from ratchet.comparison.tables import tables_of
-from ratchet.comparison.testing import make_run, make_study
 from ratchet.project import Project
 
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here to open the page in")

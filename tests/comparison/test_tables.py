@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from made_runs import make_run, make_study
 from ratchet.comparison.choice import keys_named, of, runs_named
 from ratchet.comparison.gather import gather
 from ratchet.comparison.measures import direction_of, require_metric, value_of
 from ratchet.comparison.tables import Table, tables_of
-from ratchet.comparison.testing import make_run, make_study
 from ratchet.config.seeds import AUDIT, PAIRS, SCREEN
 from ratchet.errors import RatchetError
 from ratchet.evidence.groups import compare_groups

@@ -24,7 +24,6 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
 from ratchet.project import Project
-from ratchet.search.processes.executors import ThreadExecutor
 from ratchet.search.processes.slots import Slot
 from ratchet.search.space.composer import Composer
 from ratchet.search.space.plan import StudyPlan, TaskFacts, plan_studies
@@ -33,6 +32,7 @@ from ratchet.search.storage.studies import open_storage
 from ratchet.search.worker.display import Display
 from ratchet.search.worker.worker import Worker
 from search.zoo import ZOO, animal
+from threads import ThreadExecutor
 
 APPS = Path(__file__).parent / "apps"
 QUADRATIC = APPS / "quadratic.py"

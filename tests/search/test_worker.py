@@ -20,7 +20,6 @@ from optuna.trial import TrialState
 
 from ratchet.search.halving import LENGTH
 from ratchet.search.processes.channel import current_trial
-from ratchet.search.processes.executors import ThreadExecutor
 from ratchet.search.space.plan import TaskFacts
 from ratchet.search.space.preflight import preflight
 from ratchet.search.storage.journal import Journal, JournalStudies
@@ -31,6 +30,7 @@ from ratchet.search.worker.display import Display
 from ratchet.search.worker.worker import Worker
 from search.conftest import Bench, load
 from search.zoo import ZOO, animal
+from threads import ThreadExecutor
 
 RANDOM = {"_target_": "optuna.samplers.RandomSampler"}
 

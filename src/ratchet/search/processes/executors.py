@@ -6,17 +6,16 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from ratchet.search.processes.channel import Report, TrialConnection, Verdict
+from ratchet.search.processes.channel import Report, Verdict
 from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.processes.server import SERVER, importable
-from ratchet.search.processes.trial_process import Job, Task, enter_environment, run, trial_main
+from ratchet.search.processes.trial_process import Job, Task, enter_environment, trial_main
 
 GRACE = 1.0  # seconds between asking a process to end and ending it
 _SERVER_GONE = 255  # multiprocessing's exit code of a process whose server cannot tell it any more
@@ -163,62 +162,6 @@ def _exists(pid: int) -> bool:
         os.kill(pid, 0)
         return True
     return False
-
-
-class ThreadExecutor:
-    """The twin: a job runs in a thread of the worker. No isolation; for tests, and where time is counted."""
-
-    def warm_up(self) -> None:
-        """Nothing: jobs import what they need."""
-
-    @property
-    def warming(self) -> None:
-        """Always None: threads need no warming up."""
-
-    def leave(self) -> None:
-        """Threads end with their jobs."""
-
-    def start(self, job: Job) -> ThreadRun:
-        """Start the job in a thread."""
-        return ThreadRun(job)
-
-
-class ThreadRun:
-    """A thread that speaks as a process would."""
-
-    def __init__(self, job: Job) -> None:
-        self.connection, theirs = multiprocessing.Pipe()
-        self._line = TrialConnection(theirs, on_stop=lambda _: None, on_lost=lambda: None)
-        self._thread = threading.Thread(target=self._run, args=(job,), daemon=True)
-        self._thread.start()
-
-    @property
-    def signs(self) -> list[Any]:
-        """A thread that ends has said so."""
-        return [self.connection]
-
-    def _run(self, job: Job) -> None:
-        self._line.end(run(job, self._line.report))
-
-    def receive(self) -> Report | Outcome | None:
-        """Receive the next message of the trial."""
-        message = self.connection.recv()
-        assert isinstance(message, Report | Outcome)
-        return message
-
-    def answer(self, verdict: Verdict) -> None:
-        """Answer a report through the same pipe."""
-        self.connection.send(verdict)
-
-    @property
-    def death(self) -> str:
-        """A thread does not end like that."""
-        return "its thread ended"
-
-    def end(self) -> None:
-        """A thread cannot be ended, only awaited."""
-        self._thread.join(GRACE)
-        self.connection.close()
 
 
 def apart(function: Callable[[Any], Any], argument: Any) -> Any:
