@@ -86,7 +86,7 @@ def find_metric(name: str) -> Metric | None:
 
 
 def metric_of(name: str) -> Metric:
-    """Likewise, of a name that a checked config has."""
+    """Return the metric of a name that a checked config has."""
     found = find_metric(name)
     assert found is not None, name
     return found

@@ -77,7 +77,7 @@ def _application(sweeps: Path) -> WSGIApplication:
 
 
 def _only_look() -> None:
-    """From this machine, by its own name: a page from elsewhere whose name leads here is refused (DNS rebinding).
+    """Answer requests from this machine by its own name: a page whose name only leads here is refused (DNS rebinding).
 
     Notes can be written (PUT); what makes, removes or tells belongs to the sweep.
     """

@@ -171,7 +171,7 @@ def searchable(plain: Mapping[str, Any]) -> dict[str, Direction] | None:
 
 
 def measured(config: Config, record: RunRecord, *, project: Project) -> dict[str, float]:
-    """Everything that a study can have as its objective or bound: of the best checkpoint, and of the model."""
+    """Return all that can be an objective or a bound: metrics of the best checkpoint, and costs of the model."""
     found, known = dict(record.best.metrics) if record.best is not None else {}, searchable(config.plain())
     seconds = record.timings.get("fit", math.nan)
     return {

@@ -64,7 +64,7 @@ def value_of(said: Predictions, metric: str) -> float | None:
 
 
 def _config_of(runs: Sequence[Run]) -> Mapping[str, Any]:
-    """Of the newest run that has one on record."""
+    """Return the config of the newest run that has one on record."""
     recorded = [run for run in runs if run.directory.config.is_file()]
     newest = max(recorded, key=lambda run: run.record.started_at if run.record else "", default=None)
     return whole_config(newest.directory) if newest is not None else {}

@@ -204,7 +204,7 @@ def _number(field: str, values: Sequence[float], title: str) -> dict[str, Any]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Of a logarithmic axis: 1, 2, 5, 10 where they are few, else powers of ten."""
+    """Return the ticks of a logarithmic axis: 1, 2, 5, 10 where they are few, else powers of ten."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = (1, 2, 5) if len(powers) <= 4 else (1,)
     return [tick for power in powers for step in steps if low <= (tick := float(f"{step}e{power}")) <= high]
@@ -223,7 +223,7 @@ def _scale(field: str, values: Sequence[Any], title: str) -> dict[str, Any]:
 
 
 def _placed(values: Sequence[Any]) -> tuple[list[float | None], list[tuple[str, float]]]:
-    """Where each value lies on an axis from 0 to 1, and the words beside it."""
+    """Return where each value lies on an axis from 0 to 1, and the words beside the axis."""
     known = {value for value in values if value is not None}
     numbers = all(map(_is_number, known))
     levels = sorted(known)

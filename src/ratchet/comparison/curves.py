@@ -20,7 +20,7 @@ class Curve:
 
 
 def curves_of(run: Run, metrics: Sequence[str], *, points: int) -> dict[str, Curve]:
-    """At most `points` of each metric that the run has: evenly spaced, the last one among them."""
+    """Return at most `points` values of each metric of the run, evenly spaced, the last one among them."""
     try:
         head, rows = read_csv(run.directory.metrics)
     except (OSError, FileError):
@@ -41,7 +41,7 @@ def curves_of(run: Run, metrics: Sequence[str], *, points: int) -> dict[str, Cur
 
 
 def thinned(n: int, points: int) -> list[int]:
-    """At most `points` of the places 0 to n - 1, evenly spaced, first and last included."""
+    """Return at most `points` of the indices 0 to n - 1, evenly spaced, first and last included."""
     if n <= points:
         return list(range(n))
     return sorted({round(k * (n - 1) / (points - 1)) for k in range(points)})

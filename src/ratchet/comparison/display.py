@@ -118,7 +118,7 @@ def number(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """As a person says it."""
+    """Return seconds as a person says them."""
     if seconds is None:
         return "–"
     if seconds < 60:

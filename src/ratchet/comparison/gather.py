@@ -37,12 +37,12 @@ class Run:
 
     @property
     def id(self) -> str:
-        """Of run.json; of a trial without one, its study's name and its number."""
+        """The id in run.json; without one, the study's name and the number of the trial."""
         return self.record.id if self.record else f"{self.study}/{self.trial}"
 
     @cached_property
     def status(self) -> str:
-        """Of run.json, unless the study knows that the trial was pruned or failed."""
+        """The status in run.json, unless the study knows that the trial was pruned or failed."""
         return self.trial_status or (self.record.status if self.record else "failed")
 
     @property
@@ -67,7 +67,7 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """Of the training."""
+        """Seconds that the training took."""
         return self.record.timings.get("fit") if self.record else None
 
 
@@ -102,7 +102,7 @@ def gather(project: Project, folders: Iterable[Path] | None = None) -> Gathered:
 
 
 def oldest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """In the order of their beginnings."""
+    """Sort runs by the time at which they began."""
     return tuple(sorted(runs, key=lambda run: (run.record.started_at if run.record else "", str(run.trial))))
 
 

@@ -47,7 +47,7 @@ def write_page(tables: Sequence[Table], page: Path, *, cache: Path | None) -> No
 
 
 def payload(tables: Sequence[Table], folder: Path) -> dict[str, Any]:
-    """Everything that the page shows."""
+    """Return everything that the page shows."""
     newest = max((run.record.started_at for table in tables for run in table.runs if run.record), default="")
     found = [_table(table, f"runs{place}", folder) for place, table in enumerate(tables)]
     return {"newest": newest[:16].replace("T", " "), "tables": found, "number": number, "duration": duration}
@@ -200,7 +200,7 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 def wandb_address(run: Run) -> str | None:
-    """Where a run's page is, if it was online under a known entity."""
+    """Return the address of a run's page in W&B, if it was online under a known entity."""
     known = run.record is not None and run.record.wandb_id and run.config.get("logger.mode") == "online"
     entity, project = (text_or_none(run.config.get(f"logger.{name}")) for name in ("entity", "project"))
     if not (known and run.record and entity and project):

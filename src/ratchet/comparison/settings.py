@@ -70,7 +70,7 @@ def settings_of(runs: Iterable[Run], values: Mapping[Run, float | None]) -> list
 
 
 def _setting(config: Mapping[str, Any], runs: Sequence[Run], values: Mapping[Run, float | None]) -> Setting:
-    """Of a champion the audits count: its values in screen and gate made it one, and the pipeline's run is a repeat."""
+    """Make a setting of its runs. A champion's audits alone count: its values in screen and gate made it one."""
     measured = [
         (run.record.seed, value) for run in runs if run.finished and run.record and (value := values[run]) is not None
     ]
@@ -138,7 +138,7 @@ def _option_of(key: str, configs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _asked(key: str) -> tuple[int, int]:
-    """Where a key stands in a name: options of groups first."""
+    """Return where a key stands in a name: options of groups come first."""
     section, _, leaf = key.partition(".")
     place = _SECTIONS.index(section) if section in _SECTIONS else len(_SECTIONS)
     return (0 if leaf in {"name", "_target_"} else 1 if key in _EARLY else 2), place
@@ -162,7 +162,7 @@ def _some_of(parts: Sequence[str], kept: int) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Of equal names the second gets #2, and so on."""
+    """Tell equal names apart: the second gets #2, and so on."""
     seen: dict[str, int] = {}
     made = []
     for name in names:

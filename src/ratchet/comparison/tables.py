@@ -86,7 +86,7 @@ class Table:
 def tables_of(
     runs: Sequence[Run], *, metric: str | None, direction: Direction | None, group_by: Sequence[str]
 ) -> list[Table]:
-    """One table for each data set and hash. Different data are never in one table.
+    """Make a table for each data set and hash: different data are never in one table.
 
     The data set with most runs stands first, and of one that has changed the newest state.
 
@@ -138,7 +138,7 @@ def _table(
 
 
 def _rows(settings: Sequence[Setting], group_by: Sequence[str], direction: Direction) -> list[Row]:
-    """Without group_by a row is a setting; but of several things compared, each search is one row."""
+    """Make rows: of settings without group_by, but where several things are compared, each search is one row."""
     bundles: dict[str, list[Setting]] = {}
     if group_by:
         for setting in settings:

@@ -67,7 +67,7 @@ class Request:
 
     @property
     def overrides(self) -> list[str]:
-        """Everything that Hydra is told, in order."""
+        """All overrides that Hydra is given, in order."""
         return [*self.params, *self.typed]
 
     @property

@@ -49,7 +49,7 @@ class KFold(Section):
 
 
 class Config(Section):
-    """Everything a run is asked to do."""
+    """The whole config of a run."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     objective: ObjectiveConfig

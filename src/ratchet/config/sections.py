@@ -127,7 +127,7 @@ class MetricConfig(WithArguments):
     scores: Literal["examples", "pseudo-values"] = "pseudo-values"  # examples: it gives a number for each
 
     def named(self, name: str) -> Metric:
-        """As the table of metrics has it."""
+        """Return the name of a metric as the table of metrics has it."""
         low, high = self.range
         ends: Range = (-math.inf if low is None else low, math.inf if high is None else high)
         return Metric(name, self.direction, ends, self.unit, is_objective=True)

@@ -31,7 +31,7 @@ def _share(title: str, **more: Any) -> dict[str, Any]:
 
 
 def _level(name: str, **more: Any) -> dict[str, Any]:
-    """In the order of the rows: a list to sort by would make texts of the data part of an expression."""
+    """Sort by the order of the rows: a list to sort by would make texts of the data part of an expression."""
     return {"field": name, "type": "nominal", "sort": None, "title": None, **more}
 
 
@@ -241,7 +241,7 @@ def heat(
 
 
 def together(shares: np.ndarray, labels: Sequence[str]) -> Chart:
-    """Of the examples with one label, the share with another, (labels, labels)."""
+    """Draw the share of the examples with one label that have another, (labels, labels)."""
     legend = {"title": "share", "format": "~%", "gradientLength": 160}
     return heat(
         shares,
@@ -264,7 +264,7 @@ def curves(
     low: float,
     high: float,
 ) -> Chart:
-    """Of one class: mean and standard deviation (channels, length) at the places, examples (n, channels, length)."""
+    """Draw one class: mean and standard deviation (channels, length) at the places, examples (n, channels, length)."""
     at = [int(place) for place in places]
     y = {"title": "value", "scale": {"domain": [rounded(low), rounded(high)]}}
     lines = [

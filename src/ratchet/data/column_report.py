@@ -71,7 +71,7 @@ def report_columns(
 
 
 def some(rows: np.ndarray) -> np.ndarray:
-    """At most _ROWS of the rows, evenly."""
+    """Return at most _ROWS of the rows, evenly spaced."""
     return rows[:: -(-len(rows) // _ROWS)]
 
 
@@ -96,7 +96,7 @@ def warnings_of(found: Sequence[ColumnReport], table: Mapping[str, Any]) -> list
 
 
 def _targets(y: np.ndarray, kind: TargetKind) -> list[np.ndarray]:
-    """One array of whole numbers for each thing to predict; a number as tenths."""
+    """Return an array of whole numbers for each thing to predict; of a number its tenth."""
     if kind == "class":
         return [y]
     if kind == "labels":

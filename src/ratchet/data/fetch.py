@@ -30,7 +30,7 @@ class FetchReport:
     size: int  # bytes of all of them
 
     def in_words(self) -> str:
-        """One line for a person: how many files, how large, where, and whence."""
+        """Return a line for a person: how many files, how large, where, and whence."""
         names = (*self.kept, *self.fetched)
         what = f"{len(names)} {'file' if len(names) == 1 else 'files'}, {readable(self.size)}"
         there = f"{what}, in {relpath(self.directory)}"

@@ -144,7 +144,7 @@ def _most(counts: np.ndarray, n: int) -> np.ndarray:
 
 
 def _classes(card: Mapping[str, Any], examples: CleanExamples, train: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Of each class: its mean, standard deviation and some examples, as a chart or as pictures."""
+    """Show mean, standard deviation and some examples of each class, as a chart or as pictures."""
     of_class = card["target"]["kind"] == "class"
     names = card["classes"][:_CLASSES_SHOWN] if of_class else ["all"]
     y, x = (examples.y[train] if of_class else np.zeros(len(train), int)), examples.x
@@ -208,7 +208,7 @@ def _values(directory: Path, splits: Splits, card: Mapping[str, Any]) -> Chart:
 def _columns(
     card: Mapping[str, Any], columns: Sequence[Column], examples: CleanExamples, splits: Splits
 ) -> list[dict[str, Any]]:
-    """Of each column, those that say most of the target first: its part of the card, and the charts of the first."""
+    """Return each column's part of the card, those that say most of the target first, with charts of the first."""
     if not columns:
         return []
     train = some(splits["train"])
@@ -251,7 +251,7 @@ def _distribution(codes: Mapping[str, np.ndarray], column: Column) -> Chart:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """Of bins: one for each whole number where they are few; without the outermost values where they lie far out."""
+    """Return the edges of bins: one for each whole number where they are few; far outliers are left out."""
     if not len(values):
         return np.array([0.0, 1.0])
     low, high = (float(each) for each in (values.min(), values.max()))

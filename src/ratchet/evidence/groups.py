@@ -74,7 +74,7 @@ def compare_groups(
 
 
 def checked(name: str, seeds: Mapping[int, float]) -> dict[int, float]:
-    """One row's values by seed, in the seeds' order."""
+    """Return a row's values in the order of the seeds."""
     values = finite(list(seeds.values()), what=f"values of {name!r}", ndim=1)
     return dict(sorted(zip(seeds, values.tolist(), strict=True)))
 

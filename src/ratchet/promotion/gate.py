@@ -165,7 +165,7 @@ def number(seeded: Seeded) -> float:
 def _note_use(
     champion: Configuration, against: Configuration, evidence: Evidence, *, data_hash: str, paths: PromotionPaths
 ) -> None:
-    """A look that was taken before, at the same pairs, is no new one."""
+    """Write down a look at the confirm split; one taken before, at the same pairs, is no new one."""
     use = {"data": data_hash, "champion": champion.key, "challenger": against.key, "pairs": evidence.pairs}
     uses = read_uses(paths)
     if not any(all(known.get(key) == value for key, value in use.items()) for known in uses):

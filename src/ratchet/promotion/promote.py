@@ -111,7 +111,7 @@ class _Promotion:
         return self._challenge(chosen)
 
     def _candidates(self) -> list[Candidate]:
-        """One, or of a study its best configurations. Raises RatchetError where there is none but the champion."""
+        """Return the candidate, or the best of a study. Raises RatchetError where there is none but the champion."""
         now = seedless_hash(self.champion.config)
         others: dict[str, Candidate] = {}
         for each in self._named():

@@ -34,7 +34,7 @@ _STATE = "state.json"  # in the journal: what is to be finished; without it, wha
 
 @contextmanager
 def alone(paths: PromotionPaths) -> Iterator[None]:
-    """One promotion at a time: after a kill the kernel lets go of the lock when the dvc that was started ends too."""
+    """Hold the lock of promotion. After a kill the kernel lets go of it when the dvc that was started ends too."""
     paths.kept.mkdir(parents=True, exist_ok=True)
     with paths.lock.open("w") as stream:
         try:

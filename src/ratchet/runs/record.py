@@ -198,7 +198,7 @@ class Result(BaseModel):
 
     @classmethod
     def read(cls, run: RunDirectory) -> Result | None:
-        """None where a run has none. Raises FileError where it is damaged."""
+        """Return the result of a run; None where it has none. Raises FileError where it is damaged."""
         return read_json_as(run.result, _Results, remedy=_REMEDY).run[0] if run.result.exists() else None
 
 

@@ -217,7 +217,7 @@ def text_column(series: pd.Series, where: str, *, gaps: bool) -> np.ndarray:
 
 
 def time_column(series: pd.Series, where: str) -> np.ndarray:
-    """When each row was, float64 (rows,): numbers as they are, dates as days since 1970. Raises DataError for gaps."""
+    """Return each row's time, float64 (rows,): numbers, or dates in days since 1970. Raises DataError for gaps."""
     _refuse_gaps(series, where, allowed=False)
     kind, why = _kind_of(series, where)
     if kind not in ("number", "date"):

@@ -18,7 +18,7 @@ _TIP = "The `srun` command is available on your system"  # Lightning's, where SL
 
 @contextmanager
 def quiet_libraries(log: Path) -> Iterator[None]:
-    """While it lasts, what the libraries warn of is appended to `log`; their tips and deprecations go nowhere."""
+    """Append what libraries warn of within this context to `log`; their tips and deprecations go nowhere."""
     unlink_from_others(log)
     handler = logging.FileHandler(log, delay=True)
     handler.setLevel(logging.WARNING)

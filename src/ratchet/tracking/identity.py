@@ -33,7 +33,7 @@ class SweepAgent:
 
     @classmethod
     def take(cls) -> SweepAgent | None:
-        """None where no agent started this process. Its variables are gone then.
+        """Return the agent that started this process, and remove its variables; None where there is none.
 
         They are of one run alone, and W&B puts the run that they name above every id that it is given: no other run
         of this process or of its children may find them.

@@ -41,7 +41,7 @@ class OnThisMachine:
     """A source that downloads nothing."""
 
     def download_size(self, files: Sequence[RawFile]) -> int | None:
-        """See Source."""
+        """Return the bytes to download; 0: the files are on this machine."""
         return 0
 
 

@@ -19,7 +19,7 @@ class Debian:
         self._path = Path(config.path)
 
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
-        """See Source."""
+        """Write the files of the data set into the directory."""
         if self._has(files):
             copy_files(files, origin=self._path, into=into)
             return
@@ -29,7 +29,7 @@ class Debian:
             copy_files(files, origin=unpacked / str(self._path).lstrip("/"), into=into)
 
     def download_size(self, files: Sequence[RawFile]) -> int | None:
-        """See Source. apt-get tells it as `'<address>' <name> <bytes> <checksum>`."""
+        """Return the bytes to download. apt-get tells them as `'<address>' <name> <bytes> <checksum>`."""
         if self._has(files):
             return 0
         self._require_tools()

@@ -18,7 +18,7 @@ class Folder(OnThisMachine):
         self._folder = project.root / Path(config.path).expanduser()
 
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
-        """See Source."""
+        """Write the files of the data set into the directory."""
         if (wrong := not_a_directory(self._folder)) is not None:
             told = f"there is no folder {self._folder}" if wrong == "is missing" else f"{self._folder} {wrong}"
             raise SourceUnavailableError(told)

@@ -17,7 +17,7 @@ class Generated(OnThisMachine):
         self._path = config.function
 
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
-        """See Source."""
+        """Write the files of the data set into the directory."""
         try:
             function = function_of_data(self._path, setting="data.sources.function")
             function(into)

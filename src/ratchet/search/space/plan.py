@@ -28,7 +28,7 @@ from ratchet.search.space.space import Dimension, SearchSpace
 
 @dataclass(frozen=True)
 class Earlier:
-    """Where earlier studies are, and by which keys of their configs those are known whose settings are worth a try."""
+    """A folder of earlier studies, and the keys whose values must agree for their settings to be worth a try."""
 
     directory: Path  # each study is a directory in it
     alike: tuple[str, ...]  # the same in both

@@ -177,7 +177,7 @@ def _combinations(plan: StudyPlan, *, most: int) -> tuple[list[tuple[str, ...]],
 
 
 def _taking_turns(ends: Sequence[Sequence[str]], count: int) -> list[tuple[str, ...]]:
-    """So many combinations in which each value of a dimension comes as often as the others, give or take one."""
+    """Return combinations in which each value of a dimension comes as often as the others, give or take one."""
     draw, columns = random.Random(0), []
     for values in ends:
         column = list(itertools.islice(itertools.cycle(values), count))

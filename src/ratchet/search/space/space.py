@@ -196,7 +196,7 @@ class SearchSpace:
         )
 
     def reachable(self, chosen: Mapping[str, str]) -> SearchSpace:
-        """Without what no branch can come to."""
+        """Leave out the dimensions that no branch comes to."""
         branches = list(self.branches(chosen))
         options = {
             group: {

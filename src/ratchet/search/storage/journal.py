@@ -134,7 +134,7 @@ class JournalStudies(JournalStorage):
             ) from error
 
     def _told(self, reason: str) -> str:
-        """One line: which line of which file is damaged, what can be read, and what to type."""
+        """Say in one line which line of which file is damaged, what can be read, and what to type."""
         path = os.path.relpath(getattr(self._backend, "_file_path", "the journal"))
         before = self._replay_result.log_number_read
         trials = self._replay_result._trials.values()

@@ -117,7 +117,7 @@ class TerminalDisplay(LiveDisplay, Display):
         *,
         again: bool = False,
     ) -> None:
-        """One line for each trial, above the live table."""
+        """Print a line for the trial, above the live table."""
         began = self._began.pop((of.plan.name, number), None)
         took = time.monotonic() - began if began is not None else 0.0
         self._counts[of.plan.name, state] += 1

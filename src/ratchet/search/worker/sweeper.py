@@ -99,7 +99,7 @@ class Sweep:
         return observer
 
     def _keep_config(self, plans: Sequence[StudyPlan]) -> None:
-        """As Hydra does; of studies that could be opened alone."""
+        """Write multirun.yaml as Hydra does, once the studies could be opened."""
         for plan in plans:
             plan.directory.mkdir(parents=True, exist_ok=True)
             text = redacted(OmegaConf.to_yaml(self.master))  # a storage's password, for one
@@ -111,7 +111,7 @@ class Sweep:
         return str(OmegaConf.select(self.master, "hydra.runtime.choices")["hydra/launcher"])
 
     def _launch(self, task: WorkerTask, observer: Worker) -> None:
-        """See that there are workers until the studies are done.
+        """Place workers until the studies are done.
 
         Where one was lost, and others with it or not, as many are placed again, if any trial was finished since.
         """
@@ -181,7 +181,7 @@ class WorkerTask:
         return sum(study.ledger.finished() >= study.plan.n_trials for study in worker.studies)
 
     def work(self, composer: Composer, *, live: bool, opened: Callable[[], None] = lambda: None) -> Worker:
-        """In this process; `opened` is called in between. The best are trained again where that was asked for."""
+        """Work here; `opened` is called once there are studies. The best are trained again where that was asked."""
         slots, note = lease(self.plans, composer=composer, facts=self.sweep.facts)
         with TerminalDisplay(live=live) as display:
             if note:
