@@ -8,8 +8,8 @@ import shutil
 import subprocess
 
 import pytest
-from config.test_override_errors import MISTAKES
 
+from config.test_override_errors import MISTAKES
 from ratchet.commands import train as command
 from ratchet.commands.train import main
 from ratchet.config.grammar import to_override_value
