@@ -21,6 +21,7 @@ from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.scores import FILE
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.provenance import versions
+from ratchet.runs.record import note_the_end
 from ratchet.search.processes.channel import Report
 from ratchet.search.processes.executors import ForkedExecutor
 from ratchet.search.processes.outcomes import Outcome
@@ -150,6 +151,7 @@ class ActiveRun(Active):
 
     seeded: Seeded
     attempt: int
+    directory: Path
 
 
 def train_missing(wanted: Sequence[Seeded], *, project: Project) -> Trained:
@@ -159,7 +161,7 @@ def train_missing(wanted: Sequence[Seeded], *, project: Project) -> Trained:
         return Trained(0, ())
     slots = make_slots(None, threads=max(seeded.config.trainer.threads for seeded in missing), tickets=len(missing))
     with GateDisplay(len(missing)) as display:
-        pool: Pool[ActiveRun] = Pool(ForkedExecutor(_PRELOAD), slots, say=display.say)
+        pool: Pool[ActiveRun] = Pool(ForkedExecutor(_PRELOAD), slots, say=display.say, jobs="runs")
         failed = _train(missing, pool, GateTraining(project), display)
     if pool.ended_by is not None:
         raise Interrupted(pool.ended_by)
@@ -185,9 +187,11 @@ def _train(
                     ended.append((active, message))
             for active, outcome in ended:
                 pool.release(active)
-                again = outcome.failure == "killed" and active.attempt < _ATTEMPTS
+                note_the_end(active.directory, outcome.failure or outcome.state, said=outcome.error)
+                killed = outcome.failure == "killed"
+                again = outcome.failure == "interrupted" or (killed and active.attempt < _ATTEMPTS)
                 if again:
-                    waiting.append((active.seeded, active.attempt + 1))
+                    waiting.append((active.seeded, active.attempt + killed))
                 elif active.seeded.run is None:
                     failed.append(
                         Failed(active.seeded, outcome.failure or "killed", outcome.error or "it left no scores")
@@ -205,7 +209,9 @@ def _started(seeded: Seeded, attempt: int, pool: Pool[ActiveRun], task: GateTrai
         environment=slot.environment,
     )  # fmt: skip
     running = pool.executor.start(job)
-    return ActiveRun(seeded=seeded, attempt=attempt, slot=slot, running=running, began=time.monotonic())
+    return ActiveRun(
+        seeded=seeded, attempt=attempt, directory=directory, slot=slot, running=running, began=time.monotonic()
+    )
 
 
 def seedless_hash(config: Config) -> str:

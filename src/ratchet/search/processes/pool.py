@@ -55,8 +55,11 @@ class Pool(Generic[Occupant]):
     it does not. At the fourth signal this process ends at once: something may be waited for in vain.
     """
 
-    def __init__(self, executor: Executor, slots: Sequence[Slot], *, say: Callable[[str], None]) -> None:
-        self.executor, self._say = executor, say
+    def __init__(
+        self, executor: Executor, slots: Sequence[Slot], *, say: Callable[[str], None], jobs: str = "trials"
+    ) -> None:
+        """`say` tells a person what signals do; `jobs`: what they are called."""
+        self.executor, self._say, self._jobs = executor, say, jobs
         self._free, self.size = list(reversed(slots)), len(slots)
         self.active: list[Occupant] = []
         self.interrupts, self._signals = 0, 0
@@ -182,7 +185,7 @@ class Pool(Generic[Occupant]):
         if self.interrupts == 1:
             busy = self.size - len(self._free)  # with what is being started just now
             waits = f"; waiting for {busy} to finish (Ctrl-C again ends them)" if busy else ""
-            self._say(f"no new trials{waits}")
+            self._say(f"no new {self._jobs}{waits}")
         else:
             self.end()
 
