@@ -24,6 +24,7 @@ FLOORS = [
     {"tracking"},
     {"training"},
     {"evaluation"},
+    {"deployment"},
     {"search"},
     {"comparison"},
     {"promotion"},

@@ -290,9 +290,9 @@ def test_the_same_object_turns_a_new_row_into_the_same_numbers_after_a_round_thr
     again = TableTransform.from_json(json.loads(json.dumps(transform.as_json())))
     raw = read_frame(tmp_path / "orders.csv", settings())
     assert again == transform
-    assert again.of_frame(raw.drop(columns="bought").iloc[60:], where="new.csv").tolist() == x[60:].tolist()
+    assert again.apply(again.codes(raw.drop(columns="bought").iloc[60:], where="new.csv")).tolist() == x[60:].tolist()
     with pytest.raises(DataError, match=r"new\.csv has no column city, which the model was trained on"):
-        again.of_frame(raw.drop(columns="city"), where="new.csv")
+        again.codes(raw.drop(columns="city"), where="new.csv")
 
 
 def test_nothing_of_the_other_splits_decides(tmp_path):

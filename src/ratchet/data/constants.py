@@ -9,9 +9,11 @@ from ratchet.data.cleaning import Finding
 from ratchet.data.normalisation import constant_features
 from ratchet.errors import ConfigError, DataError
 
+Kept = np.ndarray | None
 
-def without_constants(x: np.ndarray, train: np.ndarray, *, config: DataConfig) -> tuple[np.ndarray, Finding]:
-    """x (n, *shape) and what was found; with constant_features=drop, x without its constant positions.
+
+def without_constants(x: np.ndarray, train: np.ndarray, *, config: DataConfig) -> tuple[np.ndarray, Finding, Kept]:
+    """x (n, *shape), what was found, and None; with constant_features=drop, x at the positions that vary, and those.
 
     A position of a sequence goes when it is constant in every channel. Raises ConfigError where an image is
     asked to lose pixels, or a table columns, DataError where nothing would be left.
@@ -20,7 +22,7 @@ def without_constants(x: np.ndarray, train: np.ndarray, *, config: DataConfig) -
     first = tuple(int(position) for position in np.flatnonzero(constant)[:10])
     if config.prepare.constant_features == "keep":
         why = "one value throughout the training split; kept"
-        return x, Finding("constant_feature", why, int(constant.sum()), 0, first)
+        return x, Finding("constant_feature", why, int(constant.sum()), 0, first), None
     if config.layout != "sequence":
         none = {"image": "an image without some of its pixels is no image", "table": "a new row has every column"}
         raise ConfigError(
@@ -31,4 +33,5 @@ def without_constants(x: np.ndarray, train: np.ndarray, *, config: DataConfig) -
         raise DataError(f"every feature of {config.name} is constant in the training split: nothing can be learnt")
     why = "one value throughout the training split; a position goes when all its channels are constant"
     removed = int((~varies).sum()) * x.shape[1]
-    return x[..., varies], Finding("constant_feature", why, int(constant.sum()), removed, first)
+    found = Finding("constant_feature", why, int(constant.sum()), removed, first)
+    return x[..., varies], found, np.flatnonzero(varies)

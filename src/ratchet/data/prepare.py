@@ -26,13 +26,13 @@ from ratchet.data.report import write_report
 from ratchet.data.splitting import split
 from ratchet.data.staging import one_process_at_a_time, replace_directory, scratch_beside, storage_errors
 from ratchet.data.targets import describe_target
+from ratchet.data.transform import TABLE
 from ratchet.errors import DataError
 from ratchet.names import short
 from ratchet.pictures import nearly_the_same
 from ratchet.project import Project
 from ratchet.tables import TableTransform
 
-TRANSFORM = "transform.json"  # what turns a row of a table into model input, beside the card's normalisation
 _ROWS = 4096  # written at a time: a float32 copy of everything is never held
 
 
@@ -76,10 +76,10 @@ def _prepare_into(
     x = examples.x
     if table is not None:
         transform = TableTransform.fit(table.columns, x[splits["train"]])
-        (directory / TRANSFORM).write_text(json.dumps(transform.as_json(), ensure_ascii=False), encoding="utf-8")
+        (directory / TABLE).write_text(json.dumps(transform.as_json(), ensure_ascii=False), encoding="utf-8")
         columns = report_columns(table.columns, x, examples.y, splits, config.target_kind)
         x = transform.apply(x)
-    x, constants = without_constants(x, splits["train"], config=config)
+    x, constants, kept = without_constants(x, splits["train"], config=config)
     normalisation = fit(x, splits["train"], kind=config.prepare.normalise)
     target = describe_target(examples.y[splits["train"]], config=config)
     before = ValueSummary()
@@ -102,6 +102,8 @@ def _prepare_into(
     )
     if stored != "float32":
         card["stored"] = stored
+    if kept is not None:
+        card["kept_positions"] = kept.tolist()
     if table is not None:
         settings = config.table.model_dump() if config.table else {}
         card |= {

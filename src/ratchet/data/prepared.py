@@ -18,6 +18,7 @@ from ratchet.config.hints import to_type
 from ratchet.data.array_files import load_array
 from ratchet.data.card import Card, plain
 from ratchet.data.folds import Fold
+from ratchet.data.transform import Transform, prepared_transform
 from ratchet.errors import DataError, FileError, SplitGuardError
 from ratchet.files import read_json, read_json_as, write_atomically
 from ratchet.names import short
@@ -138,6 +139,11 @@ class PreparedData:
     def numbers(self) -> tuple[int, ...]:
         """The positions of a table's features that are numbers; none of other data."""
         return tuple(self.card.get("numbers", ()))
+
+    @property
+    def transform(self) -> Transform | None:
+        """What turns raw examples into these; None where an older version of prepare did not keep it."""
+        return prepared_transform(self.directory, self.card)
 
     @property
     def data_hash(self) -> str:

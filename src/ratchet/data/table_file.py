@@ -74,4 +74,4 @@ def _frame_of(config: DataConfig, directory: Path) -> pd.DataFrame:
             f"{config.reader} returned {type(frame).__name__}; allowed: with data.table a pandas.DataFrame, "
             "without it RawExamples of ratchet.data.examples"
         )
-    return frame
+    return frame.reset_index(drop=True)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-
-import torch
 
 from ratchet.config.schema import Config
 from ratchet.config.sections import EvaluationConfig
@@ -29,7 +25,7 @@ from ratchet.runs.record import RunRecord, read_config
 from ratchet.tasks import Predictions, Task
 from ratchet.training.checkpoint import load_model
 from ratchet.training.own_data import OwnData
-from ratchet.training.predictions import predict_splits, write_predictions
+from ratchet.training.predictions import predict_splits, threads, write_predictions
 from ratchet.training.tasks import task_for
 
 __all__ = ["Evaluation", "evaluate", "render"]
@@ -61,7 +57,7 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
     model, _ = load_model(run, target=data.target)
     task = task_for(run_config.model_copy(update={"evaluation": config}), data.target)
     _require_same_data(record, data, run=run)
-    with _threads(run_config.trainer.threads):
+    with threads(run_config.trainer.threads):
         predictions = predict_splits(model, task, {name: data.split(name) for name in SPLITS})
         evaluation = assess(
             predictions,
@@ -133,14 +129,3 @@ def _require_same_data(record: RunRecord, data: PreparedData | OwnData, *, run: 
             f"{run.path} was trained on data {str(trained_on)[:12]}, but prepared is {data.data_hash[:12]}; "
             "bring that data back (dvc checkout), or train again: python src/train.py"
         )
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Use so many CPU threads: their number is part of what makes a number come out again."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

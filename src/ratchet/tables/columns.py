@@ -22,16 +22,21 @@ _GROUPED = re.compile(r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$")  # 1,234 and 1,234.5
 _COMMA = re.compile(r"^[-+]?\d+,\d+$")  # 3,14
 _MOST = 0.9  # of a column's texts that look like one kind: the others are mistakes, not another kind
 _Why = tuple[str | Setting, ...]  # of a column that is left out
+UNKNOWN = -1  # the code of a level that is none of the column's
 _LEVELS, _SHARE = 50, 0.2  # a column of more texts than both is no category but text
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is learnt from. levels: the texts of a category, whose places are its codes."""
+    """A column that is learnt from.
+
+    levels: the texts of a category, whose places are its codes. day_first: whether 03/04 is a day in April.
+    """
 
     name: str
     kind: Kind
     levels: tuple[str, ...] = ()
+    day_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,15 +71,34 @@ def code_table(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Code
 
 
 def code_column(series: pd.Series, column: Column, where: str) -> np.ndarray:
-    """The codes (rows,) of a column whose kind and levels are known; NaN for a gap and a level that is not known."""
+    """The codes (rows,) of a column whose kind and levels are known; NaN for a gap, UNKNOWN for another level."""
     import pandas as pd
 
     if column.kind == "category":
-        codes = pd.Categorical(_texts(series), categories=list(column.levels)).codes
-        known: np.ndarray = np.where(codes < 0, np.nan, codes).astype(np.float32)
-        return known
-    values = _as_dates(series, where) if column.kind == "date" else _as_numbers(series, where)
+        texts = _texts(series)
+        codes: np.ndarray = pd.Index(column.levels, dtype=object).get_indexer(texts.astype(object)).astype(np.float32)
+        codes[texts.isna().to_numpy()] = np.nan
+        if (unknown := codes == UNKNOWN).any():  # of another type in this file: 7 and 7.0, 007 where no letter is
+            alike = _by_meaning(column.levels)
+            found = {text: alike.get(_meaning(text), UNKNOWN) for text in texts[unknown].unique()}
+            codes[unknown] = texts[unknown].map(found).to_numpy()
+        return codes
+    dates = column.kind == "date"
+    values = _as_dates(series, where, day_first=column.day_first) if dates else _as_numbers(series, where)
     return values.astype(np.float32)
+
+
+def _by_meaning(levels: tuple[str, ...]) -> dict[str, int]:
+    """The codes of levels by what they mean, without those of which several mean the same."""
+    meant = [_meaning(level) for level in levels]
+    return {meaning: code for code, meaning in enumerate(meant) if meant.count(meaning) == 1}
+
+
+def _meaning(text: str) -> str:
+    try:
+        return f"{float(text):.15g}"
+    except ValueError:
+        return text.lower() if text.lower() in {"true", "false"} else text
 
 
 def _code(series: pd.Series, name: str, where: str, asked: str | None) -> tuple[Column | None, np.ndarray, _Why]:
@@ -87,7 +111,8 @@ def _code(series: pd.Series, name: str, where: str, asked: str | None) -> tuple[
     levels: tuple[str, ...] = ()
     if kind == "category":
         levels = tuple(sorted(_texts(series).dropna().unique()))
-    column = Column(name, kind, levels)  # type: ignore[arg-type] # one of the three: checked above
+    day_first = kind == "date" and _day_first(series)
+    column = Column(name, kind, levels, day_first)  # type: ignore[arg-type] # one of the three: checked above
     return column, code_column(series, column, where), ()
 
 
@@ -153,8 +178,9 @@ def _as_numbers(series: pd.Series, where: str) -> np.ndarray:
         if wrong.any():
             row = int(np.flatnonzero(wrong.to_numpy())[0])
             raise TableError(
-                f"{where}, row {row + 1}: {short(series.iloc[row])!r} is no number ({int(wrong.sum())} such); if it "
-                "means a gap type: ", Setting("missing", [str(series.iloc[row])], name), ", else ",
+                f"{where}, row {series.index[row] + 1}: {short(series.iloc[row])!r} is no number "
+                f"({int(wrong.sum())} such); if it means a gap type: ",
+                Setting("missing", [str(series.iloc[row])], name), ", else ",
                 Setting("types", {name: "category"}, name),
             )  # fmt: skip
     with np.errstate(over="ignore"):
@@ -162,14 +188,24 @@ def _as_numbers(series: pd.Series, where: str) -> np.ndarray:
         infinite = np.flatnonzero(np.isinf(numbers.astype(np.float32)))
     if len(infinite):
         raise TableError(
-            f"{where}, row {infinite[0] + 1}: {series.iloc[infinite[0]]} is infinite or too large for float32 "
-            f"({len(infinite)} such); mend it, or type: ", Setting("ignore", [name], name),
+            f"{where}, row {series.index[infinite[0]] + 1}: {series.iloc[infinite[0]]} is infinite or too large for "
+            f"float32 ({len(infinite)} such); mend it, or type: ", Setting("ignore", [name], name),
         )  # fmt: skip
     return numbers
 
 
-def _as_dates(series: pd.Series, where: str) -> np.ndarray:
-    """Days since 1970, with a fraction. A day above 12 in front means that the day stands first."""
+def _day_first(series: pd.Series) -> bool:
+    """Whether a number above 12 in front says that days stand first."""
+    from pandas.api import types
+
+    if types.is_datetime64_any_dtype(series):
+        return False
+    first = series.dropna().astype(str).str.extract(r"^\s*(\d{1,2})[-/.]", expand=False).dropna().astype(int)
+    return bool((first > 12).any())
+
+
+def _as_dates(series: pd.Series, where: str, *, day_first: bool) -> np.ndarray:
+    """Days since 1970, with a fraction."""
     import pandas as pd
     from pandas.api import types
 
@@ -177,14 +213,14 @@ def _as_dates(series: pd.Series, where: str) -> np.ndarray:
         dates = pd.to_datetime(series, utc=True)
     else:
         texts = series.astype("object").astype(str).str.strip().where(series.notna())
-        first = texts.str.extract(r"^(\d{1,2})[-/.]", expand=False).dropna().astype(int)
-        dates = pd.to_datetime(texts, errors="coerce", format="mixed", dayfirst=bool((first > 12).any()), utc=True)
+        dates = pd.to_datetime(texts, errors="coerce", format="mixed", dayfirst=day_first, utc=True)
         wrong = dates.isna() & series.notna()
         if wrong.any():
             row = int(np.flatnonzero(wrong.to_numpy())[0])
             raise TableError(
-                f"{where}, row {row + 1}: {short(series.iloc[row])!r} is no date ({int(wrong.sum())} such); mend it, "
-                "or type: ", Setting("types", {str(series.name): "category"}, str(series.name)),
+                f"{where}, row {series.index[row] + 1}: {short(series.iloc[row])!r} is no date "
+                f"({int(wrong.sum())} such); mend it, or type: ",
+                Setting("types", {str(series.name): "category"}, str(series.name)),
             )  # fmt: skip
     since: pd.Series = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
     days: np.ndarray = since.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -224,7 +260,7 @@ def time_column(series: pd.Series, where: str) -> np.ndarray:
         raise TableError(
             f"{where} holds no times (", *(why or ["texts"]), "); allowed: dates or numbers; type: data.time=<another>"
         )
-    return _as_dates(series, where) if kind == "date" else _as_numbers(series, where)
+    return _as_dates(series, where, day_first=_day_first(series)) if kind == "date" else _as_numbers(series, where)
 
 
 def _refuse_gaps(series: pd.Series, where: str, *, allowed: bool) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import json
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 LONGEST_LINE = 2**20  # bytes: what is longer is no row of a table, and is not read into memory
 _PARQUET = {".parquet", ".pq"}
+_JSON_LINES = {".jsonl", ".ndjson"}
 _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?", re.I)
 _WHOLE = "<all of it>"
 _LOOKED_AT = 2**20  # bytes from the beginning, by which separator and header are judged
@@ -120,6 +123,72 @@ def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | Non
         raise DataError(f"{path} cannot be read as a table: {first_line(error)}") from error
 
 
+def read_frames(path: Path, settings: TableSettings, *, rows: int) -> Generator[pd.DataFrame]:
+    """The table at `path` in pieces of so many rows, whose index goes on: csv (also .gz), parquet or lines of JSON.
+
+    No column is asked for. Raises DataError for a file that is empty, or no table.
+    """
+    try:
+        if path.suffix in _PARQUET:
+            yield from _parquet_frames(path, rows)
+        elif path.suffix in _JSON_LINES:
+            yield from _json_frames(path, rows)
+        else:
+            yield from _csv_frames(path, settings, rows)
+    except (OSError, ValueError, EOFError) as error:  # those of pandas and pyarrow are ValueErrors
+        raise DataError(f"{path} cannot be read as a table: {first_line(error)}") from error
+
+
+def _parquet_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
+    import pyarrow.parquet as pq
+
+    start = 0
+    with pq.ParquetFile(path) as file:
+        _require_columns(path, file.schema_arrow.names, ())
+        for batch in file.iter_batches(rows):
+            frame = batch.to_pandas()
+            yield frame.set_axis(range(start, start + len(frame)))
+            start += len(frame)
+
+
+def _json_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
+    import pandas as pd
+
+    def lines() -> Iterator[dict[str, Any]]:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    row = json.loads(line) if line.strip() else {}
+                except (ValueError, RecursionError) as error:
+                    raise DataError(f"{path} line {number} is no JSON ({first_line(error)}); mend it") from error
+                if not isinstance(row, dict):
+                    raise DataError(f"{path} line {number} is no row; allowed: an object of columns, {{...}}")
+                if row:
+                    yield row
+
+    start, rest = 0, lines()
+    while piece := list(itertools.islice(rest, rows)):
+        frame = pd.DataFrame(piece, index=range(start, start + len(piece)))
+        for name in frame.columns[[kind.kind == "O" for kind in frame.dtypes]]:  # of several types, or texts
+            frame[name] = frame[name].map(str, na_action="ignore")
+        yield frame
+        start += len(piece)
+
+
+def _csv_frames(path: Path, settings: TableSettings, rows: int) -> Generator[pd.DataFrame]:
+    import pandas as pd
+
+    options, start = _csv_options(path, settings, ()), 0
+    texts = {settings.id: "str"} if settings.id else None
+    try:
+        with _opened(path) as file, pd.read_csv(file, chunksize=rows, dtype=texts, **options) as frames:
+            for frame in frames:
+                yield frame.set_axis(range(start, start + len(frame)))  # R's row names are no column
+                start += len(frame)
+    except pd.errors.ParserError as error:
+        raise DataError(f"{path}: {_said_of_fields(error, options['sep'])}; mend the row") from error
+
+
 def columns_of(path: Path, separator: str | None = None) -> list[str]:
     """The names of a table's columns; none where it cannot be read."""
     try:
@@ -138,33 +207,40 @@ def _read_parquet(path: Path, named: Sequence[str], only: Sequence[str] | None) 
     import pyarrow.parquet as pq
 
     _require_columns(path, pq.read_schema(path).names, named)
-    return pd.read_parquet(path, columns=None if only is None else list(only))
+    return pd.read_parquet(path, columns=None if only is None else list(only)).reset_index(drop=True)
 
 
 def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: Sequence[str] | None) -> pd.DataFrame:
     import pandas as pd
 
+    options = _csv_options(path, settings, named)
+    try:
+        with _opened(path) as file:
+            frame = pd.read_csv(file, usecols=None if only is None else list(only), **options)
+    except pd.errors.ParserError as error:
+        said = _said_of_fields(error, options["sep"])
+        raise DataError(f"{path}: {said}; mend the row, or type: data.separator=<another>") from error
+    if not len(frame):
+        raise DataError(f"{path} has a header and no rows; add some")
+    return frame.reset_index(drop=True)  # R's row names are no column
+
+
+def _csv_options(path: Path, settings: TableSettings, named: Sequence[str]) -> dict[str, Any]:
+    """What pandas is told of a csv file whose header has the columns named."""
     beginning = _beginning(path)
     encoding = _encoding(path, beginning)
     separator = settings.separator or _separator(beginning.decode(encoding, errors="replace"))
     header = _header(beginning.decode(encoding, errors="replace"), separator)
     _require_columns(path, header, named, separator=separator)
-    options: dict[str, Any] = {
+    return {
         "sep": separator, "encoding": encoding, "decimal": settings.decimal, "thousands": settings.thousands,
         "na_values": list(settings.missing), "low_memory": False, "skipinitialspace": True,
-        "usecols": None if only is None else list(only),
     }  # fmt: skip
-    try:
-        with _opened(path) as file:
-            frame = pd.read_csv(file, **options)
-    except pd.errors.ParserError as error:
-        raise DataError(
-            f"{path}: {first_line(error).removeprefix('Error tokenizing data. C error: ')}; fields are told apart by "
-            f"{SEPARATORS.get(separator, repr(separator))}; mend the row, or type: data.separator=<another>"
-        ) from error
-    if not len(frame):
-        raise DataError(f"{path} has a header and no rows; add some")
-    return frame
+
+
+def _said_of_fields(error: Exception, separator: str) -> str:
+    said = first_line(error).removeprefix("Error tokenizing data. C error: ")
+    return f"{said}; fields are told apart by {SEPARATORS.get(separator, repr(separator))}"
 
 
 def _beginning(path: Path) -> bytes:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ratchet.errors import DataError
-from ratchet.names import short
-from ratchet.tables.columns import Column, code_column
+from ratchet.names import nearest, short
+from ratchet.tables.columns import UNKNOWN, Column, code_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,14 +93,32 @@ class TableTransform:
         """float32 (rows, features) of codes (rows, columns)."""
         return np.concatenate([rule.features(codes[:, k]) for k, rule in enumerate(self.rules)], axis=1)
 
-    def of_frame(self, frame: pd.DataFrame, *, where: str) -> np.ndarray:
-        """float32 (rows, features) of raw rows. Raises DataError for a column that is missing."""
-        missing = [rule.column.name for rule in self.rules if rule.column.name not in frame.columns]
-        if missing:
-            raise DataError(f"{where} has no column {short(missing[0])}, which the model was trained on")
+    def codes(self, frame: pd.DataFrame, *, where: str) -> np.ndarray:
+        """float32 (rows, columns) of raw rows. Raises DataError for a column that is missing, and for a wrong cell."""
+        names = [rule.column.name for rule in self.rules]
+        if missing := [name for name in names if name not in frame.columns]:
+            near = nearest(missing[0], [str(name) for name in frame.columns if name not in names])
+            such = f" ({len(missing)} such)" if len(missing) > 1 else ""
+            hint = (
+                f"nearest: {short(near[0])}; rename it, or add the column" if near else "add it; empty cells are gaps"
+            )
+            raise DataError(f"{where} has no column {short(missing[0])}, which the model was trained on{such}; {hint}")
         coded = [code_column(frame[rule.column.name], rule.column, f"{where}: column {short(rule.column.name)}")
                  for rule in self.rules]  # fmt: skip
-        return self.apply(np.stack(coded, axis=1))
+        return np.stack(coded, axis=1)
+
+    def surprises(self, codes: np.ndarray) -> dict[str, int]:
+        """How many cells are of a kind that the training rows did not have, by what is said of them."""
+        found = {}
+        for rule, column in zip(self.rules, codes.T, strict=True):
+            name = short(rule.column.name)
+            category = rule.column.kind == "category"
+            if category:
+                found[f"column {name}: a category that the data did not have, taken as other"] = column == UNKNOWN
+            if not rule.indicates:
+                filled = "other" if category else f"{rule.gap:g}, the median"
+                found[f"column {name}: empty, as no training row was; taken as {filled}"] = np.isnan(column)
+        return {said: int(cells.sum()) for said, cells in found.items() if cells.any()}
 
     def as_json(self) -> dict[str, Any]:
         """Return the transform as plain lists and scalars."""
@@ -109,6 +127,7 @@ class TableTransform:
                 {
                     "name": rule.column.name, "kind": rule.column.kind, "levels": list(rule.column.levels),
                     "gap": rule.gap, "indicates": rule.indicates, "kept": list(rule.kept), "times": rule.times,
+                    **({"day_first": True} if rule.column.day_first else {}),
                 }
                 for rule in self.rules
             ],
@@ -121,8 +140,8 @@ class TableTransform:
         return cls(
             tuple(
                 _Rule(
-                    Column(each["name"], each["kind"], tuple(each["levels"])), each["gap"], each["indicates"],
-                    tuple(each["kept"]), each["times"],
+                    Column(each["name"], each["kind"], tuple(each["levels"]), each.get("day_first", False)),
+                    each["gap"], each["indicates"], tuple(each["kept"]), each["times"],
                 )
                 for each in content["columns"]
             )

@@ -32,6 +32,7 @@ class _Identity(BaseModel):
     classes: list[str]
     numbers: list[NonNegativeInt] = []
     target: TargetFile | None = None  # checkpoints of older versions are of classes
+    transform: str | None = None  # older ones have none, nor those of a person's data module
     data: _Data
 
 
@@ -49,7 +50,8 @@ KEY = "ratchet"  # the entry of a checkpoint that says what it is of
 
 
 def identity(config: Config, data: PreparedData | OwnData) -> dict[str, Any]:
-    """What a checkpoint says of itself: the model's settings and the shape of its data."""
+    """What a checkpoint says of itself: the model's settings, the shape of its data and how raw data become such."""
+    transform = data.transform if isinstance(data, PreparedData) else None
     return {
         "model": config.plain()["model"],
         "input_shape": list(data.shape),
@@ -57,6 +59,7 @@ def identity(config: Config, data: PreparedData | OwnData) -> dict[str, Any]:
         "classes": list(data.classes),
         "target": data.target and data.target.as_json(),
         "data": {"name": config.data.name, "hash": data.data_hash},
+        "transform": transform and transform.as_text(),
     }
 
 

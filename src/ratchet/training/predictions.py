@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -30,16 +31,16 @@ def predict_splits(model: nn.Module, task: Task, splits: Mapping[Name, Split]) -
     What the task decides by, such as a threshold, is chosen on validation. Raises CheckpointError when an output is
     not finite.
     """
-    outputs = {name: _outputs(model, task, split) for name, split in splits.items()}
+    outputs = {name: outputs_of(model, task, split.x) for name, split in splits.items()}
     validation = cast("Name", "validation")
     fitted = task.fitted(outputs[validation], np.array(splits[validation].y))
     found = {name: fitted.predictions(outputs[name], np.array(split.y)) for name, split in splits.items()}
     return {name: task.with_own(each) for name, each in found.items()}
 
 
-def _outputs(model: nn.Module, task: Task, split: Split) -> NDArray[np.float64]:
+def outputs_of(model: nn.Module, task: Task, x: np.ndarray) -> NDArray[np.float64]:
     """The model's outputs as the task's predictions take them, (n, n_outputs), in double precision."""
-    x, dtype = split.x, next(model.parameters()).dtype  # double after trainer.precision=64-true
+    dtype = next(model.parameters()).dtype  # double after trainer.precision=64-true
     size = max(1, BATCH_VALUES // x[0].size)
     with torch.inference_mode():
         outputs = np.concatenate(
@@ -56,6 +57,17 @@ def _outputs(model: nn.Module, task: Task, split: Split) -> NDArray[np.float64]:
             "train it again with a lower optimizer.lr or with trainer.gradient_clip=1.0"
         )
     return outputs
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Use so many CPU threads: their number is part of what makes a number come out again."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def write_out_of_fold(run: RunDirectory, data: PreparedData, task: Task) -> None:
