@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from ratchet.config.composition import load_config
 from ratchet.config.sections import EvaluationConfig
@@ -22,6 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 TABLE = ["data=table", "data.path=orders.csv", "data.id=order", "data.types={ward: category}"]
 RUNS = {
     "digits": ["data=digits"],
+    "pictures": ["data=folder", "data.path=photos", "data.size=12"],
     "class": [*TABLE, "data.target=churned"],
     "number": [*TABLE, "data.target=worth", "data.name=worths"],
     "binary": [*TABLE, "data.target=churned", "task=binary", "task.threshold=f1"],
@@ -35,6 +37,10 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Callabl
     shutil.copytree(REPOSITORY / "conf", root / "conf", ignore=shutil.ignore_patterns("tuned"))
     shutil.copytree(digits, root / "data")
     orders().to_csv(root / "orders.csv", index=False)
+    for number, picture in enumerate(np.random.default_rng(0).integers(0, 256, (60, 16, 20, 3), np.uint8)):
+        folder = root / "photos" / ("dark" if number % 2 else "light")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture // 3 if number % 2 else picture).save(folder / f"{number}.png")
     project, made = Project(root), {}
 
     def run(name: str) -> tuple[Project, RunDirectory]:

@@ -63,7 +63,8 @@ def test_digits_of_the_test_split_are_covered(evaluated, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     project, run = evaluated("digits")
     truth = pd.read_csv(run.evaluation / "predictions.csv")
-    raw = read(load_config(project, ["params=null", "data=digits"]).data, directory=project.raw("digits"))
+    config = load_config(project, ["params=null", "data=digits"]).data
+    raw = read(config, directory=project.raw("digits"), scratch=tmp_path)
     np.savez("new.npz", x=np.stack([raw.x[k] for k in truth.id]), ids=truth.id)
     for coverage in (0.8, 0.95):
         predict(run, "new.npz", output=Path("p.csv"), project=project, coverage=coverage)

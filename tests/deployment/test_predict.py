@@ -37,7 +37,8 @@ def test_the_raw_rows_of_the_test_split_get_the_numbers_of_evaluate(evaluated, h
     project, run = evaluated(name)
     expected = pd.read_csv(run.evaluation / "predictions.csv").drop(columns=["index", "label"])
     if name == "digits":
-        raw = read(load_config(project, ["params=null", "data=digits"]).data, directory=project.raw("digits"))
+        config = load_config(project, ["params=null", "data=digits"]).data
+        raw = read(config, directory=project.raw("digits"), scratch=here)
         np.savez(here / "new.npz", x=np.stack([raw.x[k] for k in expected.id]), ids=expected.id)
         given = "new.npz"
     else:
@@ -193,3 +194,18 @@ def test_a_run_without_checkpoint_is_one_line(evaluated, here):
     shutil.copytree(run.path, here / "run", ignore=shutil.ignore_patterns("checkpoints"))
     with pytest.raises(RatchetError, match=r"there is no checkpoint .*best\.ckpt; type: "):
         predict(RunDirectory(here / "run"), "new.csv", output=here / "out.csv", project=project)
+
+
+def test_a_folder_of_pictures_gets_the_numbers_of_evaluate(evaluated, here):
+    project, run = evaluated("pictures")
+    expected = pd.read_csv(run.evaluation / "predictions.csv").drop(columns=["index", "label"])
+    for number, name in enumerate(expected.id):
+        shutil.copy(project.root / "photos" / name, here / f"{number:03d}.png")
+    (here / "broken.png").write_bytes(b"no picture")
+    found, record = written(run, ".", project)
+    assert list(found.id) == [f"{number:03d}.png" for number in range(len(expected))]
+    assert (found.predicted == expected.predicted).all()
+    np.testing.assert_allclose(found[found.columns[2:]], expected[expected.columns[2:]], atol=1.5e-6)
+    assert record["notes"] == ["left out, as they cannot be read: 1, such as broken.png (no picture)"]
+    with pytest.raises(RatchetError, match=r"broken\.png holds no examples"):
+        predict(run, "broken.png", output=here / "out.csv", project=project)

@@ -21,12 +21,14 @@ from ratchet.data.transform import Transform
 from ratchet.errors import DataError, first_line
 from ratchet.files import not_a_file
 from ratchet.names import listed, nearest, short
+from ratchet.pictures import decode_all, is_a_picture, pictures_in
 from ratchet.tables import TableError
 from ratchet.tables.columns import text_column
 from ratchet.tables.reading import read_frames
 
 _ROWS = 8192  # of a table at a time
 _VALUES = 2**24  # of arrays at a time
+_PICTURES = 256  # at a time
 _ARRAYS = (".npy", ".npz")
 _TABLES = (".csv", ".tsv", ".txt", ".gz", ".parquet", ".pq", ".jsonl", ".ndjson")
 
@@ -50,7 +52,8 @@ class Inputs:
 
     def batches(self) -> Generator[Batch]:
         """Every example in its order. Raises DataError for what the model cannot be given."""
-        found = self._rows() if self.transform.table is not None else self._arrays()
+        of_pictures = self.config.data.folder is not None and self.path.suffix.lower() not in _ARRAYS
+        found = self._rows() if self.transform.table else self._pictures() if of_pictures else self._arrays()
         if (first := next(found, None)) is None:
             raise DataError(f"{self.name} holds no {'rows' if self.transform.table else 'examples'}; add some")
         with closing(found):
@@ -88,6 +91,24 @@ class Inputs:
             self.notes[f"there is no column {short(name)}, so ids are the numbers of the rows"] = 0
         return [int(row) + 1 for row in frame.index]
 
+    def _pictures(self) -> Generator[Batch]:
+        shape = self.transform.shape
+        assert shape is not None
+        folder = self.path if self.path.is_dir() else self.path.parent
+        names = list(pictures_in(folder)) if self.path.is_dir() else [self.path.name]
+        unread: list[str] = []
+        for start in range(0, len(names), _PICTURES):
+            some = names[start : start + _PICTURES]
+            x = np.empty((len(some), *shape), np.uint8)
+            fit = self.config.data.prepare.fit or "crop"
+            wrong = decode_all([folder / name for name in some], x, fit=fit, done=lambda _: None)
+            unread += [f"{some[row]} ({why})" for row, why in wrong.items()]
+            kept = [row for row in range(len(some)) if row not in wrong]
+            if kept:
+                yield Batch([some[row] for row in kept], self.transform.of_arrays(x[kept], where=self.name))
+        if unread:
+            self.notes[f"left out, as they cannot be read: {len(unread):,}, such as {unread[0]}"] = 0
+
     def _arrays(self) -> Generator[Batch]:
         x, ids = _loaded(self.path, self.name)
         assert self.transform.shape is not None
@@ -102,17 +123,20 @@ class Inputs:
 def open_inputs(given: str, config: Config, transform: Transform) -> Iterator[Inputs]:
     """The file that `input=` names; `-`: standard input, csv, which is copied to the disk first. Raises DataError."""
     kinds = _TABLES if transform.table is not None else _ARRAYS
+    pictures = config.data.folder is not None
     with tempfile.TemporaryDirectory(prefix="ratchet-") as folder:
         path, name = (Path(folder) / "input.csv", "standard input") if given == "-" else (Path(given), given)
-        if (path.suffix.lower() not in kinds and path.exists()) or (given == "-" and kinds is _ARRAYS):
+        suits = path.suffix.lower() in kinds or (pictures and (path.is_dir() or is_a_picture(path.name)))
+        if (path.exists() or given == "-") and not suits:
             what = "is a table" if kinds is _TABLES else f"holds arrays of the shape {list(transform.shape or ())}"
             allowed = ".csv, .csv.gz, .parquet, .jsonl" if kinds is _TABLES else ".npy, or .npz with an array x"
             where = "" if path.is_file() or given == "-" else f", which {not_a_file(path)}"
-            raise DataError(f"input={given}{where}: {config.data.name} {what}; allowed: a file {allowed}")
+            allowed = f"a folder of pictures, a picture, or a file {allowed}" if pictures else f"a file {allowed}"
+            raise DataError(f"input={given}{where}: {config.data.name} {what}; allowed: {allowed}")
         if given == "-":
             with path.open("wb") as spooled:
                 shutil.copyfileobj(sys.stdin.buffer, spooled)
-        elif wrong := not_a_file(path):
+        elif not path.is_dir() and (wrong := not_a_file(path)):
             beside = sorted(each.name for each in path.parent.glob("*") if each.suffix in kinds)
             near = nearest(path.name, beside)
             hint = (

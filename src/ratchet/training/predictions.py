@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ratchet.csv_files import csv_text
-from ratchet.data.prepared import PreparedData, Split
+from ratchet.data.prepared import Normalised, PreparedData, Split
 from ratchet.errors import CheckpointError
 from ratchet.runs.directory import RunDirectory
 from ratchet.tasks import Predictions, Task
@@ -38,7 +38,7 @@ def predict_splits(model: nn.Module, task: Task, splits: Mapping[Name, Split]) -
     return {name: task.with_own(each) for name, each in found.items()}
 
 
-def outputs_of(model: nn.Module, task: Task, x: np.ndarray) -> NDArray[np.float64]:
+def outputs_of(model: nn.Module, task: Task, x: np.ndarray | Normalised) -> NDArray[np.float64]:
     """The model's outputs as the task's predictions take them, (n, n_outputs), in double precision."""
     dtype = next(model.parameters()).dtype  # double after trainer.precision=64-true
     size = max(1, BATCH_VALUES // x[0].size)
