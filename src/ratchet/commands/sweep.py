@@ -17,11 +17,11 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ratchet.commands.prefork import preload
+from ratchet.compat.hydra import store_config
 from ratchet.config.environment import with_references
 from ratchet.config.hints import OverrideError
 from ratchet.config.modules import is_lightning_module
@@ -235,12 +235,12 @@ def run_sweep(
 @contextmanager
 def _as_sweeper(node: dict[str, Any], facts: TaskFacts, *, otherwise: dict[str, Any]) -> Iterator[None]:
     """What `hydra/sweeper=ratchet` means meanwhile; Hydra's store is one for the whole process."""
-    store, known = ConfigStore.instance(), FACTS.set(facts)
-    store.store(group="hydra/sweeper", name="ratchet", node=node, provider="ratchet")
+    known = FACTS.set(facts)
+    store_config("hydra/sweeper", "ratchet", node)
     try:
         yield
     finally:
-        store.store(group="hydra/sweeper", name="ratchet", node=otherwise, provider="ratchet")
+        store_config("hydra/sweeper", "ratchet", otherwise)
         FACTS.reset(known)
 
 

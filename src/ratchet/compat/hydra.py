@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra._internal.grammar.utils import escape_special_characters
 from hydra._internal.utils import get_args_parser
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
@@ -42,6 +44,13 @@ def loading_configs_with(loader: type[ConfigLoaderImpl]) -> Iterator[None]:
         yield
     finally:
         _room.ConfigLoaderImpl = before  # type: ignore[attr-defined]
+
+
+def store_config(group: str, name: str, node: dict[str, Any]) -> None:
+    """Put a config into Hydra's store, in place of one that is there: since 1.4 that has to be said."""
+    store = ConfigStore.instance()
+    options: dict[str, Any] = {"replace": True} if "replace" in signature(store.store).parameters else {}
+    store.store(group=group, name=name, node=node, provider="ratchet", **options)
 
 
 def apply_overrides(overrides: list[Override], config: DictConfig) -> None:
