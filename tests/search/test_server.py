@@ -34,7 +34,11 @@ def never_ready(tmp_path: Path) -> Path:
     return tmp_path
 
 
-PID = "from multiprocessing.forkserver import _forkserver as kept\npid = lambda: kept._forkserver_pid\n"
+PID = (
+    "from multiprocessing.forkserver import _forkserver as kept\n"
+    "pid = lambda: kept._forkserver_pid\n"
+    "wait = lambda: (warming := SERVER.warming) is None or warming.poll(50)\n"  # it may be ready at once
+)
 
 
 def test_one_that_still_imports_something_else_begins_anew(never_ready: Path) -> None:
@@ -50,7 +54,6 @@ def test_one_that_still_imports_something_else_begins_anew(never_ready: Path) ->
 
 def test_one_that_has_imported_is_kept() -> None:
     script = (
-        "wait = lambda: (warming := SERVER.warming) is None or warming.poll(50)\n"  # it may be ready at once
         "SERVER.begin([]); first = pid()\n"
         "wait(); print(SERVER.warming)\n"
         "SERVER.begin(['wave']); print(pid() == first)\n"
@@ -70,9 +73,9 @@ def test_one_is_ended_also_where_nobody_waits_for_processes(never_ready: Path) -
 
 def test_a_warm_one_can_be_ended_and_begun_again() -> None:
     script = (
-        "SERVER.begin([]); first = pid(); SERVER.warming.poll(50); SERVER.leave(); print(pid() == first)\n"
+        "SERVER.begin([]); first = pid(); wait(); SERVER.leave(); print(pid() == first)\n"
         "SERVER.end(); print(pid())\n"
-        "SERVER.begin([]); print(SERVER.warming.poll(50)); SERVER.end()"
+        "SERVER.begin([]); print(wait()); SERVER.end()"
     )
     assert said(PID + script) == ["True", "None", "True"]
 
