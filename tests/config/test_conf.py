@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from hydra.errors import MissingConfigException
 
+from ratchet.config.composed import composed
 from ratchet.config.composition import load_config
 from ratchet.project import Project
 
@@ -58,6 +61,22 @@ def test_tuned_values_belong_to_their_data_and_model_and_give_way_to_what_is_typ
     assert load_config(project, ["optimizer.lr=0.25"]).optimizer.lr == 0.25
     assert load_config(project, ["model=mlp"]).optimizer.lr != 0.5
     assert load_config(project, ["data=mnist1d"]).optimizer.lr != 0.5
+
+
+def test_what_was_composed_before_is_composed_anew_where_a_file_is_another(project):
+    before, _ = composed(project.conf, ["model=mlp"])
+    before.optimizer.lr = 7.0
+    again, _ = composed(project.conf, ["model=mlp"])
+    assert again.optimizer.lr == 0.003
+    for text in ("lr: 0.25", "lr: 0.75"):  # of the same size, and within the same second
+        file = project.conf / "optimizer" / "adamw.yaml"
+        file.write_text(re.sub(r"^lr: .*", text, file.read_text(encoding="utf-8"), flags=re.MULTILINE), "utf-8")
+        config, loader = composed(project.conf, ["model=mlp"])
+        assert f"lr: {config.optimizer.lr}" == text
+        assert ("optimizer/adamw", "optimizer") in loader.files
+    file.unlink()
+    with pytest.raises(MissingConfigException):
+        composed(project.conf, ["model=mlp"])
 
 
 def test_a_tuned_file_gives_way_to_an_experiment(project):

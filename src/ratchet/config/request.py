@@ -12,11 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from ratchet.config.composed import composed, hydras_own
 from ratchet.config.environment import plain_with_references
 from ratchet.config.explanation import explain
 from ratchet.config.following import IDLE
@@ -27,7 +25,6 @@ from ratchet.config.override_errors import OverrideContext, override_error
 from ratchet.config.params import params_overrides, without_params
 from ratchet.config.schema import Config
 from ratchet.config.tree import exists
-from ratchet.config.tuned import TunedLoader, last_loader, tuned_values_give_way
 from ratchet.config.validation import validate, values_for
 from ratchet.errors import ConfigError
 from ratchet.project import Project
@@ -86,8 +83,8 @@ class Request:
         """Known, and the files that it is of, in order, each with its package."""
         for overrides in (self._choices, []):
             try:
-                composed, loader = _hydra(self.directory, overrides)
-                plain = OmegaConf.to_container(composed, resolve=False)
+                config, loader = composed(self.directory, overrides)
+                plain = OmegaConf.to_container(config, resolve=False)
             except Exception:  # noqa: BLE001 - it has no names to suggest then; the first error is what counts
                 continue
             assert isinstance(plain, dict)
@@ -103,8 +100,8 @@ class Request:
     def compose(self) -> Config:
         """The checked config. Raises ConfigError."""
         with self.explained():
-            composed, loader = _hydra(self.directory, self.overrides)
-            plain = plain_config(composed)
+            config, loader = composed(self.directory, self.overrides)
+            plain = plain_config(config)
         self.notices.extend(line for line in loader.left_out if line not in self.notices)
         return self.checked(plain)
 
@@ -160,7 +157,7 @@ class Request:
                 **default_choices(self.directory),
                 **{group: name for group, name in here.items() if name in options(self.directory, group)},
             },
-            hydra=lambda: _hydras_own(self.directory, [text for text in self.overrides if text.startswith("hydra/")]),
+            hydra=lambda: hydras_own(self.directory, [text for text in self.overrides if text.startswith("hydra/")]),
             accepts=lambda text: self._accepts([text], OverrideError("", text=text), [text]),
             others=tuple(self.overrides),
         )  # fmt: skip
@@ -171,7 +168,7 @@ class Request:
             return mistake
         for text in self.typed:
             try:
-                _hydra(self.directory, [each for each in self.overrides if each != text])
+                composed(self.directory, [each for each in self.overrides if each != text])
             except Exception:  # noqa: BLE001 - it is not this one alone
                 continue
             key, _, value = text.partition("=")
@@ -220,8 +217,8 @@ class Request:
         others = [text for text in others if not override_error(text, alone)]
         try:
             for each in itertools.product(*map(each_of, candidate)):
-                composed, _ = _hydra(self.directory, [*others, *each])
-                self.check(validate(plain_config(composed)))
+                config, _ = composed(self.directory, [*others, *each])
+                self.check(validate(plain_config(config)))
         except OverrideError as other:
             inside = (k for k in keys if not is_group(self.directory, k))
             return other.said != mistake.said and not any(_is_in(other.key, k) for k in inside)
@@ -278,25 +275,6 @@ def plain_config(composed: DictConfig) -> dict[str, Any]:
     plain = plain_with_references(composed)
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
-
-
-def _hydra(directory: Path, overrides: Sequence[str]) -> tuple[DictConfig, TunedLoader]:
-    """The composed config, and the loader, which knows its files and what of conf/tuned/ it goes without."""
-    GlobalHydra.instance().clear()
-    with tuned_values_give_way(), initialize_config_dir(str(directory), version_base="1.3"):
-        return hydra_compose("config", overrides=list(overrides)), last_loader()
-
-
-def _hydras_own(directory: Path, choices: Sequence[str]) -> dict[str, Any]:
-    """Hydra's own settings with what is chosen of its groups, such as a launcher; none where conf/ is broken."""
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(directory), version_base="1.3"):
-            whole = hydra_compose("config", overrides=list(choices), return_hydra_config=True)
-        plain: Any = OmegaConf.to_container(whole.hydra, resolve=False)
-    except Exception:  # noqa: BLE001 - the first error is what counts
-        return {}
-    return dict(plain)
 
 
 def _is_in(key: str, section: str) -> bool:
