@@ -1,0 +1,240 @@
+"""A run as files that need no checkpoint: model.onnx, the transform, a model card, a manifest with every sha256."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ratchet import __version__
+from ratchet.data.folds import Fold
+from ratchet.data.prepared import PreparedData
+from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
+from ratchet.deployment.model_card import model_card
+from ratchet.deployment.predictor import Predictor, sha256_of
+from ratchet.errors import CheckpointError, ConfigError, RatchetError, first_line
+from ratchet.files import shown
+from ratchet.names import to_install
+from ratchet.project import Project
+from ratchet.runs.directory import RunDirectory
+from ratchet.tasks import Predictions, Task
+from ratchet.tasks.quantile import Quantile
+from ratchet.tasks.regression import Regression
+from ratchet.training.checkpoint import read_checkpoint, require_same_data
+from ratchet.training.predictions import BATCH_VALUES, outputs_of, threads
+
+MODEL, TRANSFORM, CARD, MANIFEST = "model.onnx", "transform.json", "card.md", "manifest.json"
+OPSET = 20
+_COVERAGE = 0.9  # of the sets that an export can give
+_CLOSE = 1e-4  # of a number's standard deviation, or of a log probability: more is another model
+
+
+@dataclass(frozen=True)
+class Parity:
+    """model.onnx beside the checkpoint, over the whole test split."""
+
+    examples: int
+    largest_difference: float  # of what the task decides by: log probabilities, logits, numbers in the target's unit
+    different_decisions: int
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how near to the checkpoint it is."""
+
+    directory: Path
+    parity: Parity
+    size: int  # bytes of model.onnx
+
+    def in_words(self) -> str:
+        """One line for a person."""
+        parity = self.parity
+        return (
+            f"{shown(self.directory)}: {MODEL} ({self.size:,} bytes), {TRANSFORM}, {CARD}, {MANIFEST}; beside the "
+            f"checkpoint, on {parity.examples:,} test examples, {parity.different_decisions} decisions differ, outputs "
+            f"by {parity.largest_difference:.1e} at most"
+        )
+
+
+def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Path) -> Exported:
+    """Write `output`, whole or not at all. evaluation: the folder in which evaluate wrote of this run.
+
+    The test split is read for the parity alone. Raises ConfigError for a missing package and a network that cannot be
+    exported, CheckpointError where the exported model decides otherwise than the checkpoint, DataError for prepared
+    data that are missing.
+    """
+    _require_packages()
+    if output.exists() and not (output / MANIFEST).is_file() and (output.is_file() or any(output.iterdir())):
+        raise RatchetError(f"{output} holds no export ({MANIFEST}) and would be lost; type: output=<a new folder>")
+    predictor = _loaded(run, project)
+    config = predictor.config
+    directory = project.prepared(config.data.name)
+    data = PreparedData.open(directory, reader="evaluate", config=config.data, fold=Fold.asked(config))
+    require_same_data(read_checkpoint(run.best_checkpoint), data.data_hash, run.best_checkpoint)
+    with storage_errors(output, command="the same command again"), scratch_beside(output) as scratch:
+        _write_model(predictor, data.shape, scratch / MODEL)
+        parity = _compare(scratch / MODEL, predictor, np.asarray(data.split("test").x))
+        facts = {
+            **predictor.provenance,
+            "parity": asdict(parity),
+            "model": config.plain()["model"],
+            "seed": config.seed,
+        }
+        texts = {
+            TRANSFORM: json.dumps(_description(predictor), indent=1, ensure_ascii=False) + "\n",
+            CARD: model_card(predictor, data.card, facts, evaluation / "metrics.json"),
+        }
+        for name, text in texts.items():
+            (scratch / name).write_text(text, encoding="utf-8")
+        size = (scratch / MODEL).stat().st_size
+        sums = {name: sha256_of((scratch / name).read_bytes()) for name in sorted((MODEL, TRANSFORM, CARD))}
+        manifest = {"files": sums, **facts, "opset": OPSET, "ratchet": __version__, "torch": torch.__version__}
+        (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        replace_directory(scratch, output)
+    return Exported(output, parity, size)
+
+
+def _require_packages() -> None:
+    try:
+        with _quiet():
+            import onnx  # noqa: F401
+            import onnxruntime  # noqa: F401
+            import onnxscript  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"export needs the package {error.name}; type: {to_install('export')}") from error
+
+
+def _loaded(run: RunDirectory, project: Project) -> Predictor:
+    """With sets where the task and the run have them."""
+    try:
+        return Predictor.load(run, project=project, coverage=_COVERAGE)
+    except ConfigError:
+        return Predictor.load(run, project=project)
+
+
+class _Exported(nn.Module):
+    """Outputs as the task's predictions take them, and of classes and labels their probabilities."""
+
+    def __init__(self, network: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.network, self.task = network, task
+        self.dtype = next(network.parameters()).dtype
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs = self.task.activate(self.network(x.to(self.dtype)))
+        if isinstance(self.task, Regression):
+            return (outputs,)
+        own = outputs.shape[1] == 1 or self.task.target.kind == "labels"  # logits; else log probabilities
+        return outputs, (outputs.sigmoid() if own else outputs.exp()).float()
+
+
+def _write_model(predictor: Predictor, shape: tuple[int, ...], path: Path) -> None:
+    import onnx
+
+    names = ["outputs"] if isinstance(predictor.task, Regression) else ["outputs", "probabilities"]
+    try:
+        with _quiet(), threads(1):
+            program = torch.onnx.export(
+                _Exported(predictor.model, predictor.task).eval(), (torch.zeros(2, *shape),), dynamo=True,
+                input_names=["x"], output_names=names, dynamic_shapes=({0: torch.export.Dim("batch")},),
+                opset_version=OPSET, verbose=False, optimize=True,
+            )  # fmt: skip
+    except Exception as error:  # whatever a network of one's own meets in torch.export
+        raise ConfigError(
+            f"{predictor.config.model.target} cannot be exported ({first_line(error)[:200]}); allowed: what "
+            "torch.export traces; type: python src/predict.py, which needs no export"
+        ) from error
+    assert program is not None
+    model = program.model_proto
+    del model.metadata_props[:]  # traces of this machine's paths
+    for graph in (model.graph, *model.functions):
+        for part in (graph, *graph.node, *getattr(graph, "value_info", ())):
+            del part.metadata_props[:]
+            part.doc_string = ""
+    for part in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del part.metadata_props[:]
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def session(path: Path, *, count: int) -> Any:
+    """onnxruntime's session of a model, on so many CPU threads."""
+    with _quiet():
+        import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = count, 3
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _compare(path: Path, predictor: Predictor, x: np.ndarray) -> Parity:
+    """Raises CheckpointError where the exported model decides otherwise, or is off by more than rounding."""
+    count, task = predictor.config.trainer.threads, predictor.task
+    with threads(count):
+        wanted = outputs_of(predictor.model, task, x)
+    model, size = session(path, count=count), max(1, BATCH_VALUES // x[0].size)
+    parts = [model.run(["outputs"], {"x": x[start : start + size]})[0] for start in range(0, len(x), size)]
+    found = np.concatenate(parts)
+    y = np.zeros((len(x), len(task.target.names)) if task.target.kind == "labels" else len(x), np.int64)
+    numbers = isinstance(task, Regression)
+    decided = [] if numbers else [_decisions(task.predictions(each, y)) for each in (wanted, found)]
+    different = sum(one != other for one, other in zip(*decided, strict=True))
+    parity = Parity(len(x), float(np.abs(found - wanted).max()), different)
+    scale = task.target.std if numbers else max(1.0, float(np.abs(wanted).max()))
+    if different or parity.largest_difference > _CLOSE * scale:
+        raise CheckpointError(
+            f"the exported model is not the checkpoint: {different:,} of {len(x):,} test examples are decided "
+            f"otherwise, outputs differ by {parity.largest_difference:.1e}; nothing was written; type: "
+            "python src/predict.py, which uses the checkpoint"
+        )
+    return parity
+
+
+def _decisions(said: Predictions) -> list[Any]:
+    header, rows = said.table()
+    place = list(header).index("predicted")
+    return [row[place] for row in rows]
+
+
+def _description(predictor: Predictor) -> dict[str, Any]:
+    """All that turns a raw row into input and an output into a decision."""
+    config, task = predictor.config, predictor.task
+    return {
+        "transform": json.loads(predictor.transform.as_text()),
+        "table": config.data.table and config.data.table.model_dump(exclude={"path"}),
+        "target": task.target.as_json(),
+        "task": config.task.target or "auto",
+        "outputs": _meaning(task),
+        "quantiles": list(task.quantiles) if isinstance(task, Quantile) else None,
+        "threshold": predictor.decides_by,
+        "conformal": predictor.conformal and {**asdict(predictor.conformal), "from": "validation"},
+    }
+
+
+def _meaning(task: Task) -> str:
+    if isinstance(task, Quantile):
+        return "rising quantiles of the target, in its unit"
+    if isinstance(task, Regression):
+        return "the target, in its unit"
+    return "logits" if task.n_outputs == 1 or task.target.kind == "labels" else "log probabilities of the classes"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter tells of its steps and of packages that it could use; nobody asked."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
