@@ -6,14 +6,17 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ratchet.config.composition import load_config
+from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion.display import GateDisplay
 from ratchet.promotion.training import ActiveRun, Configuration, GateTraining, Seeded, Trained, _train
@@ -36,8 +39,8 @@ class Played(GateTraining):
     kills: int = 0
     meanwhile: Callable[[], object] = bool
 
-    def __call__(self, given: tuple[dict[str, Any], Path]) -> Outcome:
-        _, directory = given
+    def __call__(self, given: tuple[dict[str, Any], Path, str]) -> Outcome:
+        _, directory, _ = given
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "run.json").write_text(json.dumps(RECORD))
         self.meanwhile()
@@ -94,6 +97,47 @@ def test_ctrl_c_lets_the_run_finish_and_starts_no_other(
     assert pool.ended_by == signal.SIGINT
     assert [statuses(each) for each in seeded] == [["completed"], [], []]
     assert "note: no new runs; waiting for 1 to finish (Ctrl-C again ends them)" in capsys.readouterr().err
+
+
+def deaf() -> None:
+    """What hears no signal: a call that does not come back."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    time.sleep(60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_does_not_stop_is_ended_and_says_so(
+    project: Project, seeded: list[Seeded], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr("ratchet.search.processes.pool.STOP_GRACE", 0.2)
+
+    def end() -> None:
+        while not list(seeded[0].folder.glob("*/run.json")):
+            time.sleep(0.05)
+        for _ in range(2 if number == signal.SIGINT else 1):
+            os.kill(os.getpid(), number)
+            time.sleep(0.2)
+
+    threading.Thread(target=end, daemon=True).start()
+    _, pool = train(seeded, Played(project, meanwhile=deaf), ForkedExecutor())
+    assert pool.ended_by == number
+    assert statuses(seeded[0]) == ["interrupted"]
+
+
+def test_scores_are_not_kept_under_the_key_of_other_code(
+    project: Project, seeded: list[Seeded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = SimpleNamespace(data={"hash": "0"}, best=None)
+    monkeypatch.setattr("ratchet.training.train.train", lambda *_, **__: record)
+    scored: list[Path] = []
+    monkeypatch.setattr("ratchet.promotion.scores.score_confirm", lambda run, **_: scored.append(run.path))
+    one, task = seeded[0], GateTraining(project)
+    task((one.config.plain(), one.folder / "0", one.of.key))
+    monkeypatch.setattr("ratchet.promotion.training.code_hash", lambda _: "of an edit")
+    with pytest.raises(RatchetError, match="code or data have changed since the gate began"):
+        task((one.config.plain(), one.folder / "1", one.of.key))
+    assert scored == [one.folder / "0"]
 
 
 def test_attempts_never_share_a_directory(seeded: list[Seeded]) -> None:

@@ -17,7 +17,18 @@ from optuna.trial import TrialState
 
 from ratchet.search.processes.process_id import ProcessId, _started
 from ratchet.search.storage import ledger as room
-from ratchet.search.storage.ledger import CLAIM, RESULT, WORKER, Claim, Ledger, has_result, is_given, is_over, ticket_of
+from ratchet.search.storage.ledger import (
+    CLAIM,
+    RESULT,
+    STALE,
+    WORKER,
+    Claim,
+    Ledger,
+    has_result,
+    is_given,
+    is_over,
+    ticket_of,
+)
 
 DEAD = f"{ProcessId.this().host}!999999999-1"
 FAR = "elsewhere!17-23/a"
@@ -279,6 +290,14 @@ def test_a_worker_elsewhere_is_gone_when_its_heart_has_stood_still(study: optuna
     assert reclaim(ledger, now=room.STALE + 1) == []
     assert reclaim(ledger, now=2 * room.STALE) == []
     assert reclaim(ledger, now=2 * room.STALE + 2) == [0]
+
+
+def test_a_worker_whose_process_lives_is_gone_when_its_heart_has_stood_still_for_long(study: optuna.Study) -> None:
+    """It ended by an error, in a notebook or under a launcher that keeps its processes, or it hangs."""
+    running(study, f"{ProcessId.this().name}/other")
+    ledger = make(study)
+    assert reclaim(ledger, now=9 * STALE) == []
+    assert reclaim(ledger, now=11 * STALE) == [0]
 
 
 def test_a_storage_that_was_away_makes_nobody_gone(study: optuna.Study) -> None:

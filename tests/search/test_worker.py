@@ -159,6 +159,43 @@ def test_a_training_that_is_being_started_when_the_end_is_asked_for_is_told_so(b
     assert told[-1] == ["stop"]
 
 
+def test_ctrl_c_once_lets_a_trial_finish_its_repeats(bench) -> None:
+    bench.facts = TaskFacts(repeat=lambda _: [])
+    trained: list[float] = []
+
+    def task(config: Any) -> float:
+        trained.append(config.x)
+        worker.pool.interrupt(1)
+        return 0.0
+
+    bench.task = task
+    worker = bench.worker(bench.plan("x=interval(-1,1)", n_trials=2, repeats=3))
+    worker.run()
+    (trial,) = worker.studies[0].study.trials
+    assert (trial.state, len(trial.user_attrs[RESULT]["repeats"]), len(trained)) == (TrialState.COMPLETE, 3, 3)
+
+
+def test_a_repeat_that_does_not_compose_costs_the_trial(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.task, bench.facts = lambda _: 0.0, TaskFacts(repeat=lambda k: [] if k == 0 else ["nothing.such=1"])
+    worker = bench.worker(bench.plan("x=interval(-1,1)", n_trials=2, repeats=2))
+    worker.run()
+    results = [trial.user_attrs[RESULT] for trial in worker.studies[0].study.trials]
+    assert [(each["failure"], each["over"]) for each in results] == [("compose error", True)] * 2
+
+
+def test_four_failures_alike_do_not_end_a_study_that_has_succeeded_before(bench) -> None:
+    bench.task = lambda _: 0.0
+    bench.worker(bench.plan("x=interval(-1,1)", n_trials=1)).run()
+
+    def fails(_: Any) -> float:
+        raise ValueError("always the same")
+
+    bench.task = fails
+    worker = bench.worker(bench.plan("x=interval(-1,1)", n_trials=7))
+    worker.run()
+    assert worker.is_done
+
+
 def test_a_training_is_told_to_stop_once(bench, started) -> None:
     """What it writes after the first word must not be broken off by a second one."""
 

@@ -14,7 +14,7 @@ from typing import Any
 from ratchet.config.composition import config_hash
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
-from ratchet.errors import Interrupted
+from ratchet.errors import Interrupted, RatchetError
 from ratchet.project import Project
 from ratchet.promotion.display import GateDisplay
 from ratchet.promotion.promotion_paths import PromotionPaths
@@ -83,7 +83,7 @@ class Seeded:
     @property
     def run(self) -> RunDirectory | None:
         """The whole run, once there is one."""
-        found = sorted(path.parent for path in self.folder.glob(f"[0-9]*/{FILE}"))
+        found = sorted((path.parent for path in self.folder.glob(f"[0-9]*/{FILE}")), key=lambda path: int(path.name))
         return RunDirectory(found[0]) if found else None
 
     @property
@@ -129,18 +129,25 @@ class GateTraining:
     def enter(self) -> None:
         """Do nothing: a new process lacks nothing."""
 
-    def __call__(self, given: tuple[dict[str, Any], Path]) -> Outcome:
+    def __call__(self, given: tuple[dict[str, Any], Path, str]) -> Outcome:
+        """Train the config into the directory, of a configuration's key. Raises what train() raises, and RatchetError
+        where code or data are not those of the key any more: the scores would be kept as theirs.
+        """
         from ratchet.promotion.scores import score_confirm
         from ratchet.training.train import train
 
-        plain, directory = given
-        run = RunDirectory(directory)
+        plain, directory, key = given
+        config, run = validate(plain), RunDirectory(directory)
         run.path.mkdir(parents=True, exist_ok=True)
         with quiet_libraries(run.log):
             record = train(
-                validate(plain), run=run, project=self.project, command=["promote.py"],
+                config, run=run, project=self.project, command=["promote.py"],
                 study=directory.parents[1].name, trial=int(directory.name),  # whatever the seed: one study on record
             )  # fmt: skip
+            if Configuration.of("", config, data_hash=record.data["hash"], project=self.project).key != key:
+                raise RatchetError(
+                    "code or data have changed since the gate began; type the same command again: it begins with them"
+                )
             score_confirm(run, project=self.project)
         return Outcome("complete", metrics=dict(record.best.metrics) if record.best is not None else {})
 
@@ -159,7 +166,11 @@ def train_missing(wanted: Sequence[Seeded], *, project: Project) -> Trained:
     missing = [seeded for seeded in wanted if seeded.run is None]
     if not missing:
         return Trained(0, ())
-    slots = make_slots(None, threads=max(seeded.config.trainer.threads for seeded in missing), tickets=len(missing))
+    trainers = [seeded.config.trainer for seeded in missing]
+    slots = make_slots(
+        None, threads=max(each.threads * each.devices for each in trainers),
+        devices=max(each.devices for each in trainers), tickets=len(missing),
+    )  # fmt: skip
     with GateDisplay(len(missing)) as display:
         pool: Pool[ActiveRun] = Pool(ForkedExecutor(_PRELOAD), slots, say=display.say, jobs="runs")
         failed = _train(missing, pool, GateTraining(project), display)
@@ -178,21 +189,21 @@ def _train(
         while pool.active or (waiting and not pool.interrupts):
             while waiting and pool.has_room:
                 pool.add(_started(*waiting.popleft(), pool, task))
-            ended = list(pool.overdue())
+            ended = []
             for active in pool.ready(0.5):
                 message = pool.receive(active)
                 if isinstance(message, Report):
                     pool.answer(active, "go")
                 else:
                     ended.append((active, message))
-            for active, outcome in ended:
+            for active, outcome in [*ended, *pool.end_overdue()]:
                 pool.release(active)
                 note_the_end(active.directory, outcome.failure or outcome.state, said=outcome.error)
-                killed = outcome.failure == "killed"
-                again = outcome.failure == "interrupted" or (killed and active.attempt < _ATTEMPTS)
+                killed, whole = outcome.failure == "killed", active.seeded.run is not None
+                again = not whole and (outcome.failure == "interrupted" or (killed and active.attempt < _ATTEMPTS))
                 if again:
                     waiting.append((active.seeded, active.attempt + killed))
-                elif active.seeded.run is None:
+                elif not whole:
                     failed.append(
                         Failed(active.seeded, outcome.failure or "killed", outcome.error or "it left no scores")
                     )
@@ -204,10 +215,9 @@ def _train(
 def _started(seeded: Seeded, attempt: int, pool: Pool[ActiveRun], task: GateTraining) -> ActiveRun:
     slot, number = pool.take_slot(), seeded.next_attempt()
     directory = seeded.folder / str(number)
-    job = Job(
-        task, (seeded.config.plain(), directory), study=seeded.of.folder.name, number=number, directory=directory,
-        environment=slot.environment,
-    )  # fmt: skip
+    given = seeded.config.plain(), directory, seeded.of.key
+    study, environment = seeded.of.folder.name, slot.environment
+    job = Job(task, given, study=study, number=number, directory=directory, environment=environment)
     running = pool.executor.start(job)
     return ActiveRun(
         seeded=seeded, attempt=attempt, directory=directory, slot=slot, running=running, began=time.monotonic()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
+from ratchet.errors import RatchetError, first_line
 from ratchet.search.processes.channel import Report, Verdict
 from ratchet.search.processes.executors import Executor, Running, wait_for
 from ratchet.search.processes.outcomes import Outcome
@@ -63,6 +65,7 @@ class Pool(Generic[Occupant]):
         self._free, self.size = list(reversed(slots)), len(slots)
         self.active: list[Occupant] = []
         self.interrupts, self._signals = 0, 0
+        self._notes: deque[str] = deque()  # of signals, to be said where nothing else is being printed
         self.ended_by: signal.Signals | None = None  # what ended it early
 
     @contextmanager
@@ -75,6 +78,7 @@ class Pool(Generic[Occupant]):
             try:
                 yield
             finally:
+                self._say_notes()
                 for active in list(self.active):  # only where something unforeseen was raised
                     active.running.end()
                 self.executor.leave()
@@ -94,6 +98,16 @@ class Pool(Generic[Occupant]):
         """Free the slot of a job that could not be made."""
         self._free.append(slot)
 
+    def start(self, job: Job) -> Running:
+        """Start a job. Raises RatchetError where this machine lets no further process be started."""
+        try:
+            return self.executor.start(job)
+        except OSError as error:
+            raise RatchetError(
+                f"no further process can be started ({first_line(error)}); what is finished is kept; free memory, "
+                "processes or open files (ulimit -a), then type the same command again"
+            ) from error
+
     def add(self, active: Occupant) -> None:
         """Watch over a job that has been started."""
         self.active.append(active)
@@ -101,7 +115,8 @@ class Pool(Generic[Occupant]):
 
     def start_again(self, active: Occupant, job: Job) -> None:
         """Start the next job of an occupant in its slot."""
-        active.running, active.began = self.executor.start(job), time.monotonic()
+        active.running, active.began = self.start(job), time.monotonic()
+        active.stopping, active.stop_at = None, 0.0  # it was the last one's
         self._end_if_told(active)
 
     def _end_if_told(self, active: Occupant) -> None:
@@ -113,11 +128,13 @@ class Pool(Generic[Occupant]):
 
     def ready(self, patience: float) -> list[Occupant]:
         """Return who has sent something or ended, after `patience` seconds at most."""
+        self._say_notes()
         now = time.monotonic()
         dates = [active.stop_at for active in self.active if active.stop_at]
         dates += [active.began + active.limit for active in self.active if active.limit is not None]
         timeout = max(0.0, min([now + patience, *dates]) - now)
         heard = wait_for([active.running for active in self.active], timeout, warming=self.executor.warming)
+        self._say_notes()
         return [active for active in self.active if active.running in heard]
 
     def receive(self, active: Occupant) -> Report | Outcome:
@@ -142,15 +159,19 @@ class Pool(Generic[Occupant]):
         else:
             active.running.answer("go")
 
-    def overdue(self) -> Iterator[tuple[Occupant, Outcome]]:
-        """Tell those that take too long to stop, and end those that were told so and have not."""
-        now = time.monotonic()
+    def end_overdue(self) -> list[tuple[Occupant, Outcome]]:
+        """Tell those that take too long to stop, and end those that were told so and have not; these are returned."""
+        now, ended = time.monotonic(), []
         for active in list(self.active):
             if active.stopping is None and active.limit is not None and now - active.began > active.limit:
                 self._stop(active, "timeout")
-            if active.stop_at and now > active.stop_at:
-                active.running.end()
-                yield active, active.told_to_stop()
+            if not active.stop_at or now <= active.stop_at:
+                continue
+            if now <= active.stop_at + STOP_GRACE and wait_for([active.running], 0.0, warming=None):
+                continue  # what it has sent is heard first
+            active.running.end()
+            ended.append((active, active.told_to_stop()))
+        return ended
 
     def release(self, active: Occupant) -> None:
         """Free the slot of one that has ended."""
@@ -167,15 +188,15 @@ class Pool(Generic[Occupant]):
 
     def interrupt(self, times: int, *, by: int = signal.SIGINT) -> None:
         """Interrupt as `times` times Ctrl-C would, without printing. `by`: the signal received elsewhere."""
-        if times > 0:
-            self.interrupts, self.ended_by = max(self.interrupts, times), signal.Signals(by)
+        if times > self.interrupts:
+            self.interrupts, self.ended_by = times, signal.Signals(by)
 
     def end(self, *, by: int = signal.SIGINT) -> None:
         """Tell what runs to stop. A third signal changes nothing."""
         self.interrupt(2, by=by)
         ending = [active for active in self.active if active.stopping is None]
         if ending:
-            self._say(f"ending {len(ending)} running; the same command runs them again")
+            self._notes.append(f"ending {len(ending)} running; the same command runs them again")
         for active in ending:
             self._stop(active, "interrupted")
 
@@ -185,14 +206,14 @@ class Pool(Generic[Occupant]):
         if self.interrupts == 1:
             busy = self.size - len(self._free)  # with what is being started just now
             waits = f"; waiting for {busy} to finish (Ctrl-C again ends them)" if busy else ""
-            self._say(f"no new {self._jobs}{waits}")
+            self._notes.append(f"no new {self._jobs}{waits}")
         else:
             self.end()
 
     def _terminate(self, number: int) -> None:
         """Whoever ends processes, such as a cluster at its time limit, means it: as Ctrl-C twice."""
         self._exit_if_asked_again(number)
-        self._say(f"told to end by {signal.Signals(number).name}")
+        self._notes.append(f"told to end by {signal.Signals(number).name}")
         self.end(by=number)
 
     def _exit_if_asked_again(self, number: int) -> None:
@@ -200,3 +221,8 @@ class Pool(Generic[Occupant]):
         if self._signals > PATIENCE:
             SERVER.kill()
             os._exit(128 + number)
+
+    def _say_notes(self) -> None:
+        """Say what signals did: a handler that prints would break into what is being printed."""
+        while self._notes:
+            self._say(self._notes.popleft())

@@ -16,7 +16,7 @@ class Slot:
 
     number: int
     threads: int
-    gpu: str | None = None
+    gpu: str | None = None  # or several, as CUDA_VISIBLE_DEVICES has them
 
     @property
     def environment(self) -> tuple[tuple[str, str], ...]:
@@ -25,15 +25,19 @@ class Slot:
         return (*seen, ("CUDA_VISIBLE_DEVICES", self.gpu)) if self.gpu is not None else tuple(seen)
 
 
-def make_slots(n_jobs: int | None, *, threads: int = 1, tickets: int | None = None) -> list[Slot]:
-    """Slots for `n_jobs` trials at once; None: as many as cores, at `threads` each, and GPUs allow."""
+def make_slots(n_jobs: int | None, *, threads: int = 1, devices: int = 1, tickets: int | None = None) -> list[Slot]:
+    """Make slots for `n_jobs` trials at once; None: as many as cores and GPUs allow.
+
+    threads: of all processes of a trial. devices: GPUs that a trial uses where there are GPUs. tickets: trials to run.
+    """
     gpus = visible_gpus()
     if n_jobs is None:
         n_jobs = max(1, cores() // threads)
-        n_jobs = min(n_jobs, len(gpus)) if gpus else n_jobs
+        n_jobs = min(n_jobs, max(1, len(gpus) // devices)) if gpus else n_jobs
     n_jobs = min(n_jobs, tickets) if tickets else n_jobs
     share = max(1, cores() // n_jobs)
-    return [Slot(number, share, gpus[number % len(gpus)] if gpus else None) for number in range(n_jobs)]
+    groups = [",".join(gpus[at : at + devices]) for at in range(0, max(1, len(gpus) - devices + 1), devices)]
+    return [Slot(number, share, groups[number % len(groups)] if gpus else None) for number in range(n_jobs)]
 
 
 def cores() -> int:

@@ -56,6 +56,7 @@ class TaskFacts:
     command: str = "python <script>"  # how a person trains one config
     follow_up: Callable[[str, int | None, str], list[str]] | None = None  # what to type after a study: see results.py
     threads: Callable[[DictConfig], int] | None = None  # how many one training uses; None: its share of the cores
+    devices: Callable[[DictConfig], int] | None = None  # GPUs that one training uses, where there are some; None: one
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
     measured: Callable[[DictConfig], tuple[float, str] | None] | None = None  # seconds of such a training, and whose
     resolution: Callable[[DictConfig], str | None] | None = None  # what a config's data can tell apart, in a line

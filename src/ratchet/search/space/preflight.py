@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from hydra.errors import HydraException
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ratchet.errors import ConfigError, first_line
@@ -189,8 +190,9 @@ def _taking_turns(ends: Sequence[Sequence[str]], count: int) -> list[tuple[str, 
 def lease(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -> tuple[list[Slot], str | None]:
     """Slots for these studies, and what a person should know of them."""
     wanted = plans[0].settings.n_jobs
-    threads = max(_threads(plan, composer, facts) for plan in plans)
-    slots = make_slots(wanted, threads=threads, tickets=sum(plan.n_trials for plan in plans))
+    threads = max(_most(facts.threads, plan, composer) for plan in plans)
+    devices = max(_most(facts.devices, plan, composer) for plan in plans)
+    slots = make_slots(wanted, threads=threads, devices=devices, tickets=sum(plan.n_trials for plan in plans))
     if len(slots) * threads > max(cores(), threads):
         return slots, (
             f"{len(slots)} trainings of {threads} threads on {cores()} cores slow each other down; "
@@ -199,7 +201,11 @@ def lease(plans: Sequence[StudyPlan], *, composer: Composer, facts: TaskFacts) -
     return slots, None
 
 
-def _threads(plan: StudyPlan, composer: Composer, facts: TaskFacts) -> int:
-    if facts.threads is None:
+_CELLS = 64  # of a grid, that are looked at for what its trainings need
+
+
+def _most(needs: Callable[[DictConfig], int] | None, plan: StudyPlan, composer: Composer) -> int:
+    """Return the most that a training of the plan needs: of a grid any of its cells."""
+    if needs is None:
         return 1
-    return facts.threads(composer.task(in_full(plan.fixed, *plan.cells[:1])))
+    return max(needs(composer.task(in_full(plan.fixed, cell))) for cell in plan.cells[:_CELLS] or [()])

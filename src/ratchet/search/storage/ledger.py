@@ -186,16 +186,20 @@ class Ledger:
         return [name for name in names if name != self.worker and not self._is_gone(name, now=now)]
 
     def _is_gone(self, owner: str, *, now: float) -> bool:
-        """Return whether a worker is gone: by its process id on this machine, by its heartbeat on others."""
+        """Return whether a worker is gone: by its process id on this machine, by its heartbeat on others.
+
+        One that ended by an error in a process that lives on, as a launcher's or a notebook's does, and one that hangs,
+        is gone after ten times as long: the heartbeat of a busy machine's workers stands still for a while.
+        """
         alive = ProcessId.parse(owner.partition("/")[0]).is_alive()
-        if alive is not None:
-            return not alive
+        if alive is False:
+            return True
         beat = int(self.study.user_attrs.get(WORKER + owner, 0))
         seen, since = self._beats.get(owner, (-1, now))
         if beat != seen:
             self._beats[owner] = (beat, now)
             return False
-        return now - since > STALE
+        return now - since > (STALE if alive is None else 10 * STALE)
 
     def beat(self, count: int) -> None:
         """Say that this worker is alive."""

@@ -47,6 +47,10 @@ PATIENCE = 60.0  # seconds that a storage may be away
 Result = TypeVar("Result")
 
 
+class StorageError(RatchetError):
+    """A storage has been away for longer than it is waited for."""
+
+
 def open_storage(where: str) -> BaseStorage:
     """The storage of a URL, or the journal of a path. Raises ConfigError for one that cannot be reached."""
     try:
@@ -200,7 +204,7 @@ def patiently(action: Callable[[], Result], *, say: Callable[[str], None]) -> Re
             if time.monotonic() - began > PATIENCE:
                 if isinstance(error, OSError):
                     raise
-                raise RatchetError(
+                raise StorageError(
                     f"the storage has not answered for {PATIENCE:.0f} seconds ({line}); it keeps what was finished; "
                     "type the same command again, to go on"
                 ) from error

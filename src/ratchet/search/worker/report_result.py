@@ -51,11 +51,12 @@ class ResultReporter:
             "failure": outcome.failure, "error": outcome.error, "traceback": outcome.traceback, "over": not again,
             "seconds": seconds,
         }  # fmt: skip
-        if of.ledger.fail(trial_id_of(claim.trial), result) and again:
+        is_ours = of.ledger.fail(trial_id_of(claim.trial), result)
+        if is_ours and again:
             attempt = claim.attempt + (outcome.failure == "killed")
             kept = {"ticket": claim.ticket, "attempt": attempt, "lost": claim.lost}
             of.ledger.retry(kept, claim.trial.params, of=number)
-        self.display.finished(of, number, "failed", outcome, {}, again=again)
+        self.display.finished(of, number, "failed", outcome, {}, again=is_ours and again)
         if not again:
             of.failures.append(outcome.error)
         if not of.succeeded and len(of.failures) >= ALL_ALIKE and len(set(of.failures)) == 1 and of.given_up is None:

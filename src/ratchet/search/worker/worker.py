@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import signal
 import statistics
 import sys
@@ -17,7 +18,6 @@ from optuna.pruners import WilcoxonPruner
 from optuna.trial import FrozenTrial, TrialState
 
 from ratchet.compat.optuna import storage_of, study_id_of
-from ratchet.errors import RatchetError
 from ratchet.search.halving import LENGTH, HalvingPruner
 from ratchet.search.processes.channel import Report, Verdict
 from ratchet.search.processes.executors import Executor
@@ -29,7 +29,7 @@ from ratchet.search.space.composer import Composer
 from ratchet.search.space.plan import StudyPlan, TaskFacts
 from ratchet.search.space.samplers import build_sampler
 from ratchet.search.storage.ledger import Claim, Ledger
-from ratchet.search.storage.studies import as_it_began, open_study, patiently
+from ratchet.search.storage.studies import StorageError, as_it_began, open_study, patiently
 from ratchet.search.worker.display import Display
 from ratchet.search.worker.hydra_job import HydraTask
 from ratchet.search.worker.jobs import Jobs
@@ -41,7 +41,10 @@ from ratchet.terminal.signals import blocked
 BEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
 EXPORT_EVERY = 10.0  # seconds between two trials.csv
+START_FOR = 1.0  # seconds to start trials for, before those that run are heard: some end at once
 HEED_EVERY = 1.0  # seconds between two looks at what the one that placed this worker has heard
+
+_NUMBERS = itertools.count()  # of the workers of this process
 
 
 class Worker:
@@ -66,7 +69,7 @@ class Worker:
         self._display, self._facts = display, facts
         self.pool: Pool[ActiveTrial] = Pool(executor, slots, say=display.say)
         self._results = ResultReporter(display)
-        self.name = f"{ProcessId.this().name}/{id(self):x}"
+        self.name = f"{ProcessId.this().name}/{next(_NUMBERS)}"
         self._interrupts_attribute, self._heeded = interrupts_attribute, 0.0
         self._beats, self._beaten, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
         self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
@@ -83,7 +86,8 @@ class Worker:
         ledger.beat(0)  # of two workers that begin at once at least one sees the other, and draws by its own name
         found = len(study.get_trials(deepcopy=False)), self.name if ledger.others(now=time.monotonic()) else 0
         study.sampler = build_sampler(plan.settings, salt=str(found))  # alone on a new study it is the same again
-        return OpenStudy(plan, study, ledger)
+        succeeded = any(trial.state == TrialState.COMPLETE for trial in study.get_trials(deepcopy=False))
+        return OpenStudy(plan, study, ledger, succeeded=succeeded)
 
     @property
     def ended_by(self) -> signal.Signals | None:
@@ -142,7 +146,7 @@ class Worker:
                 self.export()
         finally:
             gc.unfreeze()
-            if not isinstance(sys.exc_info()[1], RatchetError):  # of a storage that is away
+            if not isinstance(sys.exc_info()[1], StorageError):  # it would be waited for once more
                 with suppress(Exception):
                     for study in self.studies:
                         study.ledger.give_back()
@@ -151,13 +155,14 @@ class Worker:
         self._display.refresh(self)
         self._keep_alive()
         while True:
-            while self.pool.has_room and self._start_next():
+            until = time.monotonic() + START_FOR
+            while self.pool.has_room and self._start_next() and time.monotonic() < until:
                 self._keep_alive()  # a sampler can take seconds for each
             if not self.pool.active and (self.pool.interrupts or not (self.is_starting or self._others_work())):
                 return
             for active in self.pool.ready(self._patience()):
                 self._hear(active)
-            for active, outcome in self.pool.overdue():
+            for active, outcome in self.pool.end_overdue():
                 self._note_lost(active, outcome)
                 self._release(active, outcome)
             self._keep_alive()
@@ -209,7 +214,7 @@ class Worker:
             return
         active = ActiveTrial(
             of=of, claim=claim, overrides=overrides, slot=slot, directory=directory, began=time.monotonic(),
-            running=self.pool.executor.start(job), limit=of.plan.settings.trial_timeout,
+            running=self.pool.start(job), limit=of.plan.settings.trial_timeout,
         )  # fmt: skip
         self.pool.add(active)
         self._display.started(active)
@@ -228,10 +233,11 @@ class Worker:
             self.returns[active.of.plan.name, active.claim.trial.number] = outcome.returned
         if outcome.state == "complete":
             active.metrics.append(outcome.metrics)
-            if self._continues(active):
-                return
             if len(active.metrics) < active.of.plan.settings.repeats:
-                outcome = active.told_to_stop() if self.pool.interrupts else Outcome("pruned")
+                failure = self._continue(active)
+                if failure is None:
+                    return
+                outcome = failure
         self._release(active, outcome)
 
     def _release(self, active: ActiveTrial, outcome: Outcome) -> None:
@@ -259,22 +265,25 @@ class Worker:
         except UpdateFinishedTrialError:
             return True  # another worker took it for lost and has started it again
 
-    def _continues(self, active: ActiveTrial) -> bool:
-        """Start the next repeat, if there is one and the pruner sees hope."""
+    def _continue(self, active: ActiveTrial) -> Outcome | None:
+        """Start the next repeat. Returns what the trial came to where there is none: the pruner gives it up, say."""
         plan = active.of.plan
-        if len(active.metrics) >= plan.settings.repeats or self.pool.interrupts:
-            return False
+        if self.pool.interrupts > 1:
+            return active.told_to_stop()
         if len(plan.objectives) == 1:
             values = [float(metrics[plan.objectives[0].metric]) for metrics in active.metrics]
             single = isinstance(active.of.study.pruner, WilcoxonPruner)
             value = values[-1] if single else statistics.fmean(values)
             if self._is_hopeless(active, len(values), value, of=plan.settings.repeats):
-                return False
+                return Outcome("pruned")
         active.repeat += 1
         claim, slot = active.claim, active.slot
-        job = self._jobs.job(active.of, claim, active.overrides, active.directory, slot, repeat=active.repeat)
+        try:
+            job = self._jobs.job(active.of, claim, active.overrides, active.directory, slot, repeat=active.repeat)
+        except Exception as error:  # noqa: BLE001 - as of the first one
+            return Outcome.of_composing(error)
         self.pool.start_again(active, job)
-        return True
+        return None
 
     # --- staying alive
 
