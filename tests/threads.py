@@ -36,6 +36,7 @@ class ThreadRun:
     def __init__(self, job: Job) -> None:
         self.connection, theirs = multiprocessing.Pipe()
         self._line = TrialConnection(theirs, on_stop=lambda _: None, on_lost=lambda: None)
+        self._line.listen()
         self._thread = threading.Thread(target=self._run, args=(job,), daemon=True)
         self._thread.start()
 

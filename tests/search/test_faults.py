@@ -384,7 +384,7 @@ def test_who_is_told_to_end_says_so(application, number: signal.Signals) -> None
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    assert f"note: told to end by {number.name}\nnote: ending 1 running; the same command runs them again\n" in err
+    assert f"note: told to end by {number.name}\nnote: ending 1 running; the same command runs it again\n" in err
     assert err.endswith(f"\nended by {number.name}\n")
     assert "0,0,fail,interrupted,told to end," in (application.directory / "trials.csv").read_text()
 

@@ -162,7 +162,7 @@ def test_signals_act_at_once_and_are_told_where_nothing_is_printed(pool: Pool[Ac
         signal.raise_signal(signal.SIGTERM)
         assert (said, running.told, active.stopping) == ([], ["stop"], "interrupted")
         pool.ready(0)
-        assert said == ["ending 1 running; the same command runs them again", "told to end by SIGTERM"]
+        assert said == ["ending 1 running; the same command runs it again", "told to end by SIGTERM"]
         assert pool.ended_by == signal.SIGINT
     assert running.ended
     assert pool.executor.left  # type: ignore[attr-defined]

@@ -64,8 +64,10 @@ class TrialConnection:
         self._verdicts: queue.SimpleQueue[Verdict] = queue.SimpleQueue()
         self._on_stop, self._on_lost = on_stop, on_lost
         self._ended = False
-        self._listener = threading.Thread(target=self._listen, name="worker", daemon=True)
-        self._listener.start()
+
+    def listen(self) -> None:
+        """Begin to listen."""
+        threading.Thread(target=self._listen, name="worker", daemon=True).start()
 
     def report(self, step: int, value: float, of: int | None) -> Verdict:
         """Send an intermediate value and wait for the verdict."""

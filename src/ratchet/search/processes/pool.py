@@ -122,6 +122,7 @@ class Pool(Generic[Occupant]):
     def _end_if_told(self, active: Occupant) -> None:
         """End a job that was being started when a signal came: `active` had not yet led to it."""
         if self.interrupts > 1:
+            self._notes.append("ending 1 running; the same command runs it again")
             self._stop(active, "interrupted")
 
     # --- listening
@@ -196,7 +197,8 @@ class Pool(Generic[Occupant]):
         self.interrupt(2, by=by)
         ending = [active for active in self.active if active.stopping is None]
         if ending:
-            self._notes.append(f"ending {len(ending)} running; the same command runs them again")
+            it = "it" if len(ending) == 1 else "them"
+            self._notes.append(f"ending {len(ending)} running; the same command runs {it} again")
         for active in ending:
             self._stop(active, "interrupted")
 

@@ -69,20 +69,24 @@ def trial_main(connection: Connection, environment: dict[str, str | None], share
         told.append(verdict)
         interrupt_main_thread()
 
-    signal.signal(signal.SIGINT, hear)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a worker that was placed has it blocked
-    signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
     line = TrialConnection(connection, on_stop=stop, on_lost=_end_all)
-    try:
-        enter_environment(environment)
-        task: Task = cloudpickle.loads(shared)
-        task.enter()
-        job: Job = replace(pickle.loads(own), task=task)
-        os.environ.update(job.environment)
-        if job.captures:
-            _capture(job.directory / OUTPUT)
-        outcome = run(job, line.report)
+    try:  # what is raised by a signal, at whatever moment, is the outcome
+        try:
+            signal.signal(signal.SIGINT, hear)
+            signal.signal(signal.SIGTERM, lambda *_: interrupt_main_thread())
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # a worker that was placed has it blocked
+            line.listen()
+            enter_environment(environment)
+            task: Task = cloudpickle.loads(shared)
+            task.enter()
+            job: Job = replace(pickle.loads(own), task=task)
+            os.environ.update(job.environment)
+            if job.captures:
+                _capture(job.directory / OUTPUT)
+            outcome = run(job, line.report)
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     except BaseException as error:  # noqa: BLE001 - the worker has to hear of anything
         outcome = Outcome.of_error(error)
     line.end(outcome)
