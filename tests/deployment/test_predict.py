@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from deployment.conftest import orders
 from ratchet.commands.predict import main
@@ -18,6 +19,7 @@ from ratchet.config.composition import load_config
 from ratchet.data.readers import read
 from ratchet.deployment.predict import predict
 from ratchet.errors import RatchetError
+from ratchet.project import Project
 from ratchet.runs import RunDirectory
 
 
@@ -209,3 +211,17 @@ def test_a_folder_of_pictures_gets_the_numbers_of_evaluate(evaluated, here):
     assert record["notes"] == ["left out, as they cannot be read: 1, such as broken.png (no picture)"]
     with pytest.raises(RatchetError, match=r"broken\.png holds no examples"):
         predict(run, "broken.png", output=here / "out.csv", project=project)
+
+
+def test_a_checkpoint_of_an_older_version_takes_the_transform_of_its_prepared_data(evaluated, here):
+    project, run = evaluated("class")
+    orders(5).to_csv("new.csv", index=False)
+    expected, _ = written(run, "new.csv", project)
+    old = RunDirectory(here / "run")
+    shutil.copytree(run.path, old.path)
+    contents = torch.load(old.best_checkpoint, weights_only=True)
+    del contents["ratchet"]["transform"]
+    torch.save(contents, old.best_checkpoint)
+    assert written(old, "new.csv", project)[0].equals(expected)
+    with pytest.raises(RatchetError, match=r"keeps no transform of raw examples, .* there is no prepared data in"):
+        predict(old, "new.csv", output=here / "out.csv", project=Project(here))

@@ -24,6 +24,7 @@ from ratchet.deployment.model_card import model_card
 from ratchet.deployment.predictor import Predictor, sha256_of
 from ratchet.errors import CheckpointError, ConfigError, RatchetError, first_line
 from ratchet.files import shown
+from ratchet.models.lightning import Predicting
 from ratchet.names import to_install
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
@@ -82,8 +83,9 @@ def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Pat
     data = PreparedData.open(directory, reader="evaluate", config=config.data, fold=Fold.asked(config))
     require_same_data(read_checkpoint(run.best_checkpoint), data.data_hash, run.best_checkpoint)
     with storage_errors(output, command="the same command again"), scratch_beside(output) as scratch:
-        _write_model(predictor, data.shape, scratch / MODEL)
-        parity = _compare(scratch / MODEL, predictor, np.asarray(data.split("test").x))
+        x = np.asarray(data.split("test").x)
+        _write_model(predictor, x, scratch / MODEL)
+        parity = _compare(scratch / MODEL, predictor, x)
         facts = {
             **predictor.provenance,
             "parity": asdict(parity),
@@ -138,20 +140,27 @@ class _Exported(nn.Module):
         return outputs, (outputs.sigmoid() if own else outputs.exp()).float()
 
 
-def _write_model(predictor: Predictor, shape: tuple[int, ...], path: Path) -> None:
+def _write_model(predictor: Predictor, x: np.ndarray, path: Path) -> None:
+    """x: some examples, two at least."""
     import onnx
 
+    some = torch.from_numpy(np.array(x[:256]))
     names = ["outputs"] if isinstance(predictor.task, Regression) else ["outputs", "probabilities"]
     try:
         with _quiet(), threads(1):
+            if isinstance(predictor.model, Predicting):
+                predictor.model.settle(some)
             program = torch.onnx.export(
-                _Exported(predictor.model, predictor.task).eval(), (torch.zeros(2, *shape),), dynamo=True,
+                _Exported(predictor.model, predictor.task).eval(), (some,), dynamo=True,
                 input_names=["x"], output_names=names, dynamic_shapes=({0: torch.export.Dim("batch")},),
                 opset_version=OPSET, verbose=False, optimize=True,
             )  # fmt: skip
     except Exception as error:  # whatever a network of one's own meets in torch.export
+        reason: BaseException = error
+        while reason.__cause__ is not None:
+            reason = reason.__cause__
         raise ConfigError(
-            f"{predictor.config.model.target} cannot be exported ({first_line(error)[:200]}); allowed: what "
+            f"{predictor.config.model.target} cannot be exported ({first_line(reason)[:200]}); allowed: what "
             "torch.export traces; type: python src/predict.py, which needs no export"
         ) from error
     assert program is not None

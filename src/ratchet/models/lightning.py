@@ -85,6 +85,7 @@ class Predicting(nn.Module):
     def __init__(self, module: pl.LightningModule, task: Task) -> None:
         super().__init__()
         self.module, self.task = module, task
+        self._shares: bool | None = None  # None: each batch is looked at
         usual: Any = next(base for base in type(module).__mro__ if base.__name__ == "LightningModule")
         self._steps = type(module).predict_step is not usual.predict_step
         self._predicts = self._steps or type(module).forward is not usual.forward
@@ -100,25 +101,35 @@ class Predicting(nn.Module):
                 f"{self._name} has no predict_step and no forward, so it predicts nothing; allowed: a predict_step "
                 "that returns logits or probabilities of a batch; write one, and train again"
             )
-        target, wanted = self.task.target, (len(x), self.task.n_outputs)
+        outputs, target = self._said(x), self.task.target
+        if target.kind == "number":
+            return (outputs - target.mean) / target.std
+        if target.kind == "class" and outputs.shape[1] > 1:
+            shares = _are_probabilities(outputs) if self._shares is None else self._shares
+            return outputs.double().clamp_min(torch.finfo(torch.float64).tiny).log() if shares else outputs
+        return outputs
+
+    def settle(self, x: Tensor) -> None:
+        """Find out once, by these examples, whether it gives probabilities: what is traced can look at no values."""
+        self._shares = _are_probabilities(self._said(x))
+
+    def _said(self, x: Tensor) -> Tensor:
+        n, target = x.shape[0], self.task.target
+        wanted = (n, self.task.n_outputs)
         y = torch.zeros(
-            (len(x), len(target.names)) if target.kind == "labels" else len(x),
+            (n, len(target.names)) if target.kind == "labels" else n,
             dtype=torch.long if target.kind == "class" else torch.float32, device=x.device,
         )  # fmt: skip
         outputs = self.module.predict_step((x, y), 0) if self._steps else self.module(x)
-        if isinstance(outputs, Tensor) and outputs.shape == (len(x),) and wanted[1] == 1:
+        if isinstance(outputs, Tensor) and outputs.shape == (n,) and wanted[1] == 1:
             outputs = outputs[:, None]
         if not isinstance(outputs, Tensor) or outputs.shape != wanted:
             got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
             raise ConfigError(
-                f"{self._name}.{'predict_step' if self._steps else 'forward'} gives {got} for {len(x)} examples; "
+                f"{self._name}.{'predict_step' if self._steps else 'forward'} gives {got} for {n} examples; "
                 f"allowed: {wanted}, the outputs of a {type(self.task).__name__.lower()} task; mend it, and type the "
                 "same again"
             )
-        if target.kind == "number":
-            return (outputs - target.mean) / target.std
-        if target.kind == "class" and wanted[1] > 1 and _are_probabilities(outputs):
-            return outputs.double().clamp_min(torch.finfo(torch.float64).tiny).log()
         return outputs
 
 
