@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +15,9 @@ from ratchet import __version__
 from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
+from ratchet.deployment.exported import MANIFEST, MODEL, TRANSFORM, quiet, session, sha256_of
 from ratchet.deployment.model_card import model_card
-from ratchet.deployment.predictor import Predictor, sha256_of
+from ratchet.deployment.predictor import Predictor
 from ratchet.errors import CheckpointError, ConfigError, RatchetError, first_line
 from ratchet.files import shown
 from ratchet.models.lightning import Predicting
@@ -29,12 +25,13 @@ from ratchet.names import to_install
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.tasks import Predictions, Task
+from ratchet.tasks.binary import Binary
 from ratchet.tasks.quantile import Quantile
 from ratchet.tasks.regression import Regression
 from ratchet.training.checkpoint import read_checkpoint, require_same_data
 from ratchet.training.predictions import BATCH_VALUES, outputs_of, threads
 
-MODEL, TRANSFORM, CARD, MANIFEST = "model.onnx", "transform.json", "card.md", "manifest.json"
+CARD = "card.md"
 OPSET = 20
 _COVERAGE = 0.9  # of the sets that an export can give
 _CLOSE = 1e-4  # of a number's standard deviation, or of a log probability: more is another model
@@ -108,7 +105,7 @@ def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Pat
 
 def _require_packages() -> None:
     try:
-        with _quiet():
+        with quiet():
             import onnx  # noqa: F401
             import onnxruntime  # noqa: F401
             import onnxscript  # noqa: F401
@@ -147,7 +144,7 @@ def _write_model(predictor: Predictor, x: np.ndarray, path: Path) -> None:
     some = torch.from_numpy(np.array(x[:256]))
     names = ["outputs"] if isinstance(predictor.task, Regression) else ["outputs", "probabilities"]
     try:
-        with _quiet(), threads(1):
+        with quiet(), threads(1):
             if isinstance(predictor.model, Predicting):
                 predictor.model.settle(some)
             program = torch.onnx.export(
@@ -176,21 +173,12 @@ def _write_model(predictor: Predictor, x: np.ndarray, path: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def session(path: Path, *, count: int) -> Any:
-    """onnxruntime's session of a model, on so many CPU threads."""
-    with _quiet():
-        import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = count, 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
 def _compare(path: Path, predictor: Predictor, x: np.ndarray) -> Parity:
     """Raises CheckpointError where the exported model decides otherwise, or is off by more than rounding."""
     count, task = predictor.config.trainer.threads, predictor.task
     with threads(count):
         wanted = outputs_of(predictor.model, task, x)
-    model, size = session(path, count=count), max(1, BATCH_VALUES // x[0].size)
+    model, size = session(path.read_bytes(), count=count), max(1, BATCH_VALUES // x[0].size)
     parts = [model.run(["outputs"], {"x": x[start : start + size]})[0] for start in range(0, len(x), size)]
     found = np.concatenate(parts)
     y = np.zeros((len(x), len(task.target.names)) if task.target.kind == "labels" else len(x), np.int64)
@@ -224,6 +212,7 @@ def _description(predictor: Predictor) -> dict[str, Any]:
         "task": config.task.target or "auto",
         "outputs": _meaning(task),
         "quantiles": list(task.quantiles) if isinstance(task, Quantile) else None,
+        "positive": task.target.names[task.positive] if isinstance(task, Binary) else None,
         "threshold": predictor.decides_by,
         "conformal": predictor.conformal and {**asdict(predictor.conformal), "from": "validation"},
     }
@@ -235,15 +224,3 @@ def _meaning(task: Task) -> str:
     if isinstance(task, Regression):
         return "the target, in its unit"
     return "logits" if task.n_outputs == 1 or task.target.kind == "labels" else "log probabilities of the classes"
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter tells of its steps and of packages that it could use; nobody asked."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logging.disable(before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
@@ -14,6 +13,7 @@ from ratchet.data.folds import Fold
 from ratchet.data.prepared import PreparedData
 from ratchet.data.transform import Transform
 from ratchet.deployment.conformal import Conformal
+from ratchet.deployment.exported import sha256_of
 from ratchet.errors import CheckpointError, ConfigError, RatchetError
 from ratchet.files import shown
 from ratchet.project import Project
@@ -120,8 +120,3 @@ def _transform(contents: dict[str, Any], run: RunDirectory, config: Config, proj
     if data.transform is None:
         raise CheckpointError(f"{run.best_checkpoint} {why}; type: python src/prepare.py {config.data.typed}")
     return data.transform
-
-
-def sha256_of(content: bytes) -> str:
-    """Hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()

@@ -151,9 +151,18 @@ def _parquet_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
             start += len(frame)
 
 
-def _json_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
+def frame_of_rows(rows: Sequence[Mapping[str, Any]], start: int = 0) -> pd.DataFrame:
+    """Rows as JSON has them, as csv would be read: a cell that is missing or null is a gap."""
     import pandas as pd
 
+    frame = pd.DataFrame(list(rows), index=range(start, start + len(rows)))
+    for name in frame.columns[[kind.kind == "O" for kind in frame.dtypes]]:  # of several types, or texts
+        known = frame[name].notna().any()
+        frame[name] = frame[name].map(str, na_action="ignore") if known else float("nan")
+    return frame
+
+
+def _json_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
     def lines() -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
@@ -168,10 +177,7 @@ def _json_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
 
     start, rest = 0, lines()
     while piece := list(itertools.islice(rest, rows)):
-        frame = pd.DataFrame(piece, index=range(start, start + len(piece)))
-        for name in frame.columns[[kind.kind == "O" for kind in frame.dtypes]]:  # of several types, or texts
-            frame[name] = frame[name].map(str, na_action="ignore")
-        yield frame
+        yield frame_of_rows(piece, start)
         start += len(piece)
 
 

@@ -1,0 +1,128 @@
+"""What export wrote, at work: raw rows in, answers out, by onnxruntime; it needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ratchet.data.transform import Transform
+from ratchet.errors import ConfigError, DataError, FileError, RatchetError, first_line
+from ratchet.files import read_json, shown
+from ratchet.names import to_install
+from ratchet.tables import TableError
+from ratchet.tables.reading import frame_of_rows
+from ratchet.tasks.base import Target
+
+MODEL, TRANSFORM, MANIFEST = "model.onnx", "transform.json", "manifest.json"
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A directory that export wrote, read once."""
+
+    manifest: Mapping[str, Any]
+    described: Mapping[str, Any]
+    transform: Transform
+    target: Target
+    model: Any  # onnxruntime's session
+
+    @classmethod
+    def load(cls, directory: Path, *, count: int = 1) -> Self:
+        """count: CPU threads of a request. Raises RatchetError for a directory that is no export, or was changed."""
+        hint = "type: python src/export.py"
+        try:
+            manifest = read_json(directory / MANIFEST)
+            contents = {name: (directory / name).read_bytes() for name in (MODEL, TRANSFORM)}
+            changed = [name for name in contents if sha256_of(contents[name]) != manifest["files"][name]]
+            if changed:
+                raise RatchetError(f"{shown(directory / changed[0])} is not what export wrote: it was changed; {hint}")
+            described = json.loads(contents[TRANSFORM])
+            transform, target = Transform.from_json(described["transform"]), Target.of(described)
+            return cls(manifest, described, transform, target, session(contents[MODEL], count=count))
+        except (OSError, FileError, ValueError, KeyError, TypeError) as error:
+            raise RatchetError(f"{shown(directory)} holds no export ({first_line(error)}); {hint}") from error
+
+    def answers(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """An answer for each raw row. Raises DataError for rows that the model cannot be given."""
+        try:
+            if self.transform.table is not None:
+                x, _ = self.transform.of_frame(frame_of_rows(rows), where="rows")
+            else:
+                x = self.transform.of_arrays(np.array(rows, np.float64), where="rows")
+        except TableError as error:  # it ends in settings of data=table
+            raise DataError(str(error.said[0]).rpartition("; ")[0]) from error
+        except (ValueError, TypeError, OverflowError) as error:  # ragged lists, texts that are no Unicode
+            raise DataError(f"the rows cannot be read ({first_line(error)})") from error
+        outputs, *shares = self.model.run(None, {"x": x})
+        if not np.isfinite(outputs).all():
+            raise DataError("the model's answer is not finite: a value is far from any that it was trained on")
+        known = (self.described["table"] or {}).get("id")
+        answers = self._numbers(outputs) if self.target.kind == "number" else self._classes(shares[0])
+        ids = [row.get(known) if known and isinstance(row, Mapping) else None for row in rows]
+        named = enumerate(zip(ids, answers, strict=True))
+        return [{"id": place if name is None else name, **answer} for place, (name, answer) in named]
+
+    def _numbers(self, outputs: np.ndarray) -> Iterator[dict[str, Any]]:
+        quantiles = self.described["quantiles"]
+        for row in outputs.tolist():
+            if quantiles is None:
+                yield {"predicted": row[0]}
+            else:
+                by_quantile = dict(zip(map(str, quantiles), row, strict=True))
+                yield {"predicted": by_quantile["0.5"], "quantiles": by_quantile}
+
+    def _classes(self, shares: np.ndarray) -> Iterator[dict[str, Any]]:
+        names, positive = self.target.names, self.described["positive"]
+        for row in shares.tolist():
+            if self.target.kind == "labels":
+                said: Any = [name for name, share in zip(names, row, strict=True) if share >= 0.5]
+                yield {"predicted": said, "probabilities": dict(zip(names, row, strict=True))}
+            elif positive is not None:
+                other = next(name for name in names if name != positive)
+                yes = row[0] >= self.described["threshold"]["probability"]
+                yield {"predicted": positive if yes else other, "probabilities": {other: 1 - row[0], positive: row[0]}}
+            else:
+                probabilities = dict(zip(names, row, strict=True))
+                yield {"predicted": names[int(np.argmax(row))], "probabilities": probabilities}
+
+
+def session(model: bytes, *, count: int) -> Any:
+    """onnxruntime's session of a model, on so many CPU threads. Raises ConfigError where the package is missing."""
+    try:
+        with quiet():
+            import onnxruntime
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"an export runs by the package {error.name}; type: {to_install('export')}") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = count, 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # those of onnxruntime have no class in common
+        raise ValueError(first_line(error)) from error
+
+
+def sha256_of(content: bytes) -> str:
+    """Hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The exporter and onnxruntime tell of steps and of packages that they could use; nobody asked."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
