@@ -123,9 +123,9 @@ def _too_few(path: str, folder: Path, names: list[str], classes: list[str]) -> O
     if not names:
         return OverrideError(f"data.path={path}: {folder} has no picture; {wanted}", key="data.path", example=_EXAMPLE)
     if not classes:
-        said = f"data.path={path}: {len(names):,} pictures such as {short(names[0])}, lie in no folder"
+        said = f"data.path={path}: {len(names):,} pictures, such as {short(names[0])}, lie in no folder"
         return OverrideError(
-            f"{said} of a class; {wanted}", key="data.path", otherwise="type: mkdir, and mv them there"
+            f"{said} of a class; {wanted}", key="data.path", otherwise="put them there, then type the same again"
         )
     inner = {name.split("/")[1] for name in names if name.count("/") > 1}
     instead = [[assignment("data.path", str(Path(path) / classes[0]))]] if len(inner) > 1 else []

@@ -16,10 +16,11 @@ from hydra.errors import HydraException
 from ratchet.config.grammar import assignment, parse_override, to_override_value, values_of
 from ratchet.config.groups import groups, is_group, options
 from ratchet.config.hints import EVERY_KEY, OverrideError, names_in, unquoted
-from ratchet.config.tables import is_a_table_path, to_describe, typed_values
+from ratchet.config.tables import OPTIONS, is_a_table_path, to_describe, typed_values
 from ratchet.config.targets import class_at
 from ratchet.config.tree import children, exists, paths, value_at
 from ratchet.names import listed, nearest, suggestion
+from ratchet.pictures import holds_pictures
 from ratchet.yaml_files import content
 
 _SWEEP = re.compile(r"(choice|range|interval|glob|tag|shuffle|sort|int|float)\(")
@@ -206,8 +207,12 @@ def _wrong_option(text: str, override: Override, around: OverrideContext) -> Ove
 
 
 def _a_table(path: str | None, text: str, around: OverrideContext) -> OverrideError:
-    """A table of a person's own where conf/data has no such option, or the option is another one."""
+    """A table or a folder of a person's own where conf/data has no such option, or the option is another one."""
     typed, root = typed_values(around.others), around.directory.parent
+    where = str(path or typed.get("data.path") or text.partition("=")[2])
+    if "data.target" not in typed and holds_pictures(root / Path(where).expanduser()):
+        said = f"{text}: pictures of your own are data=folder"
+        return OverrideError(said, text=text, instead=[["data=folder", assignment("data.path", where)]])
     said = f"{text}: a table of your own is data=table"
     return to_describe(path or typed.get("data.path"), typed.get("data.target"), root, said=said, text=text)
 
@@ -233,7 +238,7 @@ def _unknown(text: str, key: str, written: str, around: OverrideContext) -> Over
     group, _, inside = key.partition(".")
     having = options(around.directory, group) if depth and is_group(around.directory, group) else []
     having = [each for each in having if exists(content(around.directory / group / f"{each}.yaml"), inside)]
-    if having == ["table"] and group == "data":
+    if having and group == "data" and set(having) <= set(OPTIONS):
         return _a_table(None, text, around)
     better = _better_keys(parts, depth, siblings, around)
     close = better or nearest(parts[depth], siblings)

@@ -39,18 +39,19 @@ def absence(path: Path, *, like: RawFile) -> str | None:
     return not_a_directory(path) if like.checksum_of == "pictures" else not_a_file(path)
 
 
-def size_of(path: Path, *, like: RawFile) -> int:
-    """The bytes of a file, or of a folder's pictures."""
+def size_of(path: Path, *, like: RawFile) -> tuple[int, int]:
+    """How many files that is, and their bytes: one, or all of a folder's pictures."""
     if like.checksum_of == "pictures":
-        return sum(each.st_size for each in pictures_in(path).values())
-    return path.stat().st_size
+        sizes = [each.st_size for each in pictures_in(path).values()]
+        return len(sizes), sum(sizes)
+    return 1, path.stat().st_size
 
 
 def complaint(path: Path, *, like: RawFile) -> str | None:
     """What is wrong with the file at `path` in a few words; None when it is the file meant."""
     if (absent := absence(path, like=like)) is not None:
         return absent
-    size = size_of(path, like=like)
+    _, size = size_of(path, like=like)
     try:
         got = checksum(path, like=like)
     except (OSError, EOFError, zlib.error) as error:

@@ -27,12 +27,12 @@ class FetchReport:
     kept: tuple[str, ...]  # names of files that were there, and right
     fetched: tuple[str, ...]  # names of files that were not
     source: str | None  # the kind of source that served; None when nothing was fetched
-    size: int  # bytes of all of them
+    size: tuple[int, int]  # how many files they are, with those in folders, and the bytes of all
 
     def in_words(self) -> str:
         """Return a line for a person: how many files, how large, where, and whence."""
-        names = (*self.kept, *self.fetched)
-        what = f"{len(names)} {'file' if len(names) == 1 else 'files'}, {readable(self.size)}"
+        count, size = self.size
+        what = f"{count:,} {'file' if count == 1 else 'files'}, {readable(size)}"
         there = f"{what}, in {relpath(self.directory)}"
         kept = f"; {len(self.kept)} of them were there" if self.kept else ""
         origin = f"from {self.source}{kept}" if self.fetched else "already there"
@@ -80,8 +80,9 @@ def fetch(config: DataConfig, *, project: Project, at_most: int | None = None) -
     return FetchReport(directory, kept, fetched, source, _size(config, directory))
 
 
-def _size(config: DataConfig, directory: Path) -> int:
-    return sum(size_of(directory / file.name, like=file) for file in config.files)
+def _size(config: DataConfig, directory: Path) -> tuple[int, int]:
+    counts, sizes = zip(*(size_of(directory / file.name, like=file) for file in config.files), strict=True)
+    return sum(counts), sum(sizes)
 
 
 def _deliver(

@@ -307,7 +307,8 @@ def _check_config(card: dict[str, Any], config: DataConfig, directory: Path) -> 
     if config.described() and {"files", "table.target"} & set(keys):
         from ratchet.config.grammar import assignment  # it imports Hydra, and looking at runs does not
 
-        other = "another table, or from an earlier state of this one" if "files" in keys else "another target"
+        own = f"another {config.option}, or from an earlier state of this one"
+        other = own if "files" in keys else "another target"
         if "files" not in keys:
             other += f" ({', '.join(was.get('table.target') or ())}, now {', '.join(now['table.target'])})"
         raise DataError(

@@ -9,6 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from ratchet.config.data_sections import DataConfig
+from ratchet.config.hints import to_type
 from ratchet.config.tables import as_typed
 from ratchet.data.cleaning import CleanExamples
 from ratchet.data.examples import SPLITS, SplitName
@@ -128,9 +129,11 @@ def _check_classes(splits: Mapping[SplitName, np.ndarray], clean: CleanExamples,
         if config.target_kind == "class":
             counts = np.bincount(clean.y[positions], minlength=len(config.classes))
             if not counts.all():
+                lacking = config.classes[int(counts.argmin())]
+                other = _without([lacking], config) if config.folder else _another_way(name, clean, config)
                 raise DataError(
-                    f"class {short(config.classes[counts.argmin()])} of {config.name} is absent from the split {name} "
-                    f"({len(positions):,} examples); {_another_way(name, clean, config)}"
+                    f"class {short(lacking)} of {config.name} is absent from the split {name} "
+                    f"({len(positions):,} examples); {other}"
                 )
 
 
@@ -165,12 +168,23 @@ def _size(amount: float, of: int) -> int:
     return amount if isinstance(amount, int) else round(amount * of)
 
 
+def _without(classes: Sequence[str], config: DataConfig) -> str:
+    """What leaves classes of a folder out."""
+    from ratchet.config.grammar import assignment  # it imports Hydra
+
+    assert config.folder is not None
+    return f"type: {to_type(assignment('data.ignore', [*config.folder.ignore, *classes]))}"
+
+
 def _check_strata(counts: np.ndarray, names: Sequence[str], config: DataConfig, *, n_splits: int) -> None:
     rarest = int(counts.argmin())
     if counts[rarest] < n_splits:
         what = "class" if config.target_kind == "class" else "the target's"
         place = "of the file" if config.described() else f"in conf/data/{config.name}.yaml"
         what_to_do = f"add some, or take it out {place}"
+        if config.folder is not None and config.described():
+            few = [name for name, count in zip(names, counts.tolist(), strict=True) if count < n_splits]
+            what_to_do = f"add some, or {_without(few, config)}"
         examples = "1 example" if counts[rarest] == 1 else f"{counts[rarest]} examples"
         raise DataError(
             f"{what} {short(names[rarest])} of {config.name} has {examples} to split, and each of {n_splits} splits "

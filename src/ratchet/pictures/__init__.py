@@ -2,7 +2,7 @@
 
 from ratchet.pictures.alike import nearly_the_same
 from ratchet.pictures.decoding import UnreadableError, decode_all, picture
-from ratchet.pictures.folders import Listed, Place, checksum_of, is_a_picture, pictures_in, places
+from ratchet.pictures.folders import Listed, Place, checksum_of, holds_pictures, pictures_in, places
 
 __all__ = [
     "Listed",
@@ -10,7 +10,7 @@ __all__ = [
     "UnreadableError",
     "checksum_of",
     "decode_all",
-    "is_a_picture",
+    "holds_pictures",
     "nearly_the_same",
     "picture",
     "pictures_in",

@@ -29,6 +29,11 @@ def is_a_picture(name: str) -> bool:
     return not name.startswith(".") and name.lower().endswith(SUFFIXES)
 
 
+def holds_pictures(folder: Path) -> bool:
+    """Whether there is a picture in a folder, or in one of those in it."""
+    return folder.is_dir() and any(is_a_picture(each.name) for each in (*folder.glob("*"), *folder.glob("*/*")))
+
+
 def pictures_in(folder: Path) -> Listed:
     """Every picture at any depth of a folder, by name, in the order of their names; hidden ones are none.
 

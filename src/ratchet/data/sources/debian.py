@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ratchet.config.data_sections import DebianSource, RawFile
+from ratchet.data.checksums import absence
 from ratchet.data.sources.base import SourceUnavailableError, copy_files, run_tool
 
 
@@ -40,7 +41,7 @@ class Debian:
 
     def _has(self, files: Sequence[RawFile]) -> bool:
         """Whether the package is installed here."""
-        return all((self._path / file.name).is_file() for file in files)
+        return all(absence(self._path / file.name, like=file) is None for file in files)
 
     def _require_tools(self) -> None:
         absent = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
