@@ -31,8 +31,8 @@ _SEPARATORS = {"semicolons": ";", "tabs": "\t", "vertical bars": "|", "blanks": 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
 
-def read(config: DataConfig, *, directory: Path, scratch: Path) -> RawExamples:
-    """The examples in `directory`, by the reader that the config names. Large arrays are files in `scratch`.
+def read(config: DataConfig, *, directory: Path, scratch: Path | None = None) -> RawExamples:
+    """The examples in `directory`, by the reader that the config names. Pictures are decoded into a file in `scratch`.
 
     Raises ConfigError where there is no such reader, DataError where it cannot read what is there.
     """
@@ -40,7 +40,7 @@ def read(config: DataConfig, *, directory: Path, scratch: Path) -> RawExamples:
         if config.table is not None:
             return table_file.read(directory, config)
         if config.folder is not None:
-            return picture_folder.read(directory, config, scratch=scratch)
+            return picture_folder.read(directory, config, scratch=scratch or directory)
         reader: Reader = function_of_data(config.reader, setting="data.reader")
         return _checked(reader(directory), config)
     except ImportError as error:
