@@ -2,7 +2,7 @@
 
 from ratchet.pictures.alike import nearly_the_same
 from ratchet.pictures.decoding import UnreadableError, decode_all, picture
-from ratchet.pictures.folders import Listed, Place, checksum_of, holds_pictures, pictures_in, places
+from ratchet.pictures.folders import Listed, Place, checksum_of, holds_pictures, is_a_picture, pictures_in, places
 
 __all__ = [
     "Listed",
@@ -11,6 +11,7 @@ __all__ = [
     "checksum_of",
     "decode_all",
     "holds_pictures",
+    "is_a_picture",
     "nearly_the_same",
     "picture",
     "pictures_in",
