@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+TESTS := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 # pip looks at the last update of what it installs from; touching the stamp says that it is installed
 STAMP := $(VENV)/.installed
 
@@ -26,16 +27,16 @@ repro: $(STAMP)  ## the main job: compose > fetch > prepare > train > evaluate
 	@$(BIN)/python scripts/reproduction.py
 
 test: $(STAMP)  ## the tests
-	@$(BIN)/pytest -n 2 --dist loadfile -q
+	@$(TESTS)
 
 check: $(STAMP)  ## lint, types and the fast tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest -n 2 --dist loadfile -q -m 'not slow and not nightly'
+	@$(TESTS) -m 'not slow and not nightly'
 
 nightly: $(STAMP)  ## the tests that make test leaves out: further launchers, clones, caches (an hour at most)
-	@$(BIN)/pytest -n 2 --dist loadfile -q -m nightly
+	@$(TESTS) -m nightly
 
 check-clusters: $(STAMP)  ## sweeps on SLURM, Ray and PostgreSQL (Debian, as root: it installs them)
 	@scripts/check_slurm.sh

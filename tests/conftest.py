@@ -28,7 +28,19 @@ for _number in (
     signal.SIGHUP,
 ):  # as in a terminal, also under nohup or in the background
     signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
+LONGEST = [  # begun first, so that no worker is left alone with one of them at the end
+    "test_promote", "test_faults", "test_sweep_command", "test_repro", "test_hints", "test_dashboard", "test_online",
+    "test_ended_by_a_signal", "test_readme", "test_launchers", "test_ranks", "test_comparison_page",
+    "test_train_command", "test_lightning_module", "test_table", "test_sweep_agent", "test_secrets",
+]  # fmt: skip
 PARAMS = "data: digits\nmodel: cnn\nlogger: csv\nseed: 0\noverrides: {}\n"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in the order in which xdist is to hand them out: `--dist loadfile --no-loadscope-reorder`."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture

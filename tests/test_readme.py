@@ -28,9 +28,14 @@ def arguments(line: str) -> list[str]:
 
 
 COMMANDS = [arguments(line) for line in INDENTED]
+FULL = ["-m", "sweep=full"]  # its own command is looked at in test_sweep_command.py
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(each, marks=[pytest.mark.nightly] if each[:2] == FULL else []) for each in COMMANDS],
+    ids=" ".join,
+)
 def test_every_train_command_composes(command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     project = Project(ROOT)
     (tmp_path / "orders.csv").write_text("age,churned\n30,yes\n40,no\n", encoding="utf-8")
@@ -168,6 +173,7 @@ def test_data_and_a_model_of_one_s_own(reader_s_checkout: Checkout) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_lightning_module_of_one_s_own(reader_s_checkout: Checkout) -> None:
     root, heading = reader_s_checkout.root, "Your own LightningModule"
     (root / "src/own/dense.py").write_text(blocks(heading, "python")[0])

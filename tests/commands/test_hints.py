@@ -218,7 +218,7 @@ def refusal(untouched, monkeypatch, capsys):
     monkeypatch.setattr(command, "_run_hydra", look)
 
     def refused(arguments: list[str]) -> str | None:
-        plans = "-m" in arguments and not {"--cfg", "--help"} & set(arguments)
+        plans = bool({"-m", "--multirun"} & set(arguments)) and not {"--cfg", "--help"} & set(arguments)
         try:
             main([*arguments, *(["sweep.dry_run=true"] if plans else [])])
         except RatchetError as error:

@@ -105,6 +105,22 @@ def test_the_error_of_a_job_is_known_without_being_raised() -> None:
     assert hydra.returned_error(returned) is error
 
 
+def test_a_text_is_parsed_once_and_each_time_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    load = OmegaConf.load
+    monkeypatch.setattr(OmegaConf, "load", lambda file: parsed.append(str(file.name)) or load(file))
+    loader = Hydra.create_main_hydra2("test", create_config_search_path(str(tmp_path))).config_loader
+    for text, times in (("x: 1\ny: [1]", 1), ("x: 1\ny: [1]", 1), ("x: 2\ny: [1]", 2)):
+        (tmp_path / "config.yaml").write_text(text)
+        repo = hydra.CachingConfigRepository(loader.repository)
+        hydra.parse_once(repo)
+        found = repo.load_config("config")
+        assert found is not None
+        assert (found.config, found.provider) == (OmegaConf.create(text), "main")
+        assert parsed.count(str(tmp_path / "config.yaml")) == times
+        found.config.y.append(2)
+
+
 def test_a_job_s_files_are_written_as_hydra_writes_them(tmp_path: Path) -> None:
     hydra.save_config(OmegaConf.create({"x": 1}), "config.yaml", tmp_path / "made")
     assert (tmp_path / "made/config.yaml").read_text() == "x: 1\n"

@@ -9,13 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import HydraException
 
 from ratchet.config.command_line import is_for_a_sweep
+from ratchet.config.composed import composed
 from ratchet.config.explanation import explain
 from ratchet.config.grammar import each_of, parse_override, values_of
 from ratchet.config.groups import groups, is_group, options
@@ -136,9 +134,8 @@ def _composed(directory: Path, name: str, typed: Sequence[str]) -> dict[str, Any
 
 
 def _compose(directory: Path, name: str, overrides: Sequence[str]) -> dict[str, Any]:
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(directory.resolve()), version_base="1.3"):
-        return plain_config(hydra_compose(name, overrides=list(overrides)))
+    config, _ = composed(directory.resolve(), overrides, name=name)
+    return plain_config(config)
 
 
 def _refuse_wrong_option(text: str, directory: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,18 @@ from hydra._internal.config_repository import CachingConfigRepository, IConfigRe
 from hydra._internal.grammar.utils import escape_special_characters
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_store import ConfigStore
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, _flush_loggers, _save_config
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig
 from omegaconf.basecontainer import BaseContainer
+
+from ratchet.compat.omegaconf import copied
+
+_PARSED: dict[tuple[str, bytes], ConfigResult] = {}  # a file's path in its config directory, its text: what is in it
 
 __all__ = ["CachingConfigRepository", "ConfigLoaderImpl", "IConfigRepository"]
 
@@ -44,6 +51,23 @@ def loading_configs_with(loader: type[ConfigLoaderImpl]) -> Iterator[None]:
         yield
     finally:
         _room.ConfigLoaderImpl = before  # type: ignore[attr-defined]
+
+
+def parse_once(repo: CachingConfigRepository) -> None:
+    """Let a repository take what an earlier one parsed of the same text: Hydra parses 30 files for each config."""
+    delegate: Any = repo.delegate
+    load = delegate.load_config
+
+    def load_config(config_path: str) -> ConfigResult | None:
+        source = delegate._find_object_source(config_path, ObjectType.CONFIG)
+        if source is None or source.scheme() != "file":
+            found: ConfigResult | None = load(config_path)
+            return found
+        text = Path(source.path, source._normalize_file_name(config_path)).read_bytes()
+        known = _PARSED.get((config_path, text)) or _PARSED.setdefault((config_path, text), load(config_path))
+        return replace(known, provider=source.provider, path=f"file://{source.path}", config=copied(known.config))
+
+    delegate.load_config = load_config
 
 
 def store_config(group: str, name: str, node: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ class _Directory:
         return cls(digest.hexdigest(), path)
 
 
-def composed(directory: Path, overrides: Sequence[str]) -> tuple[DictConfig, TunedLoader]:
+def composed(directory: Path, overrides: Sequence[str], *, name: str = "config") -> tuple[DictConfig, TunedLoader]:
     """Compose the config, without Hydra's node. Returns it, for the caller alone, and what loaded it.
 
     The loader knows the config's files, and what of conf/tuned/ it goes without. Raises what Hydra raises.
@@ -53,14 +53,14 @@ def composed(directory: Path, overrides: Sequence[str]) -> tuple[DictConfig, Tun
     except OSError:  # Hydra says what it is
         files = _Directory(None, directory)
     known = files.contents is not None and not any("searchpath" in text or "${oc." in text for text in overrides)
-    config, loader = (_composed if known else _composed.__wrapped__)(files, tuple(overrides))
+    config, loader = (_composed if known else _composed.__wrapped__)(files, name, tuple(overrides))
     return copied(config), loader
 
 
 @lru_cache(256)
-def _composed(directory: _Directory, overrides: tuple[str, ...]) -> tuple[DictConfig, TunedLoader]:
+def _composed(directory: _Directory, name: str, overrides: tuple[str, ...]) -> tuple[DictConfig, TunedLoader]:
     with tuned_values_give_way(), initialize_config_dir(str(directory.path), version_base="1.3"):
-        return hydra_compose("config", overrides=list(overrides)), last_loader()
+        return hydra_compose(name, overrides=list(overrides)), last_loader()
 
 
 def hydras_own(directory: Path, choices: Sequence[str]) -> dict[str, Any]:

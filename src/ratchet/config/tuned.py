@@ -11,7 +11,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from ratchet.compat.hydra import CachingConfigRepository, ConfigLoaderImpl, IConfigRepository, loading_configs_with
+from ratchet.compat.hydra import (
+    CachingConfigRepository,
+    ConfigLoaderImpl,
+    IConfigRepository,
+    loading_configs_with,
+    parse_once,
+)
 from ratchet.config.tables import OPTIONS, data_name
 from ratchet.config.tree import children, paths
 
@@ -42,6 +48,7 @@ class TunedLoader(ConfigLoaderImpl):
         self._overrides = tuple(overrides)
         options = repo.get_group_options("data") if repo.group_exists("data") else []
         self._others = tuple(f"{_FOLDER}{each}_" for each in options if f"{_FOLDER}{each}".startswith(_OF_OWN))
+        parse_once(repo)
         load = repo.load_config
         repo.load_config = lambda config_path: load(self._file(config_path))  # type: ignore[method-assign]
         return parsed, repo
