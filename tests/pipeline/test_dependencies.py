@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ratchet.promotion.training import CODE
+from ratchet.promotion.gate_runs import CODE
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"

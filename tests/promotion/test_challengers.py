@@ -14,9 +14,9 @@ from ratchet.config.composition import load_config
 from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion.challengers import Champion, from_run, from_trial, of_study
+from ratchet.promotion.gate_runs import Configuration, seedless_hash
 from ratchet.promotion.promote import Ask, promote
 from ratchet.promotion.promotion_paths import PromotionPaths
-from ratchet.promotion.training import Configuration, seedless_hash
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ratchet.config.composition import load_config
 from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion.display import GateDisplay
-from ratchet.promotion.training import ActiveRun, Configuration, GateTraining, Seeded, Trained, _train
+from ratchet.promotion.gate_runs import ActiveRun, Configuration, GateRun, GateTraining, Trained, _train
 from ratchet.search.processes.executors import ForkedExecutor
 from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.processes.pool import Pool
@@ -52,17 +52,17 @@ class Played(GateTraining):
 
 
 @pytest.fixture
-def seeded(project: Project) -> list[Seeded]:
+def seeded(project: Project) -> list[GateRun]:
     found = Configuration.of("champion", load_config(project), data_hash="0", project=project)
     return [found.on(seed) for seed in range(3)]
 
 
-def statuses(seeded: Seeded) -> list[str]:
+def statuses(seeded: GateRun) -> list[str]:
     records = sorted(seeded.folder.glob("*/run.json"))
     return [json.loads(record.read_text())["status"] for record in records]
 
 
-def train(seeded: list[Seeded], task: GateTraining, executor: Any) -> tuple[Trained, Pool[ActiveRun]]:
+def train(seeded: list[GateRun], task: GateTraining, executor: Any) -> tuple[Trained, Pool[ActiveRun]]:
     with GateDisplay(len(seeded)) as display:
         pool: Pool[ActiveRun] = Pool(executor, [Slot(0, 1)], say=display.say, jobs="runs")
         return Trained(len(seeded), _train(seeded, pool, task, display)), pool
@@ -70,7 +70,7 @@ def train(seeded: list[Seeded], task: GateTraining, executor: Any) -> tuple[Trai
 
 @pytest.mark.slow
 def test_a_killed_run_is_begun_again_once_in_a_directory_of_its_own(
-    project: Project, seeded: list[Seeded], capsys: pytest.CaptureFixture[str]
+    project: Project, seeded: list[GateRun], capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained, _ = train(seeded[:1], Played(project, kills=1), ForkedExecutor())
     assert trained.failed == ()
@@ -84,7 +84,7 @@ def test_a_killed_run_is_begun_again_once_in_a_directory_of_its_own(
 
 
 def test_ctrl_c_lets_the_run_finish_and_starts_no_other(
-    project: Project, seeded: list[Seeded], capsys: pytest.CaptureFixture[str]
+    project: Project, seeded: list[GateRun], capsys: pytest.CaptureFixture[str]
 ) -> None:
     heard = threading.Event()
 
@@ -108,7 +108,7 @@ def deaf() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_does_not_stop_is_ended_and_says_so(
-    project: Project, seeded: list[Seeded], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    project: Project, seeded: list[GateRun], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setattr("ratchet.search.processes.pool.STOP_GRACE", 0.2)
 
@@ -126,7 +126,7 @@ def test_what_does_not_stop_is_ended_and_says_so(
 
 
 def test_scores_are_not_kept_under_the_key_of_other_code(
-    project: Project, seeded: list[Seeded], monkeypatch: pytest.MonkeyPatch
+    project: Project, seeded: list[GateRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = SimpleNamespace(data={"hash": "0"}, best=None)
     monkeypatch.setattr("ratchet.training.train.train", lambda *_, **__: record)
@@ -134,13 +134,13 @@ def test_scores_are_not_kept_under_the_key_of_other_code(
     monkeypatch.setattr("ratchet.promotion.scores.score_confirm", lambda run, **_: scored.append(run.path))
     one, task = seeded[0], GateTraining(project)
     task((one.config.plain(), one.folder / "0", one.of.key))
-    monkeypatch.setattr("ratchet.promotion.training.code_hash", lambda _: "of an edit")
+    monkeypatch.setattr("ratchet.promotion.gate_runs.code_hash", lambda _: "of an edit")
     with pytest.raises(RatchetError, match="code or data have changed since the gate began"):
         task((one.config.plain(), one.folder / "1", one.of.key))
     assert scored == [one.folder / "0"]
 
 
-def test_attempts_never_share_a_directory(seeded: list[Seeded]) -> None:
+def test_attempts_never_share_a_directory(seeded: list[GateRun]) -> None:
     assert seeded[0].next_attempt() == 0
     for name in ("0", "3", "notes"):
         (seeded[0].folder / name).mkdir(parents=True)

@@ -12,9 +12,9 @@ from ratchet.config.seeds import AUDIT, PAIRS, RESERVED, SCREEN, refuse_reserved
 from ratchet.errors import ConfigError
 from ratchet.project import Project
 from ratchet.promotion.gate import Terms
+from ratchet.promotion.gate_runs import CODE, code_hash
 from ratchet.promotion.pipeline import promised, reasons, require_promised
 from ratchet.promotion.promote import Ask
-from ratchet.promotion.training import CODE, code_hash
 from ratchet.runs.record import Best, RunRecord
 from ratchet.tasks.multiclass import MulticlassPredictions
 

@@ -24,10 +24,10 @@ from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion import pipeline
 from ratchet.promotion.backup import Backup
+from ratchet.promotion.gate_runs import Configuration
 from ratchet.promotion.history import Entry, read_history
 from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.succession import _note, _State, alone, recover
-from ratchet.promotion.training import Configuration
 
 ROOT = Path(__file__).parents[2]
 

@@ -110,7 +110,7 @@ def test_one_that_ends_without_a_word_was_killed(pool: Pool[Active]) -> None:
     active, running = started(pool)
     running.theirs.close()
     assert pool.receive(active) == Outcome("failed", failure="killed", error="it was killed")
-    assert active.vanished
+    assert active.ended_without_result
 
 
 @pytest.mark.parametrize("sent", [COMPLETE, Outcome("failed", failure="interrupted")])
@@ -119,7 +119,7 @@ def test_what_was_sent_in_time_counts_though_nobody_listened(pool: Pool[Active],
     assert pool.end_overdue() == []
     assert running.told == ["timeout"]
     running.send(sent)
-    active.stop_at = room.time.monotonic() - 1.0  # this process slept meanwhile
+    active.kill_at = room.time.monotonic() - 1.0  # this process slept meanwhile
     assert pool.end_overdue() == []
     assert pool.ready(0) == [active]
     outcome = pool.receive(active)
@@ -130,7 +130,7 @@ def test_one_that_reports_for_ever_is_ended_all_the_same(pool: Pool[Active]) -> 
     active, running = started(pool, limit=0.0)
     pool.end_overdue()
     running.send(Report(1, 0.5))
-    active.stop_at = room.time.monotonic() - 6.0
+    active.kill_at = room.time.monotonic() - 6.0
     ((ended, outcome),) = pool.end_overdue()
     assert (ended is active, outcome.failure, running.ended) == (True, "timeout", True)
 
@@ -141,9 +141,9 @@ def test_the_next_job_of_a_slot_has_its_own_time(pool: Pool[Active]) -> None:
     running.send(COMPLETE)
     assert pool.receive(active) == COMPLETE
     active.limit = 60.0
-    pool.start_again(active, JOB)
+    pool.start_next(active, JOB)
     assert pool.end_overdue() == []
-    assert (active.stopping, active.stop_at, active.running is running) == (None, 0.0, False)
+    assert (active.stop_reason, active.kill_at, active.running is running) == (None, 0.0, False)
 
 
 def test_a_machine_that_starts_no_further_process_is_a_line(pool: Pool[Active]) -> None:
@@ -152,7 +152,7 @@ def test_a_machine_that_starts_no_further_process_is_a_line(pool: Pool[Active]) 
 
 
 def test_signals_act_at_once_and_are_told_where_nothing_is_printed(pool: Pool[Active], said: list[str]) -> None:
-    with pool.hearing_signals():
+    with pool.handling_signals():
         active, running = started(pool)
         signal.raise_signal(signal.SIGINT)
         assert (pool.has_room, said, running.told) == (False, [], [])
@@ -160,7 +160,7 @@ def test_signals_act_at_once_and_are_told_where_nothing_is_printed(pool: Pool[Ac
         assert said.pop() == "no new trials; waiting for 1 to finish (Ctrl-C again ends them)"
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
-        assert (said, running.told, active.stopping) == ([], ["stop"], "interrupted")
+        assert (said, running.told, active.stop_reason) == ([], ["stop"], "interrupted")
         pool.ready(0)
         assert said == ["ending 1 running; the same command runs it again", "told to end by SIGTERM"]
         assert pool.ended_by == signal.SIGINT
@@ -169,9 +169,9 @@ def test_signals_act_at_once_and_are_told_where_nothing_is_printed(pool: Pool[Ac
 
 
 def test_what_is_heard_elsewhere_later_does_not_change_what_ended_it(pool: Pool[Active]) -> None:
-    with pool.hearing_signals():
+    with pool.handling_signals():
         signal.raise_signal(signal.SIGTERM)
-        pool.interrupt(2)
+        pool.set_interrupts(2)
         assert pool.ended_by == signal.SIGTERM
 
 

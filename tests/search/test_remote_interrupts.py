@@ -29,7 +29,7 @@ def observer() -> Any:
     study = SimpleNamespace(study=SimpleNamespace(set_user_attr=write))
     return SimpleNamespace(
         name="observer", studies=[study], written=written, done=done,
-        pool=SimpleNamespace(interrupt=lambda *_, **__: None), say=lambda _: None,
+        pool=SimpleNamespace(set_interrupts=lambda *_, **__: None), say=lambda _: None,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from ratchet.search.space.warm_start import Proposal
 from ratchet.search.storage import studies as room
 from ratchet.search.storage.journal import Journal
 from ratchet.search.storage.ledger import WARM_START
-from ratchet.search.storage.studies import BASELINE, IDENTITY, TOKEN, as_it_began, open_study
+from ratchet.search.storage.studies import BASELINE, IDENTITY, TOKEN, open_study, with_stored_cells
 
 FOUND = [Proposal({"x": (2 * number + 1) / 32}, "earlier", number, "d") for number in range(10)]
 FIRST = [0.5, *(each.params["x"] for each in FOUND)]
@@ -90,7 +90,7 @@ def test_a_study_whose_making_was_ended_anywhere_begins_as_any_other(tmp_path: P
 def test_the_cells_of_a_grid_whose_making_was_ended_stay_what_they_are(tmp_path: Path, writes: int) -> None:
     up, down = (plan(tmp_path / "grid", cells=cells) for cells in (UP, DOWN))
     ended_after(writes, lambda: open_study(up, say=print))
-    orders = [as_it_began(open_study(each, say=print), each).cells for each in (down, up, down)]
+    orders = [with_stored_cells(open_study(each, say=print), each).cells for each in (down, up, down)]
     assert len(set(orders)) == 1
 
 

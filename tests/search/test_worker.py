@@ -154,7 +154,7 @@ def test_a_training_that_is_being_started_when_the_end_is_asked_for_is_told_so(b
     bench.task, bench.facts = lambda _: 0.0, TaskFacts(repeat=lambda _: [])
     worker = bench.worker(bench.plan("x=interval(-1,1)", n_trials=2, repeats=repeats))
     last = min(repeats, 2)
-    told = started(lambda count: worker.pool._terminate(signal.SIGTERM) if count == last else None)
+    told = started(lambda count: worker.pool._on_sigterm(signal.SIGTERM) if count == last else None)
     worker.run()
     assert told[-1] == ["stop"]
 
@@ -165,7 +165,7 @@ def test_ctrl_c_once_lets_a_trial_finish_its_repeats(bench) -> None:
 
     def task(config: Any) -> float:
         trained.append(config.x)
-        worker.pool.interrupt(1)
+        worker.pool.set_interrupts(1)
         return 0.0
 
     bench.task = task
@@ -202,7 +202,7 @@ def test_a_training_is_told_to_stop_once(bench, started) -> None:
     class Noted(list[Any]):
         def append(self, active: Any) -> None:
             super().append(active)
-            worker.pool._terminate(signal.SIGTERM)
+            worker.pool._on_sigterm(signal.SIGTERM)
 
     bench.task = lambda _: 0.0
     worker = bench.worker(bench.plan("x=interval(-1,1)", n_trials=1))
@@ -220,7 +220,7 @@ def test_a_worker_shows_that_it_lives_between_the_trials_that_it_starts(
     beat = Ledger.beat
     bench.task = lambda _: 0.0
     runner = bench.worker(bench.plan("x=interval(-1,1)", n_trials=3), slots=3)
-    monkeypatch.setattr(worker, "BEAT_EVERY", -1.0)
+    monkeypatch.setattr(worker, "HEARTBEAT_EVERY", -1.0)
     monkeypatch.setattr(Ledger, "beat", lambda self, count: (events.append("beat"), beat(self, count)))
     started(lambda _: events.append("start"))
     runner.run()

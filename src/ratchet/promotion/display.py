@@ -13,7 +13,7 @@ from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.worker.display import LiveDisplay, time_left, written
 
 if TYPE_CHECKING:
-    from ratchet.promotion.training import ActiveRun, Seeded
+    from ratchet.promotion.gate_runs import ActiveRun, GateRun
 
 
 class GateDisplay(LiveDisplay):
@@ -24,7 +24,7 @@ class GateDisplay(LiveDisplay):
         self._total, self._done = total, 0
         self._durations: list[float] = []
 
-    def ended(self, seeded: Seeded, outcome: Outcome, seconds: float, *, again: bool) -> None:
+    def ended(self, seeded: GateRun, outcome: Outcome, seconds: float, *, again: bool) -> None:
         """Print one line for a run that has ended, which is begun `again` where its process was killed."""
         self._done += not again
         if outcome.state == "complete":

@@ -16,9 +16,9 @@ from ratchet.evidence.attempt import AUDITS, SCREEN_SEEDS, Attempt, challenger
 from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence
 from ratchet.files import read_text
 from ratchet.project import Project
+from ratchet.promotion.gate_runs import Configuration, Failed, GateRun, Trained, train_missing
 from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.scores import read_scores
-from ratchet.promotion.training import Configuration, Failed, Seeded, Trained, train_missing
 
 MOST_PAIRS = 100  # seeds that are looked at for pairs, where the champion itself fails on some
 
@@ -79,7 +79,7 @@ def screen(candidates: Mapping[str, Configuration], *, mode: Literal["max", "min
     return challenger(values, mode=mode)
 
 
-def _validated(seeded: Seeded) -> float:
+def _validated(seeded: GateRun) -> float:
     best = seeded.record.best
     if best is None:
         raise RatchetError(
@@ -134,7 +134,7 @@ def _usable(tried: Sequence[int], trained: Trained, *, champion: Configuration) 
 def refuse_accidents(failed: Sequence[Failed]) -> None:
     """Raises TrainingError for a run that failed for reasons that are not its configuration's."""
     for each in failed:
-        if not each.by_itself:
+        if not each.diverged:
             raise TrainingError(
                 f"{each.seeded.of.role}, seed {each.seeded.seed}: {each.failure}: {each.error}; mend that, "
                 f"type: {to_type('rm', '-r', str(each.seeded.folder))}, then the same command again"
@@ -155,7 +155,7 @@ def audit(of: Configuration, *, project: Project) -> tuple[list[float], int]:
     return [number(seeded) for seeded in wanted if seeded.run is not None], trained.spent
 
 
-def number(seeded: Seeded) -> float:
+def number(seeded: GateRun) -> float:
     """The objective on the confirm split; of a whole run."""
     assert seeded.run is not None
     sign = -1.0 if seeded.config.judged_by.direction == "minimize" else 1.0

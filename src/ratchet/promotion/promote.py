@@ -26,11 +26,11 @@ from ratchet.promotion.gate import (
     refuse_accidents,
     screen,
 )
+from ratchet.promotion.gate_runs import Configuration, seedless_hash, train_missing
 from ratchet.promotion.history import Entry, read_history
 from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.rewriting import Writing, write_for
 from ratchet.promotion.succession import Succession, alone, recover, undo
-from ratchet.promotion.training import Configuration, seedless_hash, train_missing
 from ratchet.runs.provenance import git_state
 
 STAYS = 3  # exit status where the champion stays

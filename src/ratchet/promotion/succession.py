@@ -23,10 +23,10 @@ from ratchet.project import Project
 from ratchet.promotion import pipeline
 from ratchet.promotion.backup import Backup, digests, require_as_left
 from ratchet.promotion.gate import audit
+from ratchet.promotion.gate_runs import Configuration
 from ratchet.promotion.history import Entry, append, read_history, reigns
 from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.rewriting import Writing
-from ratchet.promotion.training import Configuration
 from ratchet.runs import RunRecord
 
 _STATE = "state.json"  # in the journal: what is to be finished; without it, what was begun is put back

@@ -33,16 +33,16 @@ class Active:
     running: Running
     began: float  # time.monotonic()
     limit: float | None = None  # seconds that it may take
-    stopping: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
-    stop_at: float = 0.0  # time.monotonic() at which it is ended, where it has not stopped by then
-    told: Running | None = None  # the process that was told so
-    vanished: bool = False  # whether its process ended without a word
+    stop_reason: Literal["timeout", "interrupted", "pruned"] | None = None  # why it was told to stop
+    kill_at: float = 0.0  # time.monotonic() at which it is ended, where it has not stopped by then
+    stop_sent_to: Running | None = None  # the process that was told so
+    ended_without_result: bool = False  # whether its process ended without a word
 
-    def told_to_stop(self, traceback: str = "") -> Outcome:
+    def outcome_of_stop(self, traceback: str = "") -> Outcome:
         """What it came to when it was told to stop, however it took that."""
-        if self.stopping == "pruned":
+        if self.stop_reason == "pruned":
             return Outcome("pruned")
-        if self.stopping == "timeout":
+        if self.stop_reason == "timeout":
             return Outcome("failed", failure="timeout", error=f"longer than {self.limit:g} s", traceback=traceback)
         return Outcome("failed", failure="interrupted", error="told to end", traceback=traceback)
 
@@ -69,11 +69,11 @@ class Pool(Generic[Occupant]):
         self.ended_by: signal.Signals | None = None  # what ended it early
 
     @contextmanager
-    def hearing_signals(self, *, ctrl_c: bool = True) -> Iterator[None]:
+    def handling_signals(self, *, ctrl_c: bool = True) -> Iterator[None]:
         """Act on signals within this context; without `ctrl_c` it is ignored. Nothing that was started outlives it."""
         with (
-            handled_by((lambda *_: self._interrupt()) if ctrl_c else signal.SIG_IGN, signal.SIGINT),
-            handled_by(lambda number, _: self._terminate(number), *to_end()),
+            handled_by((lambda *_: self._on_sigint()) if ctrl_c else signal.SIG_IGN, signal.SIGINT),
+            handled_by(lambda number, _: self._on_sigterm(number), *to_end()),
         ):
             try:
                 yield
@@ -94,7 +94,7 @@ class Pool(Generic[Occupant]):
         """Take a free slot for a job that is being made."""
         return self._free.pop()
 
-    def give_back(self, slot: Slot) -> None:
+    def return_slot(self, slot: Slot) -> None:
         """Free the slot of a job that could not be made."""
         self._free.append(slot)
 
@@ -113,10 +113,10 @@ class Pool(Generic[Occupant]):
         self.active.append(active)
         self._end_if_told(active)
 
-    def start_again(self, active: Occupant, job: Job) -> None:
+    def start_next(self, active: Occupant, job: Job) -> None:
         """Start the next job of an occupant in its slot."""
         active.running, active.began = self.start(job), time.monotonic()
-        active.stopping, active.stop_at = None, 0.0  # it was the last one's
+        active.stop_reason, active.kill_at = None, 0.0  # it was the last one's
         self._end_if_told(active)
 
     def _end_if_told(self, active: Occupant) -> None:
@@ -131,7 +131,7 @@ class Pool(Generic[Occupant]):
         """Return who has sent something or ended, after `patience` seconds at most."""
         self._say_notes()
         now = time.monotonic()
-        dates = [active.stop_at for active in self.active if active.stop_at]
+        dates = [active.kill_at for active in self.active if active.kill_at]
         dates += [active.began + active.limit for active in self.active if active.limit is not None]
         timeout = max(0.0, min([now + patience, *dates]) - now)
         heard = wait_for([active.running for active in self.active], timeout, warming=self.executor.warming)
@@ -143,19 +143,19 @@ class Pool(Generic[Occupant]):
         message = active.running.receive()
         if isinstance(message, Report):
             return message
-        active.vanished = message is None
+        active.ended_without_result = message is None
         outcome = message or Outcome("failed", failure="killed", error=active.running.death)
         active.running.end()
-        if active.stopping is not None and outcome.state != "complete":
-            return active.told_to_stop(outcome.traceback)
+        if active.stop_reason is not None and outcome.state != "complete":
+            return active.outcome_of_stop(outcome.traceback)
         if outcome.failure == "interrupted":
             return replace(outcome, failure="killed", error="its process was told to end")
         return outcome
 
     def answer(self, active: Occupant, verdict: Verdict) -> None:
         """Answer a report; one that was told to stop has heard why it ends."""
-        if active.stopping is None and verdict == "prune":
-            active.stopping, active.stop_at = "pruned", time.monotonic() + PRUNE_GRACE
+        if active.stop_reason is None and verdict == "prune":
+            active.stop_reason, active.kill_at = "pruned", time.monotonic() + PRUNE_GRACE
             active.running.answer("prune")
         else:
             active.running.answer("go")
@@ -164,14 +164,14 @@ class Pool(Generic[Occupant]):
         """Tell those that take too long to stop, and end those that were told so and have not; these are returned."""
         now, ended = time.monotonic(), []
         for active in list(self.active):
-            if active.stopping is None and active.limit is not None and now - active.began > active.limit:
+            if active.stop_reason is None and active.limit is not None and now - active.began > active.limit:
                 self._stop(active, "timeout")
-            if not active.stop_at or now <= active.stop_at:
+            if not active.kill_at or now <= active.kill_at:
                 continue
-            if now <= active.stop_at + STOP_GRACE and wait_for([active.running], 0.0, warming=None):
+            if now <= active.kill_at + STOP_GRACE and wait_for([active.running], 0.0, warming=None):
                 continue  # what it has sent is heard first
             active.running.end()
-            ended.append((active, active.told_to_stop()))
+            ended.append((active, active.outcome_of_stop()))
         return ended
 
     def release(self, active: Occupant) -> None:
@@ -180,43 +180,43 @@ class Pool(Generic[Occupant]):
         self._free.append(active.slot)
 
     def _stop(self, active: Occupant, why: Literal["timeout", "interrupted"]) -> None:
-        active.stopping, active.stop_at = why, time.monotonic() + STOP_GRACE
-        if active.told is not active.running:  # a second word would break off what the first one made it write
-            active.told = active.running
+        active.stop_reason, active.kill_at = why, time.monotonic() + STOP_GRACE
+        if active.stop_sent_to is not active.running:  # a second word would break off what the first one made it write
+            active.stop_sent_to = active.running
             active.running.answer("timeout" if why == "timeout" else "stop")
 
     # --- signals
 
-    def interrupt(self, times: int, *, by: int = signal.SIGINT) -> None:
+    def set_interrupts(self, times: int, *, by: int = signal.SIGINT) -> None:
         """Interrupt as `times` times Ctrl-C would, without printing. `by`: the signal received elsewhere."""
         if times > self.interrupts:
             self.interrupts, self.ended_by = times, signal.Signals(by)
 
-    def end(self, *, by: int = signal.SIGINT) -> None:
+    def stop_all(self, *, by: int = signal.SIGINT) -> None:
         """Tell what runs to stop. A third signal changes nothing."""
-        self.interrupt(2, by=by)
-        ending = [active for active in self.active if active.stopping is None]
+        self.set_interrupts(2, by=by)
+        ending = [active for active in self.active if active.stop_reason is None]
         if ending:
             it = "it" if len(ending) == 1 else "them"
             self._notes.append(f"ending {len(ending)} running; the same command runs {it} again")
         for active in ending:
             self._stop(active, "interrupted")
 
-    def _interrupt(self) -> None:
+    def _on_sigint(self) -> None:
         self._exit_if_asked_again(signal.SIGINT)
-        self.interrupt(self.interrupts + 1)
+        self.set_interrupts(self.interrupts + 1)
         if self.interrupts == 1:
             busy = self.size - len(self._free)  # with what is being started just now
             waits = f"; waiting for {busy} to finish (Ctrl-C again ends them)" if busy else ""
             self._notes.append(f"no new {self._jobs}{waits}")
         else:
-            self.end()
+            self.stop_all()
 
-    def _terminate(self, number: int) -> None:
+    def _on_sigterm(self, number: int) -> None:
         """Whoever ends processes, such as a cluster at its time limit, means it: as Ctrl-C twice."""
         self._exit_if_asked_again(number)
         self._notes.append(f"told to end by {signal.Signals(number).name}")
-        self.end(by=number)
+        self.stop_all(by=number)
 
     def _exit_if_asked_again(self, number: int) -> None:
         self._signals += 1

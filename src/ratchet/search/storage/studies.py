@@ -136,7 +136,7 @@ def _begin(
             say(line)
 
 
-def as_it_began(study: optuna.Study, plan: StudyPlan) -> StudyPlan:
+def with_stored_cells(study: optuna.Study, plan: StudyPlan) -> StudyPlan:
     """The plan with its cells in the study's order: a ticket stands for the same cell in every command."""
     cells = study.user_attrs.get(CELLS)
     return plan if cells is None else replace(plan, cells=tuple(map(tuple, cells)))

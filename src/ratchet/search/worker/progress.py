@@ -77,7 +77,7 @@ class ActiveTrial(Active):
     claim: Claim
     overrides: tuple[str, ...]
     directory: Path
-    claimed: float = field(default_factory=time.monotonic)
+    claimed: float  # time.monotonic() at which its first training began
     repeat: int = 0
     metrics: list[Mapping[str, float]] = field(default_factory=list)
     step: int = 0

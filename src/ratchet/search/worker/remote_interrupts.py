@@ -41,7 +41,7 @@ class RemoteInterrupts:
         self._count = max(self._count, count)
         if self._count > 2:
             raise Interrupted(number)
-        self._observer.pool.interrupt(self._count, by=number)
+        self._observer.pool.set_interrupts(self._count, by=number)
         self._observer.say(
             "no new trials; the workers finish what they run (Ctrl-C again ends that)"
             if self._count == 1

@@ -92,7 +92,7 @@ class Sweep:
             return task.work(composer, live=True, opened=lambda: self._keep_config(plans))
         observer = task.worker(composer, slots=[], live=False)  # it makes the studies, once
         self._keep_config(plans)
-        observer.introduce(f"{wanted} worker{'s' if wanted > 1 else ''} by {self.launcher}")
+        observer.announce(f"{wanted} worker{'s' if wanted > 1 else ''} by {self.launcher}")
         with RemoteInterrupts(observer) as interrupts:
             self._launch(replace(task, interrupts_attribute=interrupts.attribute), observer)
         observer.export()
@@ -188,15 +188,15 @@ class WorkerTask:
                 display.say(note)
             worker = self.worker(composer, slots=slots, live=live, display=display)
             opened()
-            worker.run(introduce=not self.interrupts_attribute)
+            worker.run(announce=not self.interrupts_attribute)
             wanted = [recheck_plan(study.study, study.plan, self.sweep.facts) for study in worker.studies]
             plans = [plan for plan in wanted if plan is not None]
             if plans and worker.ended_by is None:
                 for plan in plans:
                     plan.directory.mkdir(parents=True, exist_ok=True)
                 again = replace(self, plans=tuple(plans)).worker(composer, slots=slots, live=live, display=display)
-                again.ordered_in = worker.ordered_in
-                again.run(introduce=not self.interrupts_attribute)
+                again.interrupt_study = worker.interrupt_study
+                again.run(announce=not self.interrupts_attribute)
         return worker
 
     def worker(

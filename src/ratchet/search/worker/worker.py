@@ -29,7 +29,7 @@ from ratchet.search.space.composer import Composer
 from ratchet.search.space.plan import StudyPlan, TaskFacts
 from ratchet.search.space.samplers import build_sampler
 from ratchet.search.storage.ledger import Claim, Ledger
-from ratchet.search.storage.studies import StorageError, as_it_began, open_study, patiently
+from ratchet.search.storage.studies import StorageError, open_study, patiently, with_stored_cells
 from ratchet.search.worker.display import Display
 from ratchet.search.worker.hydra_job import HydraTask
 from ratchet.search.worker.jobs import Jobs
@@ -38,11 +38,11 @@ from ratchet.search.worker.report_result import ResultReporter
 from ratchet.search.worker.results import export
 from ratchet.terminal.signals import blocked
 
-BEAT_EVERY = 10.0  # seconds between two signs of life
+HEARTBEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
 EXPORT_EVERY = 10.0  # seconds between two trials.csv
 START_FOR = 1.0  # seconds to start trials for, before those that run are heard: some end at once
-HEED_EVERY = 1.0  # seconds between two looks at what the one that placed this worker has heard
+INTERRUPT_POLL_EVERY = 1.0  # seconds between two looks at what the one that placed this worker has heard
 
 _NUMBERS = itertools.count()  # of the workers of this process
 
@@ -70,23 +70,24 @@ class Worker:
         self.pool: Pool[ActiveTrial] = Pool(executor, slots, say=display.say)
         self._results = ResultReporter(display)
         self.name = f"{ProcessId.this().name}/{next(_NUMBERS)}"
-        self._interrupts_attribute, self._heeded = interrupts_attribute, 0.0
-        self._beats, self._beaten, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
+        self._interrupts_attribute, self._last_interrupt_poll = interrupts_attribute, 0.0
+        self._beats, self._last_heartbeat, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
         self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
         self.studies = [self._open(plan) for plan in plans]
-        self.ordered_in = self.studies[0].study  # whose attribute `interrupts_attribute` is
+        self.interrupt_study = self.studies[0].study  # whose attribute `interrupts_attribute` is
         if slots and not self.is_done:
             executor.warm_up()
 
     def _open(self, plan: StudyPlan) -> OpenStudy:
         say, earlier = self._display.say, self._facts.earlier
         study = patiently(lambda: open_study(plan, say=say, earlier=earlier), say=say)
-        plan = as_it_began(study, plan)
+        plan = with_stored_cells(study, plan)
         ledger = Ledger(study, tickets=plan.n_trials, retries=plan.settings.retries, worker=self.name)
         ledger.beat(0)  # of two workers that begin at once at least one sees the other, and draws by its own name
-        found = len(study.get_trials(deepcopy=False)), self.name if ledger.others(now=time.monotonic()) else 0
-        study.sampler = build_sampler(plan.settings, salt=str(found))  # alone on a new study it is the same again
-        succeeded = any(trial.state == TrialState.COMPLETE for trial in study.get_trials(deepcopy=False))
+        trials = study.get_trials(deepcopy=False)
+        salt = len(trials), self.name if ledger.others(now=time.monotonic()) else 0
+        study.sampler = build_sampler(plan.settings, salt=str(salt))  # the same again for the one worker of a new study
+        succeeded = any(trial.state == TrialState.COMPLETE for trial in trials)
         return OpenStudy(plan, study, ledger, succeeded=succeeded)
 
     @property
@@ -109,7 +110,7 @@ class Worker:
         """Whether trials cannot be started yet: their server imports."""
         return not self.pool.active and not self.is_done and self.pool.executor.warming is not None
 
-    def introduce(self, at_once: str = "") -> None:
+    def announce(self, at_once: str = "") -> None:
         """Tell a person of each study how far it is, and `at_once`: how many of its trials are run at a time."""
         for study in self.studies:
             self._display.opened(study, at_once or f"{self.pool.size} at a time", others=self.others())
@@ -131,17 +132,17 @@ class Worker:
         """Print a note for the user."""
         self._display.say(line)
 
-    def run(self, *, introduce: bool = False) -> None:
+    def run(self, *, announce: bool = False) -> None:
         """Work until there is nothing left, Ctrl-C, or a timeout.
 
-        With `introduce` a person is told of the studies first: once something is said, Ctrl-C ends as it should.
+        With `announce` a person is told of the studies first: once something is said, Ctrl-C ends as it should.
         """
         gc.freeze()  # configs come and go by thousands of objects; what was there before need not be searched each time
         try:
-            with self.pool.hearing_signals(ctrl_c=not self._interrupts_attribute):
-                if introduce:
+            with self.pool.handling_signals(ctrl_c=not self._interrupts_attribute):
+                if announce:
                     with blocked(signal.SIGINT):  # its handler prints too, and would print what is half printed again
-                        self.introduce()
+                        self.announce()
                 self._loop()
                 self.export()
         finally:
@@ -156,35 +157,37 @@ class Worker:
         self._keep_alive()
         while True:
             until = time.monotonic() + START_FOR
-            while self.pool.has_room and self._start_next() and time.monotonic() < until:
+            while self.pool.has_room and self._claim_and_start() and time.monotonic() < until:
                 self._keep_alive()  # a sampler can take seconds for each
-            if not self.pool.active and (self.pool.interrupts or not (self.is_starting or self._others_work())):
+            if not self.pool.active and (
+                self.pool.interrupts or not (self.is_starting or self._must_wait_for_others())
+            ):
                 return
             for active in self.pool.ready(self._patience()):
-                self._hear(active)
+                self._handle_message(active)
             for active, outcome in self.pool.end_overdue():
-                self._note_lost(active, outcome)
+                self._mark_run_ended(active, outcome)
                 self._release(active, outcome)
             self._keep_alive()
             self._display.refresh(self)
 
     def _patience(self) -> float:
         """Seconds until something has to be looked at, if nobody speaks."""
-        return min(0.5, min(self._beaten + BEAT_EVERY, self._reclaimed + RECLAIM_EVERY) - time.monotonic())
+        return min(0.5, min(self._last_heartbeat + HEARTBEAT_EVERY, self._reclaimed + RECLAIM_EVERY) - time.monotonic())
 
-    def _others_work(self) -> bool:
+    def _must_wait_for_others(self) -> bool:
         """Whether a trial of these studies runs elsewhere: should its worker die, it is ours to do again."""
         return any(
-            study.takes_trials and study.ledger.finished() < study.plan.n_trials and self._runs_elsewhere(study)
+            study.takes_trials and study.ledger.finished() < study.plan.n_trials and self._has_running_trials(study)
             for study in self.studies
         )
 
-    def _runs_elsewhere(self, study: OpenStudy) -> bool:
+    def _has_running_trials(self, study: OpenStudy) -> bool:
         return any(trial.state == TrialState.RUNNING for trial in study.ledger.trials())
 
     # --- starting
 
-    def _start_next(self) -> bool:
+    def _claim_and_start(self) -> bool:
         """Fill one slot. Returns whether a trial was claimed, also one that ended at once."""
         for study in self.studies:
             if not study.takes_trials:
@@ -209,11 +212,12 @@ class Worker:
         try:
             job = self._jobs.job(of, claim, overrides, directory, slot, repeat=0)
         except Exception as error:  # noqa: BLE001 - a config that does not compose costs the trial
-            self.pool.give_back(slot)
+            self.pool.return_slot(slot)
             self._results.report_failure(of, claim, Outcome.of_composing(error))
             return
+        now = time.monotonic()
         active = ActiveTrial(
-            of=of, claim=claim, overrides=overrides, slot=slot, directory=directory, began=time.monotonic(),
+            of=of, claim=claim, overrides=overrides, slot=slot, directory=directory, began=now, claimed=now,
             running=self.pool.start(job), limit=of.plan.settings.trial_timeout,
         )  # fmt: skip
         self.pool.add(active)
@@ -221,20 +225,20 @@ class Worker:
 
     # --- listening
 
-    def _hear(self, active: ActiveTrial) -> None:
+    def _handle_message(self, active: ActiveTrial) -> None:
         message = self.pool.receive(active)
         if isinstance(message, Report):
-            self.pool.answer(active, "go" if active.stopping else self._judge(active, message))
+            self.pool.answer(active, "go" if active.stop_reason else self._judge(active, message))
             return
         outcome = message
-        if active.vanished:
-            self._note_lost(active, outcome)
+        if active.ended_without_result:
+            self._mark_run_ended(active, outcome)
         if outcome.returned is not None:
             self.returns[active.of.plan.name, active.claim.trial.number] = outcome.returned
         if outcome.state == "complete":
             active.metrics.append(outcome.metrics)
             if len(active.metrics) < active.of.plan.settings.repeats:
-                failure = self._continue(active)
+                failure = self._start_next_repeat(active)
                 if failure is None:
                     return
                 outcome = failure
@@ -244,7 +248,7 @@ class Worker:
         self.pool.release(active)
         self._results.report(active, outcome)
 
-    def _note_lost(self, active: ActiveTrial, outcome: Outcome) -> None:
+    def _mark_run_ended(self, active: ActiveTrial, outcome: Outcome) -> None:
         if self._facts.lost is not None:
             self._facts.lost(active.run_directory, outcome.failure or outcome.state)
 
@@ -253,9 +257,9 @@ class Worker:
         active.step, active.value = report.step, report.value
         if active.of.plan.settings.repeats > 1 or len(active.of.plan.objectives) > 1:
             return "go"
-        return "prune" if self._is_hopeless(active, report.step, report.value, of=report.of) else "go"
+        return "prune" if self._should_prune(active, report.step, report.value, of=report.of) else "go"
 
-    def _is_hopeless(self, active: ActiveTrial, step: int, value: float, *, of: int | None) -> bool:
+    def _should_prune(self, active: ActiveTrial, step: int, value: float, *, of: int | None) -> bool:
         try:
             if active.length is None and of is not None and isinstance(active.of.study.pruner, HalvingPruner):
                 active.claim.trial.set_user_attr(LENGTH, of)
@@ -265,16 +269,16 @@ class Worker:
         except UpdateFinishedTrialError:
             return True  # another worker took it for lost and has started it again
 
-    def _continue(self, active: ActiveTrial) -> Outcome | None:
+    def _start_next_repeat(self, active: ActiveTrial) -> Outcome | None:
         """Start the next repeat. Returns what the trial came to where there is none: the pruner gives it up, say."""
         plan = active.of.plan
         if self.pool.interrupts > 1:
-            return active.told_to_stop()
+            return active.outcome_of_stop()
         if len(plan.objectives) == 1:
             values = [float(metrics[plan.objectives[0].metric]) for metrics in active.metrics]
             single = isinstance(active.of.study.pruner, WilcoxonPruner)
             value = values[-1] if single else statistics.fmean(values)
-            if self._is_hopeless(active, len(values), value, of=plan.settings.repeats):
+            if self._should_prune(active, len(values), value, of=plan.settings.repeats):
                 return Outcome("pruned")
         active.repeat += 1
         claim, slot = active.claim, active.slot
@@ -282,15 +286,15 @@ class Worker:
             job = self._jobs.job(active.of, claim, active.overrides, active.directory, slot, repeat=active.repeat)
         except Exception as error:  # noqa: BLE001 - as of the first one
             return Outcome.of_composing(error)
-        self.pool.start_again(active, job)
+        self.pool.start_next(active, job)
         return None
 
     # --- staying alive
 
     def _keep_alive(self) -> None:
         now = time.monotonic()
-        if now - self._beaten > BEAT_EVERY or not self._beats:
-            self._beats, self._beaten = self._beats + 1, now
+        if now - self._last_heartbeat > HEARTBEAT_EVERY or not self._beats:
+            self._beats, self._last_heartbeat = self._beats + 1, now
             for study in self.studies:
                 study.ledger.beat(self._beats)
         if now - self._reclaimed > RECLAIM_EVERY or not self._reclaimed:
@@ -300,17 +304,17 @@ class Worker:
         if now - self._exported > EXPORT_EVERY:
             self._exported = now
             self.export()
-        if self._interrupts_attribute and now - self._heeded > HEED_EVERY:
-            self._heeded = now
-            self._heed()
+        if self._interrupts_attribute and now - self._last_interrupt_poll > INTERRUPT_POLL_EVERY:
+            self._last_interrupt_poll = now
+            self._poll_remote_interrupts()
 
-    def _heed(self) -> None:
+    def _poll_remote_interrupts(self) -> None:
         """Do as was ordered: Ctrl-C is heard where the workers were placed from, and not everywhere here."""
-        study = self.ordered_in
+        study = self.interrupt_study
         ordered = storage_of(study).get_study_user_attrs(study_id_of(study)).get(self._interrupts_attribute, 0)
-        self.pool.interrupt(ordered)
+        self.pool.set_interrupts(ordered)
         if ordered > 1:
-            self.pool.end()
+            self.pool.stop_all()
 
     def _reclaim(self, study: OpenStudy, now: float) -> None:
         study.ledger.reclaim(now=now, lost=lambda trial: self._lost(study, trial))

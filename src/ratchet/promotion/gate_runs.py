@@ -35,8 +35,8 @@ CODE = (
     "src/ratchet/data/prepared.py", "src/ratchet/data/folds.py", "src/ratchet/data/strata.py",
     "src/ratchet/evidence/jackknife.py", "src/ratchet/promotion/scores.py", "src/ratchet/tasks",
 )  # fmt: skip
-_DECIDE = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
-_PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.promotion.training")
+_KEYED_PACKAGES = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
+_PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.promotion.gate_runs")
 _ATTEMPTS = 2  # of a run whose process is killed
 
 
@@ -52,19 +52,19 @@ class Configuration:
     @classmethod
     def of(cls, role: str, config: Config, *, data_hash: str, project: Project) -> Configuration:
         """`data_hash`: of the prepared arrays."""
-        decide = {name: version for name, version in versions().items() if name in _DECIDE}
+        decide = {name: version for name, version in versions().items() if name in _KEYED_PACKAGES}
         parts = [seedless_hash(config), data_hash, code_hash(project), decide]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
         name = f"{config.data.name}_{config.model.name}_{key}"
         return cls(role, config, key, PromotionPaths(project).kept / name)
 
-    def on(self, seed: int) -> Seeded:
+    def on(self, seed: int) -> GateRun:
         """Return the configuration with one seed."""
-        return Seeded(self, seed)
+        return GateRun(self, seed)
 
 
 @dataclass(frozen=True)
-class Seeded:
+class GateRun:
     """One run that the gate needs."""
 
     of: Configuration
@@ -102,12 +102,12 @@ class Seeded:
 class Failed:
     """A run that came to nothing."""
 
-    seeded: Seeded
+    seeded: GateRun
     failure: str  # its class
     error: str
 
     @property
-    def by_itself(self) -> bool:
+    def diverged(self) -> bool:
         """Whether the configuration is to blame, not the machine."""
         return self.failure == "non-finite loss"
 
@@ -156,12 +156,12 @@ class GateTraining:
 class ActiveRun(Active):
     """A run of the gate in its slot."""
 
-    seeded: Seeded
+    seeded: GateRun
     attempt: int
     directory: Path
 
 
-def train_missing(wanted: Sequence[Seeded], *, project: Project) -> Trained:
+def train_missing(wanted: Sequence[GateRun], *, project: Project) -> Trained:
     """Train what is not kept yet, as many at once as there are cores. Raises KeyboardInterrupt for Ctrl-C."""
     missing = [seeded for seeded in wanted if seeded.run is None]
     if not missing:
@@ -180,11 +180,11 @@ def train_missing(wanted: Sequence[Seeded], *, project: Project) -> Trained:
 
 
 def _train(
-    missing: Sequence[Seeded], pool: Pool[ActiveRun], task: GateTraining, display: GateDisplay
+    missing: Sequence[GateRun], pool: Pool[ActiveRun], task: GateTraining, display: GateDisplay
 ) -> tuple[Failed, ...]:
     """Train each, those whose process is killed once more. Returns those that came to nothing."""
     waiting, failed = deque((seeded, 1) for seeded in missing), []
-    with pool.hearing_signals():
+    with pool.handling_signals():
         pool.executor.warm_up()
         while pool.active or (waiting and not pool.interrupts):
             while waiting and pool.has_room:
@@ -212,7 +212,7 @@ def _train(
     return tuple(failed)
 
 
-def _started(seeded: Seeded, attempt: int, pool: Pool[ActiveRun], task: GateTraining) -> ActiveRun:
+def _started(seeded: GateRun, attempt: int, pool: Pool[ActiveRun], task: GateTraining) -> ActiveRun:
     slot, number = pool.take_slot(), seeded.next_attempt()
     directory = seeded.folder / str(number)
     given = seeded.config.plain(), directory, seeded.of.key
