@@ -113,7 +113,8 @@ def _transform(contents: dict[str, Any], run: RunDirectory, config: Config, proj
             raise CheckpointError(f"{run.best_checkpoint} is damaged (its transform); train again") from error
     why = "keeps no transform of raw examples, as older versions did not"
     try:
-        data = PreparedData.open(project.prepared(config.data.name), reader="train", config=config.data)
+        directory, fold = project.prepared(config.data.name), Fold.asked(config)
+        data = PreparedData.open(directory, reader="train", config=config.data, fold=fold)
         require_same_data(contents, data.data_hash, run.best_checkpoint)
     except RatchetError as error:
         raise CheckpointError(f"{run.best_checkpoint} {why}, and {error}") from error
