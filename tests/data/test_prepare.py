@@ -328,8 +328,6 @@ def test_the_shipped_configs_say_all_there_is_to_say() -> None:
         assert plain.keys() - own - {"defaults"} == DataConfig.model_fields.keys() - own - {"module"}
         assert ("table" in plain) == ("defaults" in plain) == (plain["layout"] == "table")
         assert plain["prepare"].keys() | {"fit"} == PrepareConfig.model_fields.keys()  # those that have a default too
-            {"fit"} - plain["prepare"].keys()
-        )  # those that have a default too
 
 
 def test_raw_files_that_another_process_replaced_meanwhile_are_verified(
