@@ -26,7 +26,7 @@ repro: $(STAMP)  ## the main job: compose > fetch > prepare > train > evaluate
 	@PATH="$(abspath $(BIN)):$$PATH" dvc repro || { $(BIN)/python src/compose.py > /dev/null; exit 1; }
 	@$(BIN)/python scripts/reproduction.py
 
-test: $(STAMP)  ## the tests
+test: $(STAMP)  ## the tests, one of each behaviour
 	@$(TESTS)
 
 check: $(STAMP)  ## lint, types and the fast tests
@@ -35,7 +35,7 @@ check: $(STAMP)  ## lint, types and the fast tests
 	@$(BIN)/mypy
 	@$(TESTS) -m 'not slow and not nightly'
 
-nightly: $(STAMP)  ## the tests that make test leaves out: further launchers, clones, caches (an hour at most)
+nightly: $(STAMP)  ## the tests that make test leaves out: further signals, launchers, servers, clones (an hour at most)
 	@$(TESTS) -m nightly
 
 check-clusters: $(STAMP)  ## sweeps on SLURM, Ray and PostgreSQL (Debian, as root: it installs them)

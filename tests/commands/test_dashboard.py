@@ -166,7 +166,9 @@ def test_a_study_cannot_be_removed_from_the_page_and_ctrl_c_is_quiet(study, serv
 @pytest.mark.parametrize(
     ("ignored", "number"),
     [
-        pytest.param(ignored, number, marks=[pytest.mark.nightly] if ignored != "INT" else [])
+        pytest.param(
+            ignored, number, marks=[] if (ignored, number) == ("INT", signal.SIGINT) else [pytest.mark.nightly]
+        )
         for ignored in ("INT", "HUP", "INT HUP", "")
         for number in (signal.SIGINT, signal.SIGTERM)
     ],

@@ -232,11 +232,13 @@ def refusal(untouched, monkeypatch, capsys):
 
 CASES = [line for line in WRONG.splitlines() if line and not line.startswith("#")]
 OTHERS = [each for each in MISTAKES if not each.startswith("-") and not re.search(r" (=|3)", each)]
-CASES += [shlex.join([each] if "{" in each else each.split(" ")) for each in OTHERS]
+OTHERS = [shlex.join([each] if "{" in each else each.split(" ")) for each in OTHERS]
+CASES += OTHERS[::3]
+FURTHER = [pytest.param(each, marks=pytest.mark.nightly) for each in OTHERS if each not in OTHERS[::3]]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("typed", CASES)
+@pytest.mark.parametrize("typed", [*CASES, *FURTHER])
 def test_a_hint_is_accepted_when_it_is_typed_back(typed: str, refusal) -> None:
     arguments = shlex.split(typed)
     said = refusal(arguments)

@@ -356,6 +356,7 @@ def test_a_sweep_that_is_told_to_end_has_the_status_of_a_training(project, numbe
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_ctrl_c_lets_trials_finish_and_the_same_command_goes_on(project) -> None:
     typed = ["model=logistic", "seed=1,2,3,4,5,6", "trainer.max_epochs=1", "sweep.n_jobs=1"]
     process = start(project, *typed)

@@ -112,8 +112,10 @@ def test_a_plan_says_what_it_would_prepare_and_prepares_nothing(project, train):
 @pytest.mark.parametrize(
     "launcher",
     [
-        pytest.param([], marks=pytest.mark.nightly, id="here"),
-        pytest.param(["hydra/launcher=joblib", "sweep.n_workers=2", "sweep.n_jobs=1"], id="placed"),
+        pytest.param([], id="here"),
+        pytest.param(
+            ["hydra/launcher=joblib", "sweep.n_workers=2", "sweep.n_jobs=1"], id="placed", marks=pytest.mark.nightly
+        ),
     ],
 )
 def test_a_sweep_prepares_each_data_set_once_before_its_first_trial(project, launcher):

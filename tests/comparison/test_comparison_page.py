@@ -233,7 +233,9 @@ def test_the_pointer_on_a_curve_a_point_or_a_row_shows_the_run(opened: Browser):
 
 
 @in_browser
-@pytest.mark.parametrize(("chart", "left"), [(".slices .chart", 0.2), (".parallel .chart", 0.83)])
+@pytest.mark.parametrize(
+    ("chart", "left"), [(".slices .chart", 0.2), pytest.param(".parallel .chart", 0.83, marks=pytest.mark.nightly)]
+)
 def test_a_box_shows_its_runs_alone_and_a_click_chooses(opened: Browser, chart: str, left: float):
     draw(opened, chart)
     drag(opened, opened.place(chart, left, 0.05), opened.place(chart, 0.97, 0.3))

@@ -104,6 +104,10 @@ def test_a_stage_depends_on_nothing_that_it_does_not_import(stage: str) -> None:
     assert [place for place in named if not any(is_within(file, [place]) for file in files)] == []
 
 
+def test_code_of_one_s_own_is_what_every_stage_that_may_call_it_depends_on() -> None:
+    assert [stage for stage in STAGES if "src/own" in STAGES[stage]["deps"]] == ["prepare", "train", "evaluate"]
+
+
 def test_kept_scores_of_promotion_hang_on_all_that_makes_them() -> None:
     """Trained by training/train.py, scored by promotion/scores.py."""
     files = imported(SOURCE / "ratchet/promotion/scores.py") | imported(SOURCE / "ratchet/training/train.py")

@@ -103,6 +103,7 @@ def test_a_training_started_with_ctrl_c_ignored_hears_it_all_the_same(prepared: 
     assert process.returncode == 130
 
 
+@pytest.mark.nightly
 def test_nohup_is_respected(prepared: Checkout) -> None:
     run = prepared.root / "runs" / "nohup"
     command = f"trap '' HUP; exec python src/train.py hydra.run.dir={run} {' '.join(LONG)}"

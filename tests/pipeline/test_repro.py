@@ -84,15 +84,15 @@ def test_the_page_of_plots_is_drawn_without_a_network(reproduced: Checkout, tmp_
     ("name", "old", "new", "ran"),
     [
         ("conf/config.yaml", "seed: 0", "seed: 0  # a comment", ["compose"]),
-        ("conf/model/transformer.yaml", "depth: 4", "depth: 5", ["compose"]),
         ("params.yaml", "bootstrap: 50", "bootstrap: 60", ["compose", "evaluate"]),
-        ("src/own/__init__.py", '"""Your own', '"""Her own', ["prepare", "train", "evaluate"]),
         ("conf/data/digits.yaml", "sources:\n", "sources:\n  - {kind: folder, path: nowhere}\n", ["compose", "fetch"]),
         *(
             pytest.param(*edit, marks=pytest.mark.nightly)
             for edit in [
+                ("conf/model/transformer.yaml", "depth: 4", "depth: 5", ["compose"]),
                 ("conf/data/mnist1d.yaml", "validation: 500", "validation: 501", ["compose"]),
                 ("conf/optimizer/adamw.yaml", "lr: 0.003", "lr: 0.004", ["compose", "train", "evaluate"]),
+                ("src/own/__init__.py", '"""Your own', '"""Her own', ["prepare", "train", "evaluate"]),
                 ("conf/config.yaml", "bootstrap: 1000", "bootstrap: 999", ["compose"]),  # params.yaml has its own
                 ("params.yaml", "logger: csv", "logger: tensorboard", ["compose"]),
                 ("params.yaml", "max_epochs: 2", "max_epochs: 2, progress: none, profile: false", ["compose"]),

@@ -123,7 +123,14 @@ def trains(project: Project) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("number", "deaf"), [(signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGTERM, True)])
+@pytest.mark.parametrize(
+    ("number", "deaf"),
+    [
+        (signal.SIGTERM, True),
+        pytest.param(signal.SIGTERM, False, marks=pytest.mark.nightly),
+        pytest.param(signal.SIGINT, False, marks=pytest.mark.nightly),
+    ],
+)
 def test_the_training_has_ended_before_files_are_put_back(project: Project, number: int, deaf: bool) -> None:
     if deaf:
         (project.root / "deaf").touch()

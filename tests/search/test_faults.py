@@ -152,6 +152,7 @@ def test_kills_of_everything_lose_nothing(application, kills: int, n_trials: int
     check_whole(application, n_trials)
 
 
+@pytest.mark.nightly
 def test_several_workers_and_kills_among_them(application) -> None:
     n_trials, command = 20, (SPACE, "seconds=0.2")
     workers = [application.start(*command, n_trials=n_trials, n_jobs=2) for _ in range(3)]
@@ -376,7 +377,7 @@ def test_a_server_that_nobody_needs_is_ended(application, tmp_path, monkeypatch,
     assert process.returncode == status
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.nightly)])
 def test_who_is_told_to_end_says_so(application, number: signal.Signals) -> None:
     """By a cluster at its time limit, or by a terminal that is closed."""
     process = application.start(SPACE, "seconds=60", "steps=600", n_trials=2, n_jobs=1)
@@ -424,10 +425,15 @@ ASKED = [SPACE, "steps=2"]
     [
         (["x=interval(-1,2)", "steps=2"], {}, "space of x was interval(-1,1), is interval(-1,2)"),
         ([SPACE, "steps=3"], {}, "steps was 2, is 3"),
-        ([*ASKED, "objective.direction=minimize"], {}, "objectives of value was maximize, is minimize"),
-        ([*ASKED, "objective.metric=loss"], {}, "objectives of value was maximize, is absent"),
         (ASKED, {"repeats": 2}, "repeats was 1, is 2"),
-        ([*ASKED, "+z=interval(0,1)"], {}, "space of +z was absent, is interval(0,1)"),
+        *(
+            pytest.param([*ASKED, more], {}, said, marks=pytest.mark.nightly)
+            for more, said in {
+                "objective.direction=minimize": "objectives of value was maximize, is minimize",
+                "objective.metric=loss": "objectives of value was maximize, is absent",
+                "+z=interval(0,1)": "space of +z was absent, is interval(0,1)",
+            }.items()
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -35,6 +35,7 @@ class TestSweeper(LauncherTestSuite):
     ("task_launcher_cfg", "extra_flags"),
     [({"defaults": [{"override hydra/sweeper": "ratchet"}]}, ["-m"])],
 )
+@pytest.mark.nightly  # the sweeper suite has the contract; these are processes around it
 class TestIntegration(IntegrationTestSuite):
     """Whole applications, in processes of their own."""
 

@@ -36,7 +36,8 @@ def assert_each_once(found: list[FrozenTrial], directory: Path, *, n_trials: int
         assert (directory / str(trial.number) / "ran").is_file() != duplicate
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.nightly
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_two_placed_workers_share_a_study(launcher, tmp_path):
     end(sweep(tmp_path, f"hydra/launcher={launcher}", "seconds=0.4", n_trials=20, n_workers=2, n_jobs=1))
     found = trials(tmp_path)
@@ -94,7 +95,8 @@ def test_ctrl_c_lets_placed_workers_finish_what_they_run(launcher, tmp_path):
     assert len(found) < 200
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.nightly
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_ctrl_c_twice_ends_placed_workers(launcher, tmp_path):
     settings = {"n_trials": 4, "n_workers": 2, "n_jobs": 1}
     running = sweep(tmp_path, f"hydra/launcher={launcher}", "seconds=300", "steps=3000", **settings)

@@ -178,7 +178,7 @@ def test_a_server_that_fails_on_the_way_costs_a_warning(
     require_whole(server, run, written_again=operation == "UpsertBucket")
 
 
-@pytest.mark.parametrize("fate", ["killed", "hangs"])
+@pytest.mark.parametrize("fate", ["killed", pytest.param("hangs", marks=pytest.mark.nightly)])
 def test_a_run_whose_service_is_lost_is_written_again(
     server: Server, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fate: str
 ) -> None:

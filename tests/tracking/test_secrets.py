@@ -169,6 +169,7 @@ def test_a_value_of_the_environment_is_nowhere_and_its_reference_is_enough(
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_password_that_was_typed_is_kept_nowhere(project: Project, tmp_path: Path) -> None:
     typed = (*TINY[:4], "logger=csv", "-m", "optimizer.lr=0.1,0.01", "sweep.study=s")
     url = f"sqlite:///{tmp_path}/studies.db?timeout=9&password=5ec4e7"

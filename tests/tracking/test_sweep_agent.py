@@ -79,6 +79,7 @@ def test_a_training_is_the_run_of_the_agent(server: Server, project: Project, mo
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_trials_of_a_search_are_runs_of_their_own(
     server: Server, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -301,6 +301,7 @@ def test_a_search_over_its_rate(own: Project, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_search_over_one_that_predicts_nothing(own: Project) -> None:
     """An evaluation needs predictions; what it logs is enough for a search."""
     (own.conf / "model/quiet.yaml").write_text(
