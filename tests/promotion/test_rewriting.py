@@ -126,6 +126,21 @@ def test_a_table_of_one_s_own_is_written_as_it_was_said_and_tuned_by_its_name(wr
     assert config_hash(load_config(written)) == config_hash(back)
 
 
+def test_a_folder_of_pictures_is_written_as_it_was_said_and_tuned_by_its_name(written: Project, monkeypatch) -> None:
+    monkeypatch.chdir(written.root)
+    for k in range(8):
+        (written.root / "photos" / f"class {k % 2}").mkdir(parents=True, exist_ok=True)
+        (written.root / "photos" / f"class {k % 2}" / f"{k}.png").write_bytes(b"")
+    said = ["data=folder", "data.path=photos", "data.size=16", "data.prepare.fit=letterbox", "optimizer.lr=0.02"]
+    target = load_config(written, said)
+    write_for(target, project=written).put(written)
+    tuned = written.conf / "tuned" / f"photos_{target.model.name}.yaml"
+    assert tuned.is_file()
+    assert "data: folder" in written.params.read_text(encoding="utf-8")
+    assert config_hash(load_config(written)) == config_hash(target)
+    assert load_config(written, ["data.name=others"]).optimizer.lr != 0.02  # another folder has its own file
+
+
 @pytest.mark.parametrize("name", ["params.yaml", "conf/tuned/digits_cnn.yaml"])
 def test_what_a_person_writes_during_the_gate_is_not_lost(
     written: Project, name: str, monkeypatch: pytest.MonkeyPatch
