@@ -30,7 +30,7 @@ def completed_folder(data: Mapping[str, Any], *, project: Project) -> dict[str, 
     """
     path, size, channels = data["path"], data.get("size"), data.get("channels")
     for key, value, most in (("size", size, 1024), ("channels", channels, 3)):
-        if not isinstance(value, int) or value < 1 or value > most or (key == "channels" and value == 2):
+        if type(value) is not int or value < 1 or value > most or (key == "channels" and value == 2):
             allowed = "1 (grey), or 3 (colour)" if key == "channels" else f"a whole number of pixels, 1 to {most}"
             usual = {"size": 64, "channels": 3}[key]
             raise OverrideError(f"data.{key} is {value}; allowed: {allowed}", instead=[[f"data.{key}={usual}"]])

@@ -29,7 +29,7 @@ def draw_mistakes(
 
     The file holds no date and no version: the same mistakes give the same bytes.
     """
-    chosen = predictions.mistakes(count)
+    chosen, shown = predictions.mistakes(count), x.stored if isinstance(x, Normalised) else x
     rows = max(1, math.ceil(len(chosen) / COLUMNS))
     height = MARGIN + rows * PANEL
     with figure(path, width=COLUMNS * PANEL, height=height) as drawing:
@@ -45,7 +45,7 @@ def draw_mistakes(
         for panel, index in zip(panels.flat, chosen, strict=False):
             panel.set_axis_on()
             panel.set(xticks=[], yticks=[])
-            draw_example(panel, np.array(x[index]))
+            draw_example(panel, np.array(shown[index]))
             panel.set_title(predictions.caption(int(index)), fontsize=9, parse_math=False)  # a class may be called $5
             name = str(ids[index])
             named = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
@@ -53,7 +53,7 @@ def draw_mistakes(
                        color="#555555", parse_math=False)  # fmt: skip
 
 
-def draw_example(panel: Axes, example: NDArray[np.float32]) -> None:
+def draw_example(panel: Axes, example: NDArray[np.float32 | np.uint8]) -> None:
     """Draw (channels, length) as lines, (columns,) as bars, (channels, height, width) as a picture: 3 in colour."""
     if example.ndim == 1:
         panel.bar(np.arange(len(example)), example)
@@ -62,7 +62,7 @@ def draw_example(panel: Axes, example: NDArray[np.float32]) -> None:
         panel.plot(example.T, linewidth=1.2)
         return
     if len(example) == 3:
-        low, high = example.min(), example.max()
+        low, high = (0, 255) if example.dtype == np.uint8 else (example.min(), example.max())
         panel.imshow(np.moveaxis((example - low) / max(high - low, 1e-12), 0, -1), interpolation="nearest")
         return
     panel.imshow(example.mean(axis=0), cmap="gray", interpolation="nearest")
