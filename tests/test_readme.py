@@ -31,6 +31,7 @@ COMMANDS = [arguments(line) for line in INDENTED]
 FULL = ["-m", "sweep=full"]  # its own command is looked at in test_sweep_command.py
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [pytest.param(each, marks=[pytest.mark.nightly] if each[:2] == FULL else []) for each in COMMANDS],

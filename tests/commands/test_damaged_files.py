@@ -16,6 +16,8 @@ from made_runs import make_run, make_study
 from ratchet.commands.compare import main as compare
 from ratchet.errors import RatchetError
 
+pytestmark = pytest.mark.slow
+
 Damage = Callable[[Path], None]
 
 

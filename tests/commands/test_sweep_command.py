@@ -25,6 +25,8 @@ from ratchet.runs.record import RunRecord
 from ratchet.search.storage.ledger import RESULT
 from search.applications import trials
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 SWEEPS = sorted(path.stem for path in (REPOSITORY / "sweeps").glob("*.yaml") if path.stem != "base")
 MODELS = sorted(path.stem for path in (REPOSITORY / "conf/model").glob("*.yaml"))

@@ -14,6 +14,8 @@ import yaml
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 SHORT = ["model=logistic", "trainer.max_epochs=1"]
 

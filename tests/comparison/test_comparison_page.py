@@ -22,6 +22,8 @@ from ratchet.comparison.page import payload, wandb_address, write_page
 from ratchet.comparison.tables import tables_of
 from ratchet.project import Project
 
+pytestmark = pytest.mark.slow
+
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here to open the page in")
 HERE = "[...document.querySelectorAll('article')].find(each => each.offsetParent)"
 COLOURED = """(() => { const hex = getComputedStyle(document.documentElement).getPropertyValue('--c0').trim();

@@ -19,6 +19,8 @@ from ratchet.errors import ConfigError
 from ratchet.project import Project
 from ratchet.yaml_files import yaml_text
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 
 

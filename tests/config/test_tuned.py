@@ -12,6 +12,8 @@ from config.conftest import notified
 from ratchet.config.composition import compose, config_hash, load_config
 from ratchet.project import Project
 
+pytestmark = pytest.mark.slow
+
 CONF = Path(__file__).parents[2] / "conf"
 TUNED = """\
 # @package _global_

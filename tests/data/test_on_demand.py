@@ -20,6 +20,8 @@ from ratchet.data.prepared import PreparedData
 from ratchet.errors import DataError
 from ratchet.project import Project
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parents[2] / "src"
 ASKS = """
 import sys

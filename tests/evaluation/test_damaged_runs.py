@@ -26,6 +26,8 @@ from ratchet.terminal.quiet import quiet_libraries
 from ratchet.training.checkpoint import load_model
 from ratchet.training.train import train
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[Any], Any]
 
 

@@ -20,6 +20,8 @@ from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import RunRecord
 from ratchet.training.checkpoint import load_model
 
+pytestmark = pytest.mark.slow
+
 CONFIG = EvaluationConfig(bootstrap=100, mistakes=2)
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from ratchet.evidence import attempt, gate, groups
 
+pytestmark = pytest.mark.slow
+
 BENCH = Path(__file__).parents[2] / "bench"
 
 

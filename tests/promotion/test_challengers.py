@@ -18,6 +18,8 @@ from ratchet.promotion.gate_runs import Configuration, seedless_hash
 from ratchet.promotion.promote import Ask, promote
 from ratchet.promotion.promotion_paths import PromotionPaths
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def paths(project: Project) -> PromotionPaths:

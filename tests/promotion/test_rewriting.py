@@ -17,6 +17,8 @@ from ratchet.promotion.rewriting import write_for
 from ratchet.promotion.succession import Succession
 from ratchet.runs.record import RunRecord
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 PARAMS = """\
 # what I run

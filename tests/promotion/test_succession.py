@@ -29,6 +29,8 @@ from ratchet.promotion.history import Entry, read_history
 from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.succession import _note, _State, alone, recover
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 DVC = """\

@@ -77,6 +77,7 @@ def test_several_objectives_are_left_to_tpe() -> None:
     assert type(sampler.using).__name__ == "TPESampler"
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_trials_again_and_they_find_the_minimum() -> None:
     _, first = searched(numbers, 25)
     _, second = searched(numbers, 25)

@@ -16,6 +16,8 @@ from optuna.trial import TrialState
 
 from ratchet.search.storage.ledger import CLAIM, Ledger, is_over, ticket_of
 
+pytestmark = pytest.mark.slow
+
 WORKERS = ["elsewhere!1-1/a", "elsewhere!2-1/b", "elsewhere!3-1/c"]
 
 

@@ -19,6 +19,8 @@ from ratchet.search.worker.dry_run import tell_plan
 from ratchet.search.worker.results import export, show
 from search.zoo import SPACES
 
+pytestmark = pytest.mark.slow
+
 LR = {"lr": "tag(log, interval(0.001, 0.1))"}
 ACCURACY, SMALL = {"metric": "accuracy", "direction": "maximize"}, {"metric": "parameters", "direction": "minimize"}
 

@@ -20,6 +20,8 @@ from ratchet.data.prepared import PreparedData
 from ratchet.errors import ConfigError, DataError, RatchetError
 from ratchet.project import Project
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["params=null", "model=logistic", "logger=csv", "trainer.max_epochs=2", "trainer.progress=none"]
 
 

@@ -15,6 +15,8 @@ from ratchet.project import Project
 from ratchet.training import buildable
 from ratchet.training.buildable import Asked, complaints
 
+pytestmark = pytest.mark.slow
+
 
 class Odd(nn.Module):
     """What a person may write: it prints, and reads numbers out of tensors, of which the meta device has none."""

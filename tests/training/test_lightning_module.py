@@ -28,6 +28,8 @@ from ratchet.training.checkpoint import load_model
 from ratchet.training.own_data import OwnData
 from ratchet.training.train import train
 
+pytestmark = pytest.mark.slow
+
 CODE = """
 import pytorch_lightning as pl
 import torch
