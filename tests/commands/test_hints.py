@@ -12,6 +12,7 @@ import pytest
 from config.test_override_errors import MISTAKES
 from ratchet.commands import train as command
 from ratchet.commands.train import main
+from ratchet.compat.hydra import VERSION_BASE
 from ratchet.config.grammar import to_override_value
 from ratchet.config.hints import named, names_in, to_type, unquoted
 from ratchet.errors import RatchetError
@@ -242,6 +243,8 @@ FURTHER = [pytest.param(each, marks=pytest.mark.nightly) for each in OTHERS if e
 def test_a_hint_is_accepted_when_it_is_typed_back(typed: str, refusal) -> None:
     arguments = shlex.split(typed)
     said = refusal(arguments)
+    if said is None and typed.startswith("~") and not VERSION_BASE:
+        return  # Hydra 1.4 deletes a key that is null
     assert said is not None
     assert "\n" not in said
     assert not re.search(r"type:[^;]*<[a-z]", said), "a placeholder cannot be typed"

@@ -213,7 +213,12 @@ def test_w_and_b_s_process_is_found_without_importing_it() -> None:
     from wandb.sdk import wandb_setup
     from wandb.sdk.lib.service import service_connection, service_process
 
-    assert wandb.service_process() is None
+    code = "import sys; from ratchet.compat.wandb import service_process as it; print(it(), 'wandb' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(SOURCE)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "None False\n"
+    assert callable(wandb.service_process)
     assert hasattr(wandb_setup, "singleton")
     assert "_proc" in Path(service_connection.__file__).read_text(encoding="utf-8")
     assert "_process" in Path(service_process.__file__).read_text(encoding="utf-8")

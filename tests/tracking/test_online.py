@@ -186,7 +186,7 @@ def test_a_run_whose_service_is_lost_is_written_again(
 
     def kill_in_the_middle(self: WandbRun, row: dict[str, Any]) -> None:
         told(self, row)
-        if (process := wandb_run._service()) is not None and row["step"] == 22:
+        if (process := wandb_run.service_process()) is not None and row["step"] == 22:
             hooks.extend(self._session._teardown_hooks)  # they close its files, and nobody calls them
             if fate == "hangs":
                 with monkeypatch.context() as patch:

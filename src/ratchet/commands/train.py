@@ -14,6 +14,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ratchet.compat.hydra import VERSION_BASE
 from ratchet.config.command_line import CommandLine, is_for_a_sweep
 from ratchet.config.grammar import to_override_value
 from ratchet.config.groups import is_group
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 def _run_hydra(task: Callable[[DictConfig], Any], line: CommandLine, request: Request, *, project: Project) -> None:
     argv = ["train.py", *line.flags, *request.overrides]
     with _environment(project, argv), request.explained(), tuned_values_give_way():
-        hydra.main(version_base="1.3", config_path=str(request.directory), config_name="config")(task)()
+        hydra.main(**VERSION_BASE, config_path=str(request.directory), config_name="config")(task)()
 
 
 def _sweep(line: CommandLine, request: Request, *, project: Project) -> int:

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import metadata
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ from ratchet.compat.omegaconf import copied
 _PARSED: dict[tuple[str, bytes], ConfigResult] = {}  # a file's path in its config directory, its text: what is in it
 
 __all__ = ["CachingConfigRepository", "ConfigLoaderImpl", "IConfigRepository"]
+
+# what Hydra's functions are told of the version whose defaults are meant; since 1.4 they are told nothing
+VERSION_BASE: dict[str, Any] = {"version_base": "1.3"} if metadata.version("hydra-core").startswith("1.3") else {}
 
 
 def argument_parser() -> ArgumentParser:

@@ -16,6 +16,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from ratchet.compat.hydra import VERSION_BASE
 from ratchet.compat.omegaconf import copied
 from ratchet.config.tuned import TunedLoader, last_loader, tuned_values_give_way
 
@@ -59,7 +60,7 @@ def composed(directory: Path, overrides: Sequence[str], *, name: str = "config")
 
 @lru_cache(256)
 def _composed(directory: _Directory, name: str, overrides: tuple[str, ...]) -> tuple[DictConfig, TunedLoader]:
-    with tuned_values_give_way(), initialize_config_dir(str(directory.path), version_base="1.3"):
+    with tuned_values_give_way(), initialize_config_dir(str(directory.path), **VERSION_BASE):
         return hydra_compose(name, overrides=list(overrides)), last_loader()
 
 
@@ -67,7 +68,7 @@ def hydras_own(directory: Path, choices: Sequence[str]) -> dict[str, Any]:
     """Compose Hydra's own settings with what is chosen of its groups; an empty dict where conf/ is broken."""
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(directory), version_base="1.3"):
+        with initialize_config_dir(str(directory), **VERSION_BASE):
             whole = hydra_compose("config", overrides=list(choices), return_hydra_config=True)
         plain: Any = OmegaConf.to_container(whole.hydra, resolve=False)
     except Exception:  # noqa: BLE001 - the first error is what counts

@@ -14,11 +14,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from ratchet.compat.hydra import VERSION_BASE
 from ratchet.errors import TrialPruned
 from ratchet.search.processes.channel import TrialContext, current_trial
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="quadratic")
+@hydra.main(**VERSION_BASE, config_path="conf", config_name="quadratic")
 def main(config: DictConfig) -> float:
     value = -((config.x - 0.3) ** 2)
     Path(HydraConfig.get().runtime.output_dir, "ran").touch()
