@@ -9,7 +9,7 @@ import numpy as np
 _MOST = 3  # bits of 64 in which the hashes of such pictures differ
 _FAR = 12.0  # root mean square of the difference of their values (0 to 255) at 16 x 16, at most
 _BAND = 16  # bits: of 64 / 16 bands one at least is equal where at most three bits differ
-_ROWS = 1024  # pictures hashed at a time
+_VALUES = 2**22  # of the pictures that are hashed at a time
 
 
 def nearly_the_same(x: np.ndarray) -> np.ndarray:
@@ -38,12 +38,13 @@ def _looks(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     fine = _averages(size, min(32, size))
     weights = np.uint64(1) << np.arange(64, dtype=np.uint64)
     hashes, small = np.empty(n, np.uint64), np.empty((n, channels * min(16, size) ** 2), np.float32)
-    for start in range(0, n, _ROWS):
-        part = x[start : start + _ROWS].astype(np.float32)
-        small[start : start + _ROWS] = (thin @ part @ thin.T).reshape(len(part), -1)
+    rows = max(1, _VALUES // (channels * size * size))
+    for start in range(0, n, rows):
+        part = x[start : start + rows].astype(np.float32)
+        small[start : start + rows] = (thin @ part @ thin.T).reshape(len(part), -1)
         low = (transform @ (fine @ part.mean(axis=1) @ fine.T) @ transform.T).reshape(len(part), -1)
         above = low > np.median(low[:, 1:], axis=1, keepdims=True)
-        hashes[start : start + _ROWS] = (above * weights[: low.shape[1]]).sum(axis=1, dtype=np.uint64)
+        hashes[start : start + rows] = (above * weights[: low.shape[1]]).sum(axis=1, dtype=np.uint64)
     return hashes, small
 
 
