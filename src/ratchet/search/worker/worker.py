@@ -36,7 +36,6 @@ from ratchet.search.worker.jobs import Jobs
 from ratchet.search.worker.progress import ActiveTrial, OpenStudy
 from ratchet.search.worker.report_result import ResultReporter
 from ratchet.search.worker.results import export
-from ratchet.terminal.signals import blocked
 
 HEARTBEAT_EVERY = 10.0  # seconds between two signs of life
 RECLAIM_EVERY = 5.0
@@ -71,7 +70,7 @@ class Worker:
         self._results = ResultReporter(display)
         self.name = f"{ProcessId.this().name}/{next(_NUMBERS)}"
         self._interrupts_attribute, self._last_interrupt_poll = interrupts_attribute, 0.0
-        self._beats, self._last_heartbeat, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
+        self._heartbeats, self._last_heartbeat, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
         self.returns: dict[tuple[str, int], bytes] = {}  # Hydra's JobReturns, pickled
         self.studies = [self._open(plan) for plan in plans]
         self.interrupt_study = self.studies[0].study  # whose attribute `interrupts_attribute` is
@@ -141,8 +140,7 @@ class Worker:
         try:
             with self.pool.handling_signals(ctrl_c=not self._interrupts_attribute):
                 if announce:
-                    with blocked(signal.SIGINT):  # its handler prints too, and would print what is half printed again
-                        self.announce()
+                    self.announce()
                 self._loop()
                 self.export()
         finally:
@@ -293,10 +291,10 @@ class Worker:
 
     def _keep_alive(self) -> None:
         now = time.monotonic()
-        if now - self._last_heartbeat > HEARTBEAT_EVERY or not self._beats:
-            self._beats, self._last_heartbeat = self._beats + 1, now
+        if now - self._last_heartbeat > HEARTBEAT_EVERY or not self._heartbeats:
+            self._heartbeats, self._last_heartbeat = self._heartbeats + 1, now
             for study in self.studies:
-                study.ledger.beat(self._beats)
+                study.ledger.beat(self._heartbeats)
         if now - self._reclaimed > RECLAIM_EVERY or not self._reclaimed:
             self._reclaimed = now
             for study in self.studies:
