@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline.conftest import Checkout, make_checkout
 from ratchet.commands import compare, promote
@@ -40,6 +41,10 @@ FULL = ["-m", "sweep=full"]  # its own command is looked at in test_sweep_comman
 def test_every_train_command_composes(command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     project = Project(ROOT)
     (tmp_path / "orders.csv").write_text("age,churned\n30,yes\n40,no\n", encoding="utf-8")
+    for name in ("cat", "dog"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for shade in range(4):
+            Image.new("L", (8, 8), 60 * shade).save(tmp_path / "photos" / name / f"{shade}.png")
     command = [text.replace("data.path=", f"data.path={tmp_path}/") for text in command]
     monkeypatch.chdir(project.root)
     parsed = CommandLine.parse(command)

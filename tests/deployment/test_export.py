@@ -77,7 +77,7 @@ def test_what_is_no_export_is_not_replaced_and_a_copied_run_needs_its_data(evalu
     project, run = evaluated("digits")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
-    with pytest.raises(RatchetError, match=r"mine holds no export \(manifest\.json\) and would be lost"):
+    with pytest.raises(RatchetError, match=r"mine holds something else than an export, .*type: output=.*mine_export"):
         export(run, output=tmp_path / "mine", project=project, evaluation=run.evaluation)
     shutil.copytree(run.path, tmp_path / "run")
     elsewhere = type(project)(tmp_path)
@@ -88,3 +88,13 @@ def test_what_is_no_export_is_not_replaced_and_a_copied_run_needs_its_data(evalu
 def test_a_key_that_export_does_not_know_is_one_line(project):
     with pytest.raises(RatchetError, match=r"input=a: export does not know it; .*allowed: run, output; type: python"):
         main(["input=a"])
+
+
+@pytest.mark.slow
+def test_a_card_shows_no_quality_of_another_model(evaluated, tmp_path):
+    pytest.importorskip("onnxruntime")
+    project, run = evaluated("digits")
+    metrics = json.loads((run.evaluation / "metrics.json").read_text())
+    (tmp_path / "metrics.json").write_text(json.dumps({**metrics, "accuracy": metrics["accuracy"] - 0.01}))
+    export(run, output=tmp_path / "export", project=project, evaluation=tmp_path)
+    assert "Not measured: what evaluate wrote is of another model" in (tmp_path / "export/card.md").read_text()

@@ -225,3 +225,18 @@ def test_a_checkpoint_of_an_older_version_takes_the_transform_of_its_prepared_da
     assert written(old, "new.csv", project)[0].equals(expected)
     with pytest.raises(RatchetError, match=r"keeps no transform of raw examples, .* there is no prepared data in"):
         predict(old, "new.csv", output=here / "out.csv", project=Project(here))
+
+
+@pytest.mark.parametrize("output", ["predictions.csv", "new.parquet", "package.csv", "new.csv"])
+def test_nothing_is_written_over_that_is_no_earlier_prediction(evaluated, here, output):
+    project, run = evaluated("binary")
+    orders(5).to_csv("new.csv", index=False)
+    Path("predictions.csv").symlink_to("new.csv")
+    Path("package.json").write_text('{"name": "mine"}')
+    Path("new.parquet").write_text("mine")
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    with pytest.raises(RatchetError, match=r"; type: output=.*_predicted\.csv$"):
+        predict(run, f"{Path.cwd()}/new.csv", output=Path(output), project=project)
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+    for _ in range(2):
+        predict(run, "new.csv", output=Path("out.csv"), project=project)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import warnings
@@ -15,9 +17,10 @@ import pytest
 
 from deployment.conftest import orders
 from ratchet.commands.serve import main
-from ratchet.deployment.exported import ExportedModel
+from ratchet.deployment.exported import ExportedModel, decisions
 from ratchet.deployment.predict import predict
 from ratchet.errors import RatchetError
+from ratchet.tasks.base import Target
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -153,3 +156,34 @@ def test_serving_needs_no_torch(exported):
 def test_what_cannot_be_served_is_one_line(project, words, said):
     with pytest.raises(RatchetError, match=said):
         main(words)
+
+
+@pytest.mark.parametrize(
+    ("target", "described", "outputs", "said"),
+    [
+        (Target("class", ("no", "yes")), {"positive": "yes", "cut": 19.6}, [[19.5], [19.7]], ["no", "yes"]),
+        (Target("class", ("a", "b", "c")), {"positive": None}, [[-9.0, -0.1, -3.0]], ["b"]),
+        (Target("labels", ("a", "b")), {"positive": None}, [[0.0, -1e-9]], [["a"]]),
+    ],
+)
+def test_decisions_are_of_outputs_not_of_rounded_probabilities(target, described, outputs, said):
+    assert decisions(described, target, np.array(outputs, np.float32)) == said
+
+
+@pytest.mark.slow
+def test_a_body_that_stands_still_is_refused_and_a_request_that_hangs_ends_with_the_service(exported, monkeypatch):
+    directory = exported("binary")
+    code = (
+        "import sys, ratchet.deployment.service as it, ratchet.commands.serve as serve; "
+        "it.SENT_WITHIN = float(sys.argv[2]); serve.GRACE = 1; serve.main([f'model={sys.argv[1]}', 'port=0'])"
+    )
+    for within in ("0.5", "60"):
+        command = [sys.executable, "-c", code, str(directory), within]
+        with subprocess.Popen(command, env={"PYTHONPATH": str(SOURCE)}, stdout=subprocess.PIPE, text=True) as service:
+            port = int(re.search(r":(\d+)/predict", service.stdout.readline())[1])
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+                if within == "0.5":
+                    assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+                service.terminate()
+                service.wait(timeout=60)

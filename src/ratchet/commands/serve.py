@@ -14,6 +14,8 @@ from ratchet.project import Project
 from ratchet.terminal.keys import typed_keys
 
 PORT = 8000
+GRACE = 5  # seconds that requests have to end after Ctrl-C
+CONNECTIONS = 256  # at a time; more are told to come again (503)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -38,7 +40,8 @@ def main(arguments: Sequence[str]) -> None:
     with _listening(host, int(port)) as listener:
         at = f"http://{host}:{listener.getsockname()[1]}"
         print(f"{model.manifest['data']['name']} at {at}/predict, its page at {at}/docs (Ctrl-C ends it)", flush=True)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        limits = {"timeout_graceful_shutdown": GRACE, "limit_concurrency": CONNECTIONS}
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", **limits))
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
@@ -47,8 +50,9 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or error
         raise RatchetError(
-            f"host={host} port={port}: {error.strerror or error}; allowed: an address of this machine and a free port; "
+            f"host={host} port={port}: {said}; allowed: an address of this machine and a free port; "
             "type: port=0, for any free one"
         ) from error

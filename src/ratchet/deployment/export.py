@@ -12,14 +12,16 @@ import torch
 from torch import nn
 
 from ratchet import __version__
+from ratchet.config.grammar import assignment
+from ratchet.config.hints import to_type
 from ratchet.data.folds import Fold
-from ratchet.data.prepared import PreparedData
+from ratchet.data.prepared import Normalised, PreparedData, Split
 from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
-from ratchet.deployment.exported import MANIFEST, MODEL, TRANSFORM, quiet, session, sha256_of
+from ratchet.deployment.exported import MANIFEST, MODEL, TRANSFORM, decisions, quiet, session, sha256_of
 from ratchet.deployment.model_card import model_card
 from ratchet.deployment.predictor import Predictor
-from ratchet.errors import CheckpointError, ConfigError, RatchetError, first_line
-from ratchet.files import shown
+from ratchet.errors import CheckpointError, ConfigError, FileError, RatchetError, first_line
+from ratchet.files import read_json, shown
 from ratchet.models.lightning import Predicting
 from ratchet.names import to_install
 from ratchet.project import Project
@@ -72,17 +74,18 @@ def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Pat
     data that are missing.
     """
     _require_packages()
-    if output.exists() and not (output / MANIFEST).is_file() and (output.is_file() or any(output.iterdir())):
-        raise RatchetError(f"{output} holds no export ({MANIFEST}) and would be lost; type: output=<a new folder>")
+    if output.exists() and not _is_ours(output):
+        another = to_type(assignment("output", f"{output}_export"))
+        raise RatchetError(f"{output} holds something else than an export, which would be lost; type: {another}")
     predictor = _loaded(run, project)
     config = predictor.config
     directory = project.prepared(config.data.name)
     data = PreparedData.open(directory, reader="evaluate", config=config.data, fold=Fold.asked(config))
     require_same_data(read_checkpoint(run.best_checkpoint), data.data_hash, run.best_checkpoint)
     with storage_errors(output, command="the same command again"), scratch_beside(output) as scratch:
-        x = np.asarray(data.split("test").x)
-        _write_model(predictor, x, scratch / MODEL)
-        parity = _compare(scratch / MODEL, predictor, x)
+        test = data.split("test")
+        _write_model(predictor, test.x, scratch / MODEL)
+        parity, measured = _compare(scratch / MODEL, predictor, test)
         facts = {
             **predictor.provenance,
             "parity": asdict(parity),
@@ -91,7 +94,7 @@ def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Pat
         }
         texts = {
             TRANSFORM: json.dumps(_description(predictor), indent=1, ensure_ascii=False) + "\n",
-            CARD: model_card(predictor, data.card, facts, evaluation / "metrics.json"),
+            CARD: model_card(predictor, data.card, facts, evaluation / "metrics.json", measured=measured),
         }
         for name, text in texts.items():
             (scratch / name).write_text(text, encoding="utf-8")
@@ -101,6 +104,20 @@ def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Pat
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         replace_directory(scratch, output)
     return Exported(output, parity, size)
+
+
+def _is_ours(output: Path) -> bool:
+    """Whether a directory is empty, or holds what export writes and nothing else."""
+    if not output.is_dir():
+        return False
+    there = {path.name for path in output.iterdir()}
+    if not there:
+        return True
+    try:
+        listed = read_json(output / MANIFEST)["files"]
+    except (OSError, FileError, KeyError, TypeError):
+        return False
+    return MODEL in listed and there <= {MODEL, TRANSFORM, CARD, MANIFEST}
 
 
 def _require_packages() -> None:
@@ -137,7 +154,7 @@ class _Exported(nn.Module):
         return outputs, (outputs.sigmoid() if own else outputs.exp()).float()
 
 
-def _write_model(predictor: Predictor, x: np.ndarray, path: Path) -> None:
+def _write_model(predictor: Predictor, x: np.ndarray | Normalised, path: Path) -> None:
     """x: some examples, two at least."""
     import onnx
 
@@ -173,17 +190,22 @@ def _write_model(predictor: Predictor, x: np.ndarray, path: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _compare(path: Path, predictor: Predictor, x: np.ndarray) -> Parity:
-    """Raises CheckpointError where the exported model decides otherwise, or is off by more than rounding."""
+def _compare(path: Path, predictor: Predictor, test: Split) -> tuple[Parity, dict[str, float | None]]:
+    """Return how near the exported model is to the checkpoint, and the checkpoint's metrics.
+
+    Raises CheckpointError where the exported model decides otherwise, or is off by more than rounding.
+    """
+    x, y = test.x, np.array(test.y)
     count, task = predictor.config.trainer.threads, predictor.task
     with threads(count):
         wanted = outputs_of(predictor.model, task, x)
     model, size = session(path.read_bytes(), count=count), max(1, BATCH_VALUES // x[0].size)
     parts = [model.run(["outputs"], {"x": x[start : start + size]})[0] for start in range(0, len(x), size)]
     found = np.concatenate(parts)
-    y = np.zeros((len(x), len(task.target.names)) if task.target.kind == "labels" else len(x), np.int64)
     numbers = isinstance(task, Regression)
     decided = [] if numbers else [_decisions(task.predictions(each, y)) for each in (wanted, found)]
+    if task.target.kind == "class":
+        decided[1] = decisions(_description(predictor), task.target, found)  # as an export decides
     different = sum(one != other for one, other in zip(*decided, strict=True))
     parity = Parity(len(x), float(np.abs(found - wanted).max()), different)
     scale = task.target.std if numbers else max(1.0, float(np.abs(wanted).max()))
@@ -193,7 +215,7 @@ def _compare(path: Path, predictor: Predictor, x: np.ndarray) -> Parity:
             f"otherwise, outputs differ by {parity.largest_difference:.1e}; nothing was written; type: "
             "python src/predict.py, which uses the checkpoint"
         )
-    return parity
+    return parity, task.predictions(wanted, y).metrics()
 
 
 def _decisions(said: Predictions) -> list[Any]:
@@ -214,6 +236,7 @@ def _description(predictor: Predictor) -> dict[str, Any]:
         "quantiles": list(task.quantiles) if isinstance(task, Quantile) else None,
         "positive": task.target.names[task.positive] if isinstance(task, Binary) else None,
         "threshold": predictor.decides_by,
+        "cut": float(task.cut) if isinstance(task, Binary) else None,  # of the logit
         "conformal": predictor.conformal and {**asdict(predictor.conformal), "from": "validation"},
     }
 

@@ -24,6 +24,7 @@ from ratchet.tables.reading import frame_of_rows
 from ratchet.tasks.base import Target
 
 MODEL, TRANSFORM, MANIFEST = "model.onnx", "transform.json", "manifest.json"
+BATCH_VALUES = 2**18  # of a batch, so that memory does not grow with a request
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,13 @@ class ExportedModel:
             raise DataError(str(error.said[0]).rpartition("; ")[0]) from error
         except (ValueError, TypeError, OverflowError) as error:  # ragged lists, texts that are no Unicode
             raise DataError(f"the rows cannot be read ({first_line(error)})") from error
-        outputs, *shares = self.model.run(None, {"x": x})
+        size = max(1, BATCH_VALUES // max(1, x[0].size))
+        parts = [self.model.run(None, {"x": x[start : start + size]}) for start in range(0, len(x), size)]
+        outputs, *shares = (np.concatenate(part) for part in zip(*parts, strict=True))
         if not np.isfinite(outputs).all():
             raise DataError("the model's answer is not finite: a value is far from any that it was trained on")
         known = (self.described["table"] or {}).get("id")
-        answers = self._numbers(outputs) if self.target.kind == "number" else self._classes(shares[0])
+        answers = self._numbers(outputs) if self.target.kind == "number" else self._classes(outputs, shares[0])
         ids = [row.get(known) if known and isinstance(row, Mapping) else None for row in rows]
         named = enumerate(zip(ids, answers, strict=True))
         return [{"id": place if name is None else name, **answer} for place, (name, answer) in named]
@@ -81,19 +84,29 @@ class ExportedModel:
                 by_quantile = dict(zip(map(str, quantiles), row, strict=True))
                 yield {"predicted": by_quantile["0.5"], "quantiles": by_quantile}
 
-    def _classes(self, shares: np.ndarray) -> Iterator[dict[str, Any]]:
+    def _classes(self, outputs: np.ndarray, shares: np.ndarray) -> Iterator[dict[str, Any]]:
         names, positive = self.target.names, self.described["positive"]
-        for row in shares.tolist():
-            if self.target.kind == "labels":
-                said: Any = [name for name, share in zip(names, row, strict=True) if share >= 0.5]
-                yield {"predicted": said, "probabilities": dict(zip(names, row, strict=True))}
-            elif positive is not None:
-                other = next(name for name in names if name != positive)
-                yes = row[0] >= self.described["threshold"]["probability"]
-                yield {"predicted": positive if yes else other, "probabilities": {other: 1 - row[0], positive: row[0]}}
-            else:
+        for said, row in zip(decisions(self.described, self.target, outputs), shares.tolist(), strict=True):
+            if positive is None:
                 probabilities = dict(zip(names, row, strict=True))
-                yield {"predicted": names[int(np.argmax(row))], "probabilities": probabilities}
+            else:
+                other = next(name for name in names if name != positive)
+                probabilities = {other: 1 - row[0], positive: row[0]}
+            yield {"predicted": said, "probabilities": probabilities}
+
+
+def decisions(described: Mapping[str, Any], target: Target, outputs: np.ndarray) -> list[Any]:
+    """What is decided by outputs (n, n_outputs): of classes a name, of labels a list of names.
+
+    By logits and log probabilities, as the checkpoint decides: a probability near one has fewer digits than they have.
+    """
+    names, positive = target.names, described["positive"]
+    if target.kind == "labels":
+        return [[name for name, yes in zip(names, row, strict=True) if yes] for row in (outputs >= 0).tolist()]
+    if positive is None:
+        return [names[k] for k in outputs.argmax(axis=1)]
+    other = next(name for name in names if name != positive)
+    return [positive if yes else other for yes in outputs[:, 0] >= described["cut"]]
 
 
 def session(model: bytes, *, count: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import zlib
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -97,8 +99,9 @@ class Inputs:
         folder = self.path if self.path.is_dir() else self.path.parent
         names = list(pictures_in(folder)) if self.path.is_dir() else [self.path.name]
         unread: list[str] = []
-        for start in range(0, len(names), _PICTURES):
-            some = names[start : start + _PICTURES]
+        at_once = max(1, min(_PICTURES, _VALUES // prod(shape)))
+        for start in range(0, len(names), at_once):
+            some = names[start : start + at_once]
             x = np.empty((len(some), *shape), np.uint8)
             fit = self.config.data.prepare.fit or "crop"
             wrong = decode_all([folder / name for name in some], x, fit=fit, done=lambda _: None)
@@ -157,7 +160,7 @@ def _loaded(path: Path, name: str) -> tuple[np.ndarray, np.ndarray | None]:
             found, ids = found["x"], found.get("ids")
         if ids is not None and ids.shape != (len(found),):
             raise ValueError(f"it holds {len(found)} examples and ids {list(ids.shape)}")
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise DataError(f"{name} cannot be read as arrays: {first_line(error)}; write it by numpy.save") from error
     if not found.ndim:
         raise DataError(f"{name} holds a single number; allowed: an array of examples")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,22 @@ from ratchet.names import listed, short
 _CHARACTERS = str.maketrans({"|": "\\|", "<": "&lt;", "\n": " "})  # of names, in a table of Markdown
 
 
-def model_card(predictor: Predictor, card: Mapping[str, Any], facts: Mapping[str, Any], metrics: Path) -> str:
-    """Markdown. card: of the prepared data. metrics: what evaluate wrote of the run; it may be missing."""
+def model_card(
+    predictor: Predictor,
+    card: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    metrics: Path,
+    *,
+    measured: Mapping[str, float | None],
+) -> str:
+    """Return the card as Markdown. card: of the prepared data.
+
+    metrics: what evaluate wrote of the run; it may be missing, or of another model than the one `measured` on test.
+    """
     parts = [
         [f"# {_name(card['name'])}: {predictor.config.model.name}"],
         _data(predictor, card),
-        _quality(metrics),
+        _quality(metrics, measured),
         _limits(predictor, card),
         _provenance(facts),
     ]
@@ -43,11 +54,21 @@ def _data(predictor: Predictor, card: Mapping[str, Any]) -> Iterator[str]:
     yield f"- sha256 of the prepared arrays: `{card['data_hash']}`"
 
 
-def _quality(metrics: Path) -> Iterator[str]:
+def _agree(one: object, other: float | None) -> bool:
+    """Whether a metric that evaluate wrote can be this one. None: it cannot be measured."""
+    if not isinstance(one, int | float) or other is None:
+        return one is None or other is None
+    return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-6)
+
+
+def _quality(metrics: Path, measured: Mapping[str, float | None]) -> Iterator[str]:
     yield from ("", "## Quality on the test split", "")
     try:
         found = read_json(metrics)
         intervals = found["intervals"]
+        if not all(_agree(found.get(name), value) for name, value in measured.items()):
+            yield "Not measured: what evaluate wrote is of another model; run it again, then export."
+            return
     except (OSError, FileError, KeyError, TypeError):
         yield "Not measured: evaluate has not been run, or what it wrote is damaged."
         return

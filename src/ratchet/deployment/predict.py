@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ratchet import __version__
+from ratchet.config.grammar import assignment
+from ratchet.config.hints import to_type
 from ratchet.csv_files import csv_line
 from ratchet.data.staging import scratch_beside, storage_errors
 from ratchet.deployment.inputs import Inputs, open_inputs
 from ratchet.deployment.predictor import Predictor
-from ratchet.errors import RatchetError
-from ratchet.files import shown
+from ratchet.errors import FileError, RatchetError
+from ratchet.files import read_json, shown
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.tasks import Predictions
@@ -52,8 +54,7 @@ def predict(
     written too; None: every row has one. Both files are written whole or not at all. Raises RatchetError.
     """
     record = output.with_suffix(".json")
-    if output.is_dir() or output == record or given in {str(output), str(record)}:
-        raise RatchetError(f"output={output}: allowed: a file .csv that is not the input; type: output=predictions.csv")
+    _refuse(output, record, given)
     predictor = Predictor.load(run, project=project, coverage=coverage)
     with (
         open_inputs(given, predictor.config, predictor.transform) as inputs,
@@ -65,12 +66,34 @@ def predict(
         with new.open("w", encoding="utf-8", newline="") as file:
             file.writelines(_lines(predictor, inputs, counts))
         notes = tuple(f"{said} ({_rows(count)})" if count else said for said, count in inputs.notes.items())
-        content = _record(predictor, given, sum(counts.values()), counts[""], notes)
+        content = _record(predictor, given, counts.total(), counts[""], notes)
         (scratch / record.name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        new.replace(output)
         (scratch / record.name).replace(record)
+        new.replace(output)
     classes = dict(counts) if predictor.task.target.kind == "class" else None
-    return Predicted(output, record, sum(counts.values()), classes, notes)
+    return Predicted(output, record, counts.total(), classes, notes)
+
+
+def _refuse(output: Path, record: Path, given: str) -> None:
+    """Raise RatchetError where something would be lost that is no earlier prediction."""
+    written = {output.resolve(), record.resolve()}
+    if output.suffix != ".csv" or output.is_dir() or (given != "-" and Path(given).resolve() in written):
+        another = output.with_name(f"{output.stem}_predicted.csv")
+        raise RatchetError(f"output={output}: allowed: a file .csv that is not the input; {to_type_output(another)}")
+    try:
+        before = read_json(record) if record.exists() or record.is_symlink() else None
+    except (OSError, FileError):
+        before = ()
+    if before is not None and not (isinstance(before, dict) and {"input", "rows", "checkpoint"} <= before.keys()):
+        another = output.with_name(f"{output.stem}_predicted.csv")
+        raise RatchetError(
+            f"{record} is there and is no record of a prediction; it would be lost; {to_type_output(another)}"
+        )
+
+
+def to_type_output(path: Path) -> str:
+    """What to type for another output."""
+    return f"type: {to_type(assignment('output', str(path)))}"
 
 
 def _rows(count: int) -> str:
@@ -78,7 +101,8 @@ def _rows(count: int) -> str:
 
 
 def _lines(predictor: Predictor, inputs: Inputs, counts: Counter[str]) -> Iterator[str]:
-    """The lines of predictions.csv; `counts` of decisions are filled on the way."""
+    """The lines of predictions.csv; `counts` of decisions are filled on the way, of classes by their names."""
+    of_classes = predictor.task.target.kind == "class"
     with closing(inputs.batches()) as batches:
         for number, (ids, x) in enumerate(batches):
             header, rows = _table(predictor, predictor.predict(x))
@@ -86,7 +110,7 @@ def _lines(predictor: Predictor, inputs: Inputs, counts: Counter[str]) -> Iterat
                 yield csv_line(["id", *header])
             decided = header.index("predicted") if "predicted" in header else 0
             for name, row in zip(ids, rows, strict=True):
-                counts[str(row[decided])] += 1
+                counts[str(row[decided]) if of_classes else "rows"] += 1
                 yield csv_line([name, *row])
 
 

@@ -53,6 +53,7 @@ class Predictor:
                 f"{shown(run.path)} was trained on {config.data.module.target}, which reads its data itself: how raw "
                 "rows become input is not on record; allowed: runs on data that prepare made"
             )
+        digest = sha256_of(run.best_checkpoint.read_bytes()) if run.best_checkpoint.is_file() else ""
         contents = read_checkpoint(run.best_checkpoint)
         described = contents[KEY]
         model, _ = load_model(run)
@@ -60,8 +61,13 @@ class Predictor:
         provenance = {
             "run": {"path": shown(run.path), "id": RunRecord.read(run).id if run.is_one else None},
             "data": described["data"],
-            "checkpoint": {"path": shown(run.best_checkpoint), "sha256": sha256_of(run.best_checkpoint.read_bytes())},
+            "checkpoint": {"path": shown(run.best_checkpoint), "sha256": digest},
         }
+        if digest != sha256_of(run.best_checkpoint.read_bytes()):
+            raise RatchetError(
+                f"{shown(run.best_checkpoint)} is being written just now: the run goes on; type the same again, "
+                "or wait for its end"
+            )
         predictor = cls(run, config, model, task, _transform(contents, run, config, project), provenance)
         chosen = isinstance(task, Binary) and not isinstance(task.threshold, int | float)
         return predictor._decided(contents, project, coverage) if chosen or coverage is not None else predictor

@@ -1,5 +1,6 @@
 """An exported model behind HTTP: POST /predict, GET /health, an OpenAPI page with an example of the data."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10_000  # of a request
 MOST_BYTES = 2**24  # of a request's body
+SENT_WITHIN = 30  # seconds between two pieces of a body
 
 _Message = MutableMapping[str, Any]
 _Number = Annotated[float, Field(allow_inf_nan=False)] | None
@@ -90,7 +92,7 @@ def _example(rule: Any) -> Any:
 
 
 class BodyLimit:
-    """Answers 413 to a body of more than `limit` bytes, declared or sent, and reads no more of it."""
+    """Answers 413 to a body of more than `limit` bytes, declared or sent, and 408 to one that stands still."""
 
     def __init__(self, app: Callable[..., Awaitable[None]], limit: int) -> None:
         self.app, self.limit = app, limit
@@ -102,17 +104,21 @@ class BodyLimit:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self.limit:
-            await self._refuse(send)
+            await self._refuse(send, 413, self._too_long)
             return
         parts, size, more = [], 0, True
         while more:
-            message = await receive()
+            try:
+                message = await asyncio.wait_for(receive(), SENT_WITHIN)
+            except TimeoutError:
+                await self._refuse(send, 408, f"it did not arrive within {SENT_WITHIN} seconds; send it again")
+                return
             if message["type"] != "http.request":
                 return  # the client is gone
             parts.append(message.get("body", b""))
             size, more = size + len(parts[-1]), message.get("more_body", False)
             if size > self.limit:
-                await self._refuse(send)
+                await self._refuse(send, 413, self._too_long)
                 return
         whole = iter([{"type": "http.request", "body": b"".join(parts), "more_body": False}])
 
@@ -121,8 +127,12 @@ class BodyLimit:
 
         await self.app(scope, read, send)
 
-    async def _refuse(self, send: Callable[..., Any]) -> None:
-        content = {"detail": [{"loc": ["body"], "msg": f"it has more than {self.limit:,} bytes; send fewer rows"}]}
+    @property
+    def _too_long(self) -> str:
+        return f"it has more than {self.limit:,} bytes; send fewer rows"
+
+    async def _refuse(self, send: Callable[..., Any], status: int, said: str) -> None:
+        content = {"detail": [{"loc": ["body"], "msg": said}]}
         headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(content).encode()})

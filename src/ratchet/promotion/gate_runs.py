@@ -218,7 +218,7 @@ def _started(seeded: GateRun, attempt: int, pool: Pool[ActiveRun], task: GateTra
     given = seeded.config.plain(), directory, seeded.of.key
     study, environment = seeded.of.folder.name, slot.environment
     job = Job(task, given, study=study, number=number, directory=directory, environment=environment)
-    running = pool.executor.start(job)
+    running = pool.start(job)
     return ActiveRun(
         seeded=seeded, attempt=attempt, directory=directory, slot=slot, running=running, began=time.monotonic()
     )
