@@ -189,6 +189,8 @@ def _csv_frames(path: Path, settings: TableSettings, rows: int) -> Generator[pd.
     try:
         with _opened(path) as file, pd.read_csv(file, chunksize=rows, dtype=texts, **options) as frames:
             for frame in frames:
+                if not start:
+                    _refuse_trailing_separator(path, frame)
                 yield frame.set_axis(range(start, start + len(frame)))  # R's row names are no column
                 start += len(frame)
     except pd.errors.ParserError as error:
@@ -228,7 +230,17 @@ def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: S
         raise DataError(f"{path}: {said}; mend the row, or type: data.separator=<another>") from error
     if not len(frame):
         raise DataError(f"{path} has a header and no rows; add some")
+    if only is None:
+        _refuse_trailing_separator(path, frame)
     return frame.reset_index(drop=True)  # R's row names are no column
+
+
+def _refuse_trailing_separator(path: Path, frame: pd.DataFrame) -> None:
+    """Raises DataError where rows have one empty field more than the header, which moves every cell one to the left."""
+    import pandas as pd
+
+    if len(frame) and not isinstance(frame.index, pd.RangeIndex) and frame.iloc[:, -1].isna().all():
+        raise DataError(f"{path}: its rows end in a separator and its header does not; take it off the end of each row")
 
 
 def _csv_options(path: Path, settings: TableSettings, named: Sequence[str]) -> dict[str, Any]:
