@@ -189,8 +189,6 @@ def _csv_frames(path: Path, settings: TableSettings, rows: int) -> Generator[pd.
     try:
         with _opened(path) as file, pd.read_csv(file, chunksize=rows, dtype=texts, **options) as frames:
             for frame in frames:
-                if not start:
-                    _refuse_trailing_separator(path, frame)
                 yield frame.set_axis(range(start, start + len(frame)))  # R's row names are no column
                 start += len(frame)
     except pd.errors.ParserError as error:
@@ -230,16 +228,18 @@ def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: S
         raise DataError(f"{path}: {said}; mend the row, or type: data.separator=<another>") from error
     if not len(frame):
         raise DataError(f"{path} has a header and no rows; add some")
-    if only is None:
-        _refuse_trailing_separator(path, frame)
     return frame.reset_index(drop=True)  # R's row names are no column
 
 
-def _refuse_trailing_separator(path: Path, frame: pd.DataFrame) -> None:
-    """Raises DataError where rows have one empty field more than the header, which moves every cell one to the left."""
-    import pandas as pd
+def _refuse_trailing_separator(path: Path, text: str, separator: str) -> None:
+    """Raises DataError where rows have one empty field more than the header: each cell would move to another column.
 
-    if len(frame) and not isinstance(frame.index, pd.RangeIndex) and frame.iloc[:, -1].isna().all():
+    R's rows begin with such a field, their names, and end in a cell.
+    """
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator, skipinitialspace=True)
+    header, *rows = [*itertools.islice((row for row in reader if row), 1000)] or [[]]
+    wide = [row for row in rows if len(row) == len(header) + 1]
+    if wide and wide[0] == rows[0] and not any(row[-1].strip() for row in wide):
         raise DataError(f"{path}: its rows end in a separator and its header does not; take it off the end of each row")
 
 
@@ -247,9 +247,11 @@ def _csv_options(path: Path, settings: TableSettings, named: Sequence[str]) -> d
     """What pandas is told of a csv file whose header has the columns named."""
     beginning = _beginning(path)
     encoding = _encoding(path, beginning)
-    separator = settings.separator or _separator(beginning.decode(encoding, errors="replace"))
-    header = _header(beginning.decode(encoding, errors="replace"), separator)
+    text = beginning.decode(encoding, errors="replace")
+    separator = settings.separator or _separator(text)
+    header = _header(text, separator)
     _require_columns(path, header, named, separator=separator)
+    _refuse_trailing_separator(path, text, separator)
     return {
         "sep": separator, "encoding": encoding, "decimal": settings.decimal, "thousands": settings.thousands,
         "na_values": list(settings.missing), "low_memory": False, "skipinitialspace": True,
