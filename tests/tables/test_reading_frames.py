@@ -1,5 +1,6 @@
 """A table in pieces, as a trained model reads it: every row comes, and every cell in its column."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,15 @@ def test_rows_that_end_in_a_separator_are_refused_and_names_of_rows_are_not(tmp_
         read_frame(path, SETTINGS)
     path.write_text("age,income\nanna,31,50000\nbert,32,\n")
     assert next(read_frames(path, SETTINGS, rows=8))["age"].tolist() == [31, 32]
+
+
+def test_texts_that_mean_a_gap_are_gaps_in_lines_of_json_as_in_csv(tmp_path: Path) -> None:
+    settings = TableSettings(target=(), missing=("?", "-9"))
+    (csv := tmp_path / "rows.csv").write_text("age,town\n31,NA\n-9,null\n-9.0,?\n33,Rome\n")
+    ages, towns = [31, -9, -9.0, 33], ["NA", "null", "?", "Rome"]
+    rows = [{"age": age, "town": town} for age, town in zip(ages, towns, strict=True)]
+    (lines := tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    one, other = (next(read_frames(path, settings, rows=8)) for path in (csv, lines))
+    assert one.isna().to_numpy().tolist() == other.isna().to_numpy().tolist()
+    assert other["age"].isna().tolist() == [False, True, True, False]
+    assert other["town"].isna().tolist() == [True, True, True, False]

@@ -29,6 +29,10 @@ _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?", re.I)
 _WHOLE = "<all of it>"
 _LOOKED_AT = 2**20  # bytes from the beginning, by which separator and header are judged
 _UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
+_GAPS = frozenset(  # the texts that pandas takes for gaps in csv
+    ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+     "NULL", "NaN", "None", "n/a", "nan", "null")
+)  # fmt: skip
 csv.field_size_limit(LONGEST_LINE)  # a quoted cell of several lines may be longer than Python's own 128 KiB
 
 
@@ -132,7 +136,7 @@ def read_frames(path: Path, settings: TableSettings, *, rows: int) -> Generator[
         if path.suffix in _PARQUET:
             yield from _parquet_frames(path, rows)
         elif path.suffix in _JSON_LINES:
-            yield from _json_frames(path, rows)
+            yield from _json_frames(path, settings, rows)
         else:
             yield from _csv_frames(path, settings, rows)
     except (OSError, ValueError, EOFError) as error:  # those of pandas and pyarrow are ValueErrors
@@ -151,18 +155,24 @@ def _parquet_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
             start += len(frame)
 
 
-def frame_of_rows(rows: Sequence[Mapping[str, Any]], start: int = 0) -> pd.DataFrame:
-    """Rows as JSON has them, as csv would be read: a cell that is missing or null is a gap."""
+def frame_of_rows(rows: Sequence[Mapping[str, Any]], start: int = 0, missing: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows as JSON has them, as csv would be read: a cell that is missing, null or a text that means a gap is one.
+
+    missing: such texts, beside the usual ones; of a number too, however it is written.
+    """
     import pandas as pd
 
-    frame = pd.DataFrame(list(rows), index=range(start, start + len(rows)))
+    numbers = pd.to_numeric(pd.Series(list(missing), dtype=object), errors="coerce").dropna().astype(float)
+    gaps = _GAPS.union(missing, map(str, numbers))
+    known = [{key: None if str(cell).lstrip() in gaps else cell for key, cell in row.items()} for row in rows]
+    frame = pd.DataFrame(known, index=range(start, start + len(rows)))
     for name in frame.columns[[kind.kind == "O" for kind in frame.dtypes]]:  # of several types, or texts
         known = frame[name].notna().any()
         frame[name] = frame[name].map(str, na_action="ignore") if known else float("nan")
     return frame
 
 
-def _json_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
+def _json_frames(path: Path, settings: TableSettings, rows: int) -> Generator[pd.DataFrame]:
     def lines() -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
@@ -177,7 +187,7 @@ def _json_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
 
     start, rest = 0, lines()
     while piece := list(itertools.islice(rest, rows)):
-        yield frame_of_rows(piece, start)
+        yield frame_of_rows(piece, start, settings.missing)
         start += len(piece)
 
 
