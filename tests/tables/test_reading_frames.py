@@ -32,3 +32,10 @@ def test_texts_that_mean_a_gap_are_gaps_in_lines_of_json_as_in_csv(tmp_path: Pat
     assert one.isna().to_numpy().tolist() == other.isna().to_numpy().tolist()
     assert other["age"].isna().tolist() == [False, True, True, False]
     assert other["town"].isna().tolist() == [True, True, True, False]
+
+
+def test_an_empty_row_is_a_row(tmp_path: Path) -> None:
+    (lines := tmp_path / "rows.jsonl").write_text('{"age": 31}\n{}\n\n{"age": 33}\n')
+    (csv := tmp_path / "rows.csv").write_text("age\n31\n\n33\n")
+    for path in (lines, csv):
+        assert next(read_frames(path, SETTINGS, rows=8))["age"].isna().tolist() == [False, True, False]

@@ -176,14 +176,15 @@ def _json_frames(path: Path, settings: TableSettings, rows: int) -> Generator[pd
     def lines() -> Iterator[dict[str, Any]]:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
                 try:
-                    row = json.loads(line) if line.strip() else {}
+                    row = json.loads(line)
                 except (ValueError, RecursionError) as error:
                     raise DataError(f"{path} line {number} is no JSON ({first_line(error)}); mend it") from error
                 if not isinstance(row, dict):
                     raise DataError(f"{path} line {number} is no row; allowed: an object of columns, {{...}}")
-                if row:
-                    yield row
+                yield row
 
     start, rest = 0, lines()
     while piece := list(itertools.islice(rest, rows)):
@@ -265,6 +266,7 @@ def _csv_options(path: Path, settings: TableSettings, named: Sequence[str]) -> d
     return {
         "sep": separator, "encoding": encoding, "decimal": settings.decimal, "thousands": settings.thousands,
         "na_values": list(settings.missing), "low_memory": False, "skipinitialspace": True,
+        "skip_blank_lines": len(header) > 1 or not text.splitlines()[0].strip(),  # of one column they are gaps
     }  # fmt: skip
 
 
