@@ -39,3 +39,11 @@ def test_an_empty_row_is_a_row(tmp_path: Path) -> None:
     (csv := tmp_path / "rows.csv").write_text("age\n31\n\n33\n")
     for path in (lines, csv):
         assert next(read_frames(path, SETTINGS, rows=8))["age"].isna().tolist() == [False, True, False]
+
+
+def test_a_column_that_one_piece_of_lines_of_json_does_not_name_is_empty_there(tmp_path: Path) -> None:
+    (lines := tmp_path / "rows.jsonl").write_text('{"age": 31, "town": "Rome"}\n{"age": 32}\n{}\n')
+    first, second, third = read_frames(lines, SETTINGS, rows=1)
+    assert list(first) == list(second) == list(third) == ["age", "town"]
+    assert second["town"].isna().all()
+    assert third.isna().all(axis=None)

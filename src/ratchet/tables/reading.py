@@ -187,8 +187,10 @@ def _json_frames(path: Path, settings: TableSettings, rows: int) -> Generator[pd
                 yield row
 
     start, rest = 0, lines()
+    seen: dict[str, None] = {}  # in order: a column that a piece does not name is empty there
     while piece := list(itertools.islice(rest, rows)):
-        yield frame_of_rows(piece, start, settings.missing)
+        seen.update(dict.fromkeys(key for row in piece for key in row))
+        yield frame_of_rows(piece, start, settings.missing).reindex(columns=list(seen))
         start += len(piece)
 
 
