@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ratchet.errors import DataError
-from ratchet.tables.reading import TableSettings, read_frame, read_frames
+from ratchet.tables.reading import TableSettings, frame_of_rows, read_frame, read_frames
 
 SETTINGS = TableSettings(target=())
 
@@ -47,3 +47,8 @@ def test_a_column_that_one_piece_of_lines_of_json_does_not_name_is_empty_there(t
     assert list(first) == list(second) == list(third) == ["age", "town"]
     assert second["town"].isna().all()
     assert third.isna().all(axis=None)
+
+
+def test_a_row_of_json_that_is_no_object_is_refused() -> None:
+    with pytest.raises(TypeError, match="object of columns"):
+        frame_of_rows([{"age": 31}, [31]])  # type: ignore[list-item]

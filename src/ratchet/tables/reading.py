@@ -162,6 +162,8 @@ def frame_of_rows(rows: Sequence[Mapping[str, Any]], start: int = 0, missing: Se
     """
     import pandas as pd
 
+    if wrong := [row for row in rows if not isinstance(row, Mapping)]:
+        raise TypeError(f"a row is an object of columns, and not {short(str(wrong[0]))}")
     numbers = pd.to_numeric(pd.Series(list(missing), dtype=object), errors="coerce").dropna().astype(float)
     gaps = _GAPS.union(missing, map(str, numbers))
     known = [{key: None if str(cell).lstrip() in gaps else cell for key, cell in row.items()} for row in rows]
