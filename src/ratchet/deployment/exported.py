@@ -57,7 +57,8 @@ class ExportedModel:
         """An answer for each raw row. Raises DataError for rows that the model cannot be given."""
         try:
             if self.transform.table is not None:
-                x, _ = self.transform.of_frame(frame_of_rows(rows), where="rows")
+                frame = frame_of_rows(rows, missing=self.described["table"]["missing"])
+                x, _ = self.transform.of_frame(frame, where="rows")
             else:
                 x = self.transform.of_arrays(np.array(rows, np.float64), where="rows")
         except TableError as error:  # it ends in settings of data=table
