@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from ratchet.errors import DataError
@@ -52,3 +53,12 @@ def test_a_column_that_one_piece_of_lines_of_json_does_not_name_is_empty_there(t
 def test_a_row_of_json_that_is_no_object_is_refused() -> None:
     with pytest.raises(TypeError, match="object of columns"):
         frame_of_rows([{"age": 31}, [31]])  # type: ignore[list-item]
+
+
+def test_a_parquet_file_s_named_index_is_a_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"order": [7, 9, 8], "age": [31, 32, 33]})
+    frame.set_index("order").to_parquet(path := tmp_path / "rows.parquet")
+    for read in (read_frame(path, SETTINGS), next(read_frames(path, SETTINGS, rows=8))):
+        assert read["order"].tolist() == [7, 9, 8]
+    frame.iloc[[0, 2, 1]].to_parquet(path)
+    assert sorted(read_frame(path, SETTINGS)) == ["age", "order"]

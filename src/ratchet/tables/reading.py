@@ -150,7 +150,7 @@ def _parquet_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
     with pq.ParquetFile(path) as file:
         _require_columns(path, file.schema_arrow.names, ())
         for batch in file.iter_batches(rows):
-            frame = batch.to_pandas()
+            frame = batch.to_pandas(ignore_metadata=True)  # else columns that were an index are none
             yield frame.set_axis(range(start, start + len(frame)))
             start += len(frame)
 
@@ -224,11 +224,13 @@ def columns_of(path: Path, separator: str | None = None) -> list[str]:
 
 
 def _read_parquet(path: Path, named: Sequence[str], only: Sequence[str] | None) -> pd.DataFrame:
-    import pandas as pd
     import pyarrow.parquet as pq
 
     _require_columns(path, pq.read_schema(path).names, named)
-    return pd.read_parquet(path, columns=None if only is None else list(only)).reset_index(drop=True)
+    with pq.ParquetFile(path) as file:
+        table = file.read(columns=None if only is None else list(only))
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)  # else columns that were an index are none
+    return frame.drop(columns="__index_level_0__", errors="ignore")  # an index without a name
 
 
 def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: Sequence[str] | None) -> pd.DataFrame:
