@@ -1,12 +1,16 @@
 """A table in pieces, as a trained model reads it: every row comes, and every cell in its column."""
 
+import gzip
 import json
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ratchet.errors import DataError
+from ratchet.tables.columns import Column, code_column
 from ratchet.tables.reading import TableSettings, frame_of_rows, read_frame, read_frames
 
 SETTINGS = TableSettings(target=())
@@ -62,3 +66,19 @@ def test_a_parquet_file_s_named_index_is_a_column(tmp_path: Path) -> None:
         assert read["order"].tolist() == [7, 9, 8]
     frame.iloc[[0, 2, 1]].to_parquet(path)
     assert sorted(read_frame(path, SETTINGS)) == ["age", "order"]
+
+
+def test_a_packed_file_that_is_broken_is_said_to_be_unreadable(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress(b"age,income\n" + b"31,50000\n" * 100))
+    packed[12:20] = b"\xff" * 8
+    (path := tmp_path / "rows.csv.gz").write_bytes(packed)
+    with pytest.raises(DataError, match="cannot be read as a table"):
+        list(read_frames(path, SETTINGS, rows=8))
+
+
+def test_cells_of_any_type_are_told_to_be_no_numbers_and_large_ones_are_categories() -> None:
+    number, category = Column("age", "number"), Column("age", "category", ("1e+20",))
+    assert code_column(pd.Series([Decimal("1.5"), None], name="age"), number, "rows")[0] == 1.5
+    with pytest.raises(DataError, match="is no number"):
+        code_column(pd.Series([date(2020, 1, 2)], name="age"), number, "rows")
+    assert code_column(pd.Series([1e20, float("nan")]), category, "rows")[0] == 0

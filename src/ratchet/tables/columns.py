@@ -172,7 +172,11 @@ def _as_numbers(series: pd.Series, where: str) -> np.ndarray:
     from pandas.api import types
 
     name = str(series.name)
-    values = series if types.is_numeric_dtype(series) else _numeric(series.astype("object").str.strip())
+    values = (
+        series
+        if types.is_numeric_dtype(series)
+        else _numeric(series.astype("object").map(lambda cell: str(cell).strip(), na_action="ignore"))
+    )
     if not types.is_numeric_dtype(series):
         wrong = values.isna() & series.notna()
         if wrong.any():
@@ -232,7 +236,8 @@ def _texts(series: pd.Series) -> pd.Series:
     import pandas as pd
     from pandas.api import types
 
-    if types.is_float_dtype(series) and (series.dropna() % 1 == 0).all():
+    known = series.dropna()
+    if types.is_float_dtype(series) and (known % 1 == 0).all() and (known.abs() < 2**53).all():
         series = series.astype("Int64")
     codes, values = series.factorize()
     texts = np.array([*(str(value).strip() for value in values), np.nan], object)  # a gap's code is -1

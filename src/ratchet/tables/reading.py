@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 import shlex
+import zlib
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -123,7 +124,7 @@ def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | Non
             _require_columns(path, list(frame.columns), named)
             return frame if only is None else frame[list(only)]
         return _read_csv(path, settings, named, only)
-    except (OSError, ValueError, EOFError) as error:  # those of pandas and pyarrow are ValueErrors
+    except (OSError, ValueError, EOFError, zlib.error) as error:  # those of pandas and pyarrow are ValueErrors
         raise DataError(f"{path} cannot be read as a table: {first_line(error)}") from error
 
 
@@ -139,7 +140,7 @@ def read_frames(path: Path, settings: TableSettings, *, rows: int) -> Generator[
             yield from _json_frames(path, settings, rows)
         else:
             yield from _csv_frames(path, settings, rows)
-    except (OSError, ValueError, EOFError) as error:  # those of pandas and pyarrow are ValueErrors
+    except (OSError, ValueError, EOFError, zlib.error) as error:  # those of pandas and pyarrow are ValueErrors
         raise DataError(f"{path} cannot be read as a table: {first_line(error)}") from error
 
 
@@ -219,7 +220,7 @@ def columns_of(path: Path, separator: str | None = None) -> list[str]:
             return list(pq.read_schema(path).names)
         text = (beginning := _beginning(path)).decode(_encoding(path, beginning), errors="replace")
         return _header(text, separator or _separator(text))
-    except (OSError, ValueError, EOFError, DataError):
+    except (OSError, ValueError, EOFError, zlib.error, DataError):
         return []
 
 
