@@ -6,10 +6,13 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from ratchet.data.transform import prepared_transform
 from ratchet.errors import DataError
+from ratchet.tables import TableTransform
 from ratchet.tables.columns import Column, code_column
 from ratchet.tables.reading import TableSettings, frame_of_rows, read_frame, read_frames
 
@@ -82,3 +85,22 @@ def test_cells_of_any_type_are_told_to_be_no_numbers_and_large_ones_are_categori
     with pytest.raises(DataError, match="is no number"):
         code_column(pd.Series([date(2020, 1, 2)], name="age"), number, "rows")
     assert code_column(pd.Series([1e20, float("nan")]), category, "rows")[0] == 0
+
+
+@pytest.mark.parametrize("day_first", [False, True])
+def test_a_prepared_table_that_does_not_say_how_its_dates_are_written_has_no_transform(
+    tmp_path: Path, *, day_first: bool
+) -> None:
+    column = Column("day", "date", day_first=day_first)
+    content = TableTransform.fit([column], np.zeros((2, 1), np.float32)).as_json()
+    card = {
+        "config": {"table": {}, "prepare": {}},
+        "normalisation": {"kind": "none", "mean": [0.0], "std": [1.0]},
+    }
+    (path := tmp_path / "transform.json").write_text(json.dumps(content))
+    assert (found := prepared_transform(tmp_path, card)) is not None
+    assert found.table is not None
+    assert found.table.rules[0].column == column
+    del content["columns"][0]["day_first"]
+    path.write_text(json.dumps(content))
+    assert prepared_transform(tmp_path, card) is None

@@ -88,7 +88,9 @@ def prepared_transform(directory: Path, card: Mapping[str, Any]) -> Transform | 
     path = directory / TABLE
     table = None if config.get("table") is None else read_json(path) if path.is_file() else {}
     dropped = config["prepare"].get("constant_features") == "drop" and kept is None
-    if "normalisation" not in card or dropped or table == {}:
+    columns = (table or {}).get("columns", ())
+    undated = any(column["kind"] == "date" and "day_first" not in column for column in columns)
+    if "normalisation" not in card or dropped or undated or table == {}:
         return None
     shape = None if table is not None else config["shape"]
     return Transform.from_json({"shape": shape, "normalisation": card["normalisation"], "table": table, "kept": kept})

@@ -127,7 +127,7 @@ class TableTransform:
                 {
                     "name": rule.column.name, "kind": rule.column.kind, "levels": list(rule.column.levels),
                     "gap": rule.gap, "indicates": rule.indicates, "kept": list(rule.kept), "times": rule.times,
-                    **({"day_first": True} if rule.column.day_first else {}),
+                    **({"day_first": rule.column.day_first} if rule.column.kind == "date" else {}),
                 }
                 for rule in self.rules
             ],
