@@ -254,6 +254,7 @@ def test_nothing_that_can_be_read(project):
         (["data.ignore=[rot,red]"], r"data.ignore=rot: photos has no such folder; .*; type: 'data.ignore=\[red\]'$"),
         (["data.prepare.fit=stretch"], r"data.prepare.fit is stretch; allowed: one of crop, letterbox"),
         (["data.sice=32"], r"data.sice"),
+        (["split=kfold"], r"split=kfold and data.folder: folds are drawn by lot, .*; type: split=holdout$"),
     ],
 )
 def test_a_wrong_word_is_said_with_what_to_type(project, photos, words, said):

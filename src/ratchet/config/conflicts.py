@@ -93,6 +93,11 @@ def _folds(config: Config) -> None:
         raise OverrideError(
             "split=kfold: a data module of your own splits its data itself", instead=[["split=holdout"]]
         )
+    if config.data.folder is not None:
+        raise OverrideError(
+            "split=kfold and data.folder: folds are drawn by lot, and would part pictures that are nearly the same",
+            instead=[["split=holdout"]],
+        )
     ways = [name for name in ("group", "time", "split") if table is not None and getattr(table, name)]
     if ways:
         raise OverrideError(
