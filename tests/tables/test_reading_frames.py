@@ -13,7 +13,7 @@ import pytest
 from ratchet.data.transform import prepared_transform
 from ratchet.errors import DataError
 from ratchet.tables import TableTransform
-from ratchet.tables.columns import Column, code_column
+from ratchet.tables.columns import UNKNOWN, Column, code_column
 from ratchet.tables.reading import TableSettings, frame_of_rows, read_frame, read_frames
 
 SETTINGS = TableSettings(target=())
@@ -104,3 +104,20 @@ def test_a_prepared_table_that_does_not_say_how_its_dates_are_written_has_no_tra
     del content["columns"][0]["day_first"]
     path.write_text(json.dumps(content))
     assert prepared_transform(tmp_path, card) is None
+
+
+def test_the_code_of_a_category_does_not_depend_on_the_piece_that_it_is_in(tmp_path: Path) -> None:
+    (path := tmp_path / "rows.csv").write_text("code,age\n007,1\n7,1\nA,1\n8.0,1\n")
+    column = Column("code", "category", ("007", "7", "8", "A"))
+    for rows in (1, 2, 4):
+        frames = read_frames(path, SETTINGS, rows=rows, texts=["code"])
+        codes = [code for frame in frames for code in code_column(frame["code"], column, "rows")]
+        assert codes == [0, 1, 3, 2]
+
+
+def test_long_whole_numbers_and_underscores_are_levels_of_their_own() -> None:
+    column = Column("code", "category", ("12345678901234567", "10"))
+    texts = pd.Series(["012345678901234567", "12345678901234568", "1_0", "10.0"])
+    assert code_column(texts, column, "rows").tolist() == [
+        0, UNKNOWN, UNKNOWN, 1,
+    ]  # fmt: skip

@@ -95,10 +95,17 @@ def _by_meaning(levels: tuple[str, ...]) -> dict[str, int]:
 
 
 def _meaning(text: str) -> str:
+    if "_" in text:  # no number in a table, though it is one in Python
+        return text
     try:
-        return f"{float(text):.15g}"
+        return str(int(text))
+    except ValueError:
+        pass
+    try:
+        number = float(text)
     except ValueError:
         return text.lower() if text.lower() in {"true", "false"} else text
+    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else f"{number:.15g}"
 
 
 def _code(series: pd.Series, name: str, where: str, asked: str | None) -> tuple[Column | None, np.ndarray, _Why]:

@@ -128,9 +128,12 @@ def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | Non
         raise DataError(f"{path} cannot be read as a table: {first_line(error)}") from error
 
 
-def read_frames(path: Path, settings: TableSettings, *, rows: int) -> Generator[pd.DataFrame]:
+def read_frames(
+    path: Path, settings: TableSettings, *, rows: int, texts: Sequence[str] = ()
+) -> Generator[pd.DataFrame]:
     """The table at `path` in pieces of so many rows, whose index goes on: csv (also .gz), parquet or lines of JSON.
 
+    texts: columns of categories, whose cells are not to be read as numbers where a piece has no letter in them.
     No column is asked for. Raises DataError for a file that is empty, or no table.
     """
     try:
@@ -139,7 +142,7 @@ def read_frames(path: Path, settings: TableSettings, *, rows: int) -> Generator[
         elif path.suffix in _JSON_LINES:
             yield from _json_frames(path, settings, rows)
         else:
-            yield from _csv_frames(path, settings, rows)
+            yield from _csv_frames(path, settings, rows, texts)
     except (OSError, ValueError, EOFError, zlib.error) as error:  # those of pandas and pyarrow are ValueErrors
         raise DataError(f"{path} cannot be read as a table: {first_line(error)}") from error
 
@@ -197,13 +200,14 @@ def _json_frames(path: Path, settings: TableSettings, rows: int) -> Generator[pd
         start += len(piece)
 
 
-def _csv_frames(path: Path, settings: TableSettings, rows: int) -> Generator[pd.DataFrame]:
+def _csv_frames(path: Path, settings: TableSettings, rows: int, texts: Sequence[str]) -> Generator[pd.DataFrame]:
     import pandas as pd
 
     options, start = _csv_options(path, settings, ()), 0
-    texts = {settings.id: "str"} if settings.id else None
+    plain = settings.decimal == "." and settings.thousands is None  # else levels that are numbers are written otherwise
+    as_texts = dict.fromkeys([*filter(None, [settings.id]), *(texts if plain else ())], "str")
     try:
-        with _opened(path) as file, pd.read_csv(file, chunksize=rows, dtype=texts, **options) as frames:
+        with _opened(path) as file, pd.read_csv(file, chunksize=rows, dtype=as_texts, **options) as frames:
             for frame in frames:
                 yield frame.set_axis(range(start, start + len(frame)))  # R's row names are no column
                 start += len(frame)
