@@ -97,3 +97,13 @@ def test_a_data_set_whose_name_begins_with_table_keeps_its_own_tuned_file(projec
     )
     named = ["data=table_digits", "data.name=table_digits", "model=mlp"]  # as data=table may be named
     assert load_config(project, named).optimizer.lr == 0.0123
+
+
+def test_an_edit_behind_a_link_is_noticed(project: Project) -> None:
+    (project.conf / "model").rename(project.root / "models")
+    (project.conf / "model").symlink_to(project.root / "models")
+    before, _ = composed(project.conf, ["model=mlp"])
+    edited = (project.conf / "model/mlp.yaml").read_text(encoding="utf-8").replace("depth: 2", "depth: 3")
+    (project.root / "models/mlp.yaml").write_text(edited, encoding="utf-8")
+    after, _ = composed(project.conf, ["model=mlp"])
+    assert (before.model.depth, after.model.depth) == (2, 3)

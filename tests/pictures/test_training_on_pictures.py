@@ -196,6 +196,10 @@ def spoilt(root: Path, what: str) -> None:  # noqa: PLR0912 - one for each
             (folder / "cat").mkdir(parents=True)
             (folder / "dog").mkdir()
             (folder / "dog" / "notes.txt").write_text("no picture")
+        case "stray":
+            fill(folder / "train", 4)
+            fill(folder / "test", 2)
+            (folder / "train/montage.png").write_bytes((folder / "test/red/0.png").read_bytes())
         case "circle":
             fill(folder, 2)
             (folder / "red" / "up").symlink_to(folder)
@@ -212,6 +216,7 @@ def spoilt(root: Path, what: str) -> None:  # noqa: PLR0912 - one for each
         ("rare", r"class ant has 1 picture in photos, and so have few bird; .*; type: 'data.ignore=\[ant,bird\]'$"),
         ("absent", r"class bird has no picture in photos/train; .*; type: 'data.ignore=\[bird\]'$"),
         ("mixed", r"photos has folders of splits \(train\) and others: dark blue, grün, red; "),
+        ("stray", r"train/montage.png lies beside folders; .*move photos/train/montage.png away, then type the same"),
         ("empty", "has no picture; allowed: a folder for each of two classes or more"),
         ("circle", "class dark blue has 2 pictures in photos"),
     ],

@@ -20,7 +20,9 @@ from ratchet.compat.hydra import VERSION_BASE
 from ratchet.compat.omegaconf import copied
 from ratchet.config.tuned import TunedLoader, last_loader, tuned_values_give_way
 
-_OF_ELSEWHERE = re.compile(rb"searchpath|^\s*- .*\$\{oc\.", re.MULTILINE)  # other files; options of the environment
+_OF_ELSEWHERE = re.compile(
+    rb"searchpath|^\s*- .*\$\{oc\.|defaults\s*:\s*\[[^\]]*\$\{oc\.", re.MULTILINE
+)  # other files; options of the environment
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,12 @@ class _Directory:
     @classmethod
     def at(cls, path: Path) -> _Directory:
         digest = hashlib.sha256()
-        for folder, folders, names in os.walk(path):
+        seen: set[str] = set()
+        for folder, folders, names in os.walk(path, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:  # a link that leads in a circle, or a folder under two names
+                return cls(None, path)
+            seen.add(real)
             folders.sort()
             for name in sorted(name for name in names if name.endswith(".yaml")):
                 content = Path(folder, name).read_bytes()

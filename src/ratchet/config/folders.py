@@ -14,7 +14,7 @@ from ratchet.config.hints import OverrideError
 from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
 from ratchet.names import listed, nearest, short, suggestion
-from ratchet.pictures import Listed, Place, checksum_of, pictures_in, places
+from ratchet.pictures import Listed, Place, checksum_of, pictures_in, places, stray_picture
 from ratchet.project import Project
 
 SAID: Final = ("path", "size", "channels", "ignore")  # in conf/data/folder.yaml
@@ -93,6 +93,11 @@ def _classes(path: str, folder: Path, found: Iterable[str], ignored: list[str]) 
         except UnicodeEncodeError as error:
             said = f"{path}: the name of {name.encode(errors='replace').decode()} is no UTF-8"
             raise ConfigError(f"{said}; allowed: names that are; rename it, then type the same again") from error
+    if stray := stray_picture(names):
+        raise OverrideError(
+            f"{path}: {stray} lies beside folders; allowed: in a folder of a split, folders of classes alone",
+            otherwise=f"move {path}/{stray} away, then type the same again",
+        )
     of = places(names)
     counts: dict[str | None, Counter[str]] = defaultdict(Counter)
     for place in of.values():

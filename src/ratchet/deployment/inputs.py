@@ -68,7 +68,9 @@ class Inputs:
         assert transform is not None
         known = {*table.target, *table.ignore, table.id, table.group, table.split}
         known |= {rule.column.name for rule in transform.rules}
-        with closing(read_frames(self.path, settings_of(table.model_dump()), rows=_ROWS)) as frames:
+        texts = [rule.column.name for rule in transform.rules if rule.column.kind == "category"]
+        settings = settings_of(table.model_dump())
+        with closing(read_frames(self.path, settings, rows=_ROWS, texts=texts)) as frames:
             for frame in frames:
                 if not len(frame):
                     continue

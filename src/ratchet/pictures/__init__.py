@@ -2,7 +2,16 @@
 
 from ratchet.pictures.alike import nearly_the_same
 from ratchet.pictures.decoding import UnreadableError, decode_all, picture
-from ratchet.pictures.folders import Listed, Place, checksum_of, holds_pictures, is_a_picture, pictures_in, places
+from ratchet.pictures.folders import (
+    Listed,
+    Place,
+    checksum_of,
+    holds_pictures,
+    is_a_picture,
+    pictures_in,
+    places,
+    stray_picture,
+)
 
 __all__ = [
     "Listed",
@@ -16,4 +25,5 @@ __all__ = [
     "picture",
     "pictures_in",
     "places",
+    "stray_picture",
 ]

@@ -81,6 +81,14 @@ def places(names: Iterable[str]) -> Mapping[str, Place]:
     return found
 
 
+def stray_picture(names: Iterable[str]) -> str | None:
+    """A picture beside the folders of classes in a folder train, where another split has such folders too; or None."""
+    split_of = {name: SPLIT_NAMES.get(name.split("/")[0].lower()) for name in names}
+    beside = [name for name, split in split_of.items() if split == "train" and name.count("/") == 1]
+    deeper = {split for name, split in split_of.items() if split is not None and name.count("/") > 1}
+    return min(beside) if beside and "train" in deeper and len(deeper) > 1 else None
+
+
 def _has_splits(paths: Iterable[list[str]]) -> bool:
     train = [path for path in paths if SPLIT_NAMES.get(path[0].lower()) == "train"]
     return bool(train) and all(len(path) > 2 for path in train)
