@@ -19,7 +19,7 @@ from ratchet.config.composition import load_config
 from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion.display import GateDisplay
-from ratchet.promotion.gate_runs import ActiveRun, Configuration, GateRun, GateTraining, Trained, _train
+from ratchet.promotion.gate_runs import ActiveRun, Configuration, GateRun, GateTraining, Trained, _train, train_missing
 from ratchet.search.processes.executors import ForkedExecutor
 from ratchet.search.processes.outcomes import Outcome
 from ratchet.search.processes.pool import Pool
@@ -145,3 +145,19 @@ def test_attempts_never_share_a_directory(seeded: list[GateRun]) -> None:
     for name in ("0", "3", "notes"):
         (seeded[0].folder / name).mkdir(parents=True)
     assert seeded[0].next_attempt() == 4
+
+
+def test_a_run_that_diverged_is_not_trained_again(project: Project, seeded: list[GateRun]) -> None:
+    for number, error in enumerate([{"class": "MemoryError", "message": "full"}, {}, None]):
+        (seeded[0].folder / str(number)).mkdir(parents=True)
+        record = {**RECORD, "status": "failed", "error": error}
+        (seeded[0].folder / str(number) / "run.json").write_text(json.dumps(record))
+    assert seeded[0].divergence is None
+    (seeded[0].folder / "3").mkdir()
+    (seeded[0].folder / "3/run.json").write_text("{")
+    assert seeded[0].divergence is None
+    record = {**RECORD, "status": "failed", "error": {"class": "NonFiniteLossError", "message": "loss is nan"}}
+    (seeded[0].folder / "3/run.json").write_text(json.dumps(record))
+    trained = train_missing([seeded[0]], project=project)
+    assert trained.spent == 0
+    assert [(each.seeded, each.diverged, each.error) for each in trained.failed] == [(seeded[0], True, "loss is nan")]

@@ -136,7 +136,7 @@ def work(study: optuna.Study, name: str, stage: Stage, who: int, *, tickets: int
     ledger, draw = make(theirs, name, tickets=tickets), random.Random(seed)
     ledger.beat(1)
     for now in itertools.count(0.0, room.STALE / 2):  # it waits for the others as a worker does
-        ledger.reclaim(now=now, lost=lambda _: None)
+        ledger.reclaim(now=now, lost=lambda *_: None)
         while (claim := ledger.claim()) is not None:
             act(ledger, claim, draw)
         if ledger.finished() >= tickets or not any(trial.state == TrialState.RUNNING for trial in ledger.trials()):
@@ -250,7 +250,7 @@ def reclaim(ledger: Ledger, now: float = 0.0) -> list[int]:
     """As a worker does, which looks every few seconds: until then."""
     lost: list[int] = []
     for date in [*np.arange(ledger._looked, now, 20.0), now]:
-        ledger.reclaim(now=date, lost=lambda trial: lost.append(trial.number))
+        ledger.reclaim(now=date, lost=lambda trial, _: lost.append(trial.number))
     return lost
 
 
@@ -275,7 +275,9 @@ def test_what_kills_every_worker_is_given_up(study: optuna.Study) -> None:
     assert states(study) == ["FAIL", "WAITING"]
     trial = study.ask()
     trial.set_user_attr(CLAIM, {"ticket": 0, "worker": f"{DEAD}/a", "lost": room.MOST_LOST})
-    assert reclaim(ledger) == [1]
+    heard: list[tuple[int, bool]] = []
+    ledger.reclaim(now=0.0, lost=lambda trial, again: heard.append((trial.number, again)))
+    assert heard == [(1, False)]
     assert states(study) == ["FAIL", "FAIL"]
     assert is_over(study.trials[1])
 
@@ -307,7 +309,7 @@ def test_a_storage_that_was_away_makes_nobody_gone(study: optuna.Study) -> None:
     study.set_user_attr(WORKER + FAR, 1)
     assert reclaim(ledger, now=0.0) == []
     back = room.STALE + 5
-    ledger.reclaim(now=back, lost=lambda _: pytest.fail("it had no chance to say that it lives"))
+    ledger.reclaim(now=back, lost=lambda *_: pytest.fail("it had no chance to say that it lives"))
     assert reclaim(ledger, now=back + room.STALE) == []
     assert reclaim(ledger, now=back + room.STALE + 1) == [0]
 

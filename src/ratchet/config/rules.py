@@ -149,7 +149,9 @@ def _example(node: _Node) -> Any:  # noqa: PLR0911 - one for each kind of rule
         return node["exclusiveMinimum"] + 1 if "exclusiveMinimum" in node else node.get("minimum", 1)
     if kind == "number":
         low, high = (node.get(name, node.get(f"exclusive{name.capitalize()}")) for name in ("minimum", "maximum"))
-        return (low + high) / 2 if low is not None and high is not None else low if "minimum" in node else 0.01
+        if low is None or high is None:
+            return low if "minimum" in node else 0.01
+        return 0.01 if low < 0.01 < high else (low + high) / 2
     return {"boolean": True, "string": "a-name"}.get(str(kind))
 
 

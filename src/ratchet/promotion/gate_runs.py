@@ -7,6 +7,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from ratchet.config.composition import config_hash
 from ratchet.config.schema import Config
 from ratchet.config.validation import validate
-from ratchet.errors import Interrupted, RatchetError
+from ratchet.errors import Interrupted, NonFiniteLossError, RatchetError
 from ratchet.project import Project
 from ratchet.promotion.display import GateDisplay
 from ratchet.promotion.promotion_paths import PromotionPaths
@@ -24,7 +25,7 @@ from ratchet.runs.provenance import versions
 from ratchet.runs.record import note_the_end
 from ratchet.search.processes.channel import Report
 from ratchet.search.processes.executors import ForkedExecutor
-from ratchet.search.processes.outcomes import Outcome
+from ratchet.search.processes.outcomes import FailureClass, Outcome
 from ratchet.search.processes.pool import Active, Pool
 from ratchet.search.processes.slots import make_slots
 from ratchet.search.processes.trial_process import Job
@@ -37,6 +38,7 @@ CODE = (
 )  # fmt: skip
 _KEYED_PACKAGES = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
 _PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.promotion.gate_runs")
+DIVERGED: FailureClass = "non-finite loss"
 _ATTEMPTS = 2  # of a run whose process is killed
 
 
@@ -93,6 +95,16 @@ class GateRun:
         assert run is not None
         return RunRecord.read(run)
 
+    @property
+    def divergence(self) -> Failed | None:
+        """Its failure, where an attempt has diverged: the next one would, as it computes the same."""
+        for path in self.folder.glob("[0-9]*/run.json"):
+            with suppress(RatchetError):  # it is not whole, and so says nothing
+                error = RunRecord.read(RunDirectory(path.parent)).error or {}
+                if error.get("class") == NonFiniteLossError.__name__:
+                    return Failed(self, DIVERGED, error["message"])
+        return None
+
     def next_attempt(self) -> int:
         """Number of an attempt that has no directory yet."""
         return 1 + max((int(path.name) for path in self.folder.glob("[0-9]*") if path.name.isdigit()), default=-1)
@@ -109,7 +121,7 @@ class Failed:
     @property
     def diverged(self) -> bool:
         """Whether the configuration is to blame, not the machine."""
-        return self.failure == "non-finite loss"
+        return self.failure == DIVERGED
 
 
 @dataclass(frozen=True)
@@ -164,8 +176,10 @@ class ActiveRun(Active):
 def train_missing(wanted: Sequence[GateRun], *, project: Project) -> Trained:
     """Train what is not kept yet, as many at once as there are cores. Raises KeyboardInterrupt for Ctrl-C."""
     missing = [seeded for seeded in wanted if seeded.run is None]
+    diverged = tuple(failed for seeded in missing if (failed := seeded.divergence) is not None)
+    missing = [seeded for seeded in missing if seeded not in [failed.seeded for failed in diverged]]
     if not missing:
-        return Trained(0, ())
+        return Trained(0, diverged)
     trainers = [seeded.config.trainer for seeded in missing]
     slots = make_slots(
         None, threads=max(each.threads * each.devices for each in trainers),
@@ -176,7 +190,7 @@ def train_missing(wanted: Sequence[GateRun], *, project: Project) -> Trained:
         failed = _train(missing, pool, GateTraining(project), display)
     if pool.ended_by is not None:
         raise Interrupted(pool.ended_by)
-    return Trained(len(missing), failed)
+    return Trained(len(missing), (*diverged, *failed))
 
 
 def _train(

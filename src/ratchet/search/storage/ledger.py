@@ -144,8 +144,11 @@ class Ledger:
             return False
         return True
 
-    def reclaim(self, *, now: float, lost: Callable[[FrozenTrial], None]) -> None:
-        """Fail the running trials of workers that are gone, and queue them again. `lost` hears of each."""
+    def reclaim(self, *, now: float, lost: Callable[[FrozenTrial, bool], None]) -> None:
+        """Fail the running trials of workers that are gone, and queue them again where they may be.
+
+        `lost` hears of each, and whether it is queued.
+        """
         if now - self._looked > STALE / 2:
             self._beats.clear()  # who could not look for so long, as the storage was away, cannot tell who was silent
         self._looked = now
@@ -163,7 +166,7 @@ class Ledger:
             if self.fail(trial_id_of(trial), result):
                 if again:
                     self._queue_again(trial, lost=1)
-                lost(trial)
+                lost(trial, again)
 
     def give_back(self) -> None:
         """Queue again what this worker still runs: it ends, and its process may live on, as a notebook's does."""

@@ -42,17 +42,19 @@ class RemoteInterrupts:
         if self._count > 2:
             raise Interrupted(number)
         self._observer.pool.set_interrupts(self._count, by=number)
-        self._observer.say(
-            "no new trials; the workers finish what they run (Ctrl-C again ends that)"
-            if self._count == 1
-            else "the workers end what they run; the same command runs it again (Ctrl-C again: without waiting)"
-        )
         self._given.put(self._count)
 
     def _write(self) -> None:
-        """Write the number of interrupts from a thread, for a signal may come while the storage is in use."""
+        """Say and write the number of interrupts, in a thread: a signal may come while the storage is in use, or while
+        something is being printed.
+        """
         while True:
             count = self._given.get()
+            self._observer.say(
+                "no new trials; the workers finish what they run (Ctrl-C again ends that)"
+                if count == 1
+                else "the workers end what they run; the same command runs it again (Ctrl-C again: without waiting)"
+            )
             with suppress(Exception):  # the storage may be away: the next Ctrl-C tries again
                 for study in self._observer.studies:
                     study.study.set_user_attr(self.attribute, count)

@@ -112,7 +112,8 @@ class Worker:
     def announce(self, at_once: str = "") -> None:
         """Tell a person of each study how far it is, and `at_once`: how many of its trials are run at a time."""
         for study in self.studies:
-            self._display.opened(study, at_once or f"{self.pool.size} at a time", others=self.others())
+            others = len(study.ledger.others(now=time.monotonic()))
+            self._display.opened(study, at_once or f"{self.pool.size} at a time", others=others)
 
     def export(self) -> None:
         """Write the trials.csv of each study that has changed."""
@@ -315,11 +316,12 @@ class Worker:
             self.pool.stop_all()
 
     def _reclaim(self, study: OpenStudy, now: float) -> None:
-        study.ledger.reclaim(now=now, lost=lambda trial: self._lost(study, trial))
+        study.ledger.reclaim(now=now, lost=lambda trial, again: self._lost(study, trial, again=again))
 
-    def _lost(self, study: OpenStudy, trial: FrozenTrial) -> None:
+    def _lost(self, study: OpenStudy, trial: FrozenTrial, *, again: bool) -> None:
         if self._facts.lost is not None:
             directory = study.plan.directory / str(trial.number)
             for run in [directory, *directory.glob("repeat*")]:
                 self._facts.lost(run, "killed")
-        self._display.say(f"trial {trial.number} had lost its worker; it is run again")
+        then = "it is run again" if again else "it is not run again"
+        self._display.say(f"trial {trial.number} had lost its worker; {then}")
