@@ -176,8 +176,8 @@ class ActiveRun(Active):
 def train_missing(wanted: Sequence[GateRun], *, project: Project) -> Trained:
     """Train what is not kept yet, as many at once as there are cores. Raises KeyboardInterrupt for Ctrl-C."""
     missing = [seeded for seeded in wanted if seeded.run is None]
-    diverged = tuple(failed for seeded in missing if (failed := seeded.divergence) is not None)
-    missing = [seeded for seeded in missing if seeded not in [failed.seeded for failed in diverged]]
+    diverged = tuple(known for seeded in missing if (known := seeded.divergence) is not None)
+    missing = [seeded for seeded in missing if seeded.divergence is None]
     if not missing:
         return Trained(0, diverged)
     trainers = [seeded.config.trainer for seeded in missing]
