@@ -64,10 +64,29 @@ def test_a_focal_loss_without_focus_is_cross_entropy_and_with_it_easy_examples_c
     assert float(BinaryFocalLoss(0.0, torch.tensor([4.0]))(logits, target)) == pytest.approx(float(wanted), rel=1e-6)
 
 
+@pytest.mark.parametrize("gamma", [0.2, 0.5, 2.0])
+def test_a_focal_loss_has_a_gradient_however_sure_the_model_is(gamma):
+    margins = torch.arange(0.0, 101.0)
+    logits = margins[:, None].requires_grad_()
+    several = torch.cat([logits, torch.zeros(101, 2)], dim=1)
+    for sign, loss in (
+        (1, FocalLoss(gamma)(several, torch.zeros(101, dtype=torch.int64))),
+        (1, BinaryFocalLoss(gamma)(logits, torch.ones(101, 1))),
+        (-1, BinaryFocalLoss(gamma)(-logits, torch.ones(101, 1))),
+    ):
+        (found,) = torch.autograd.grad(loss, logits)
+        assert torch.isfinite(found).all()
+        assert (sign * found <= 0).all()
+        assert sign * found[0] < 0
+
+
 def test_balanced_weights_are_inverse_to_frequencies():
     assert built("multiclass", class_weights="balanced")[2].weight.tolist() == pytest.approx([4 / 3, 4 / 3, 2 / 3])
     assert built("binary", class_weights="balanced")[2].pos_weight.tolist() == [3.0]
     assert built("multilabel", class_weights="balanced")[2].pos_weight.tolist() == pytest.approx([3.0, 1 / 3])
+    everybody = Multilabel(Target("labels", ("x", "y"))).class_weights(torch.tensor([[1.0, 0]] * 4), "balanced")
+    assert everybody["pos_weight"].tolist() == [0.25, 3.0]  # a label that all have, and one that nobody has
+    assert TASKS["binary"][0].class_weights(torch.ones(4), "balanced")["pos_weight"].tolist() == [0.25]
     assert built("multiclass", class_weights=[1, 2, 3])[2].weight.tolist() == [1, 2, 3]
     assert built("binary", class_weights=[1, 5])[2].pos_weight.tolist() == [5]
 

@@ -141,7 +141,7 @@ class Binary(Task):
 
         if asked == "balanced":
             yes = (y == self.positive).sum().clamp(min=1)
-            return {"pos_weight": ((len(y) - yes) / yes).float()[None]}
+            return {"pos_weight": ((len(y) - yes).clamp(min=1) / yes).float()[None]}
         weights = one_for_each(asked, self.target.names, what="classes")
         return {"pos_weight": torch.tensor([weights[self.positive] / weights[1 - self.positive]])}
 

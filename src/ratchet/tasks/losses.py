@@ -32,7 +32,7 @@ class FocalLoss(nn.Module):
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
         """The mean over examples, weighted as torch's cross entropy is."""
         log_p = outputs.log_softmax(dim=1).gather(1, target[:, None])[:, 0]
-        losses = -((1 - log_p.exp()) ** self.gamma) * log_p
+        losses = -(_missing(log_p) ** self.gamma) * log_p
         if self.weight is None:
             return losses.mean()
         weights = self.weight[target]
@@ -55,10 +55,15 @@ class BinaryFocalLoss(nn.Module):
     def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
         """Return the mean loss over all elements."""
         losses = functional.binary_cross_entropy_with_logits(outputs, target, reduction="none")
-        losses = (1 - torch.exp(-losses)) ** self.gamma * losses
+        losses = _missing(-losses) ** self.gamma * losses
         if self.pos_weight is not None:
             losses = losses * (1 + (self.pos_weight - 1) * target)
         return losses.mean()
+
+
+def _missing(log_p: Tensor) -> Tensor:
+    """1 - p, never 0, where a power below 1 has no gradient."""
+    return (-torch.expm1(log_p)).clamp_min(torch.finfo(log_p.dtype).tiny)
 
 
 class QuantileLoss(nn.Module):

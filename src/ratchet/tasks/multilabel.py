@@ -135,7 +135,7 @@ class Multilabel(Task):
 
         if asked == "balanced":
             yes = y.sum(dim=0).clamp(min=1)
-            return {"pos_weight": (len(y) - yes) / yes}
+            return {"pos_weight": (len(y) - yes).clamp(min=1) / yes}  # 0 would switch a label off that all have
         return {"pos_weight": torch.tensor(one_for_each(asked, self.target.names, what="labels"))}
 
     def training_score(self, outputs: Tensor, y: Tensor) -> Tensor:
