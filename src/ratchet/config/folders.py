@@ -44,6 +44,7 @@ def completed_folder(data: Mapping[str, Any], *, project: Project) -> dict[str, 
     ignored = [str(name) for name in data.get("ignore") or []]
     classes = _classes(str(path), folder, found, ignored)
     resolved = folder.resolve()
+    _refuse_undecodable(str(resolved), f"{path}: ")
     checksum = _checksum(folder, found, project)
     above = Path(path).parent if folder.name == resolved.name else resolved.parent
     rest = {key: value for key, value in data.items() if key not in {*SAID, "name"}}
@@ -73,7 +74,8 @@ def _no_folder(path: str, folder: Path) -> OverrideError:
     above = folder.parent
     here = [each.name for each in above.iterdir() if each.is_dir()] if above.is_dir() else []
     near = nearest(folder.name, here)
-    told = f"; {suggestion(folder.name, [name for name in here if not name.startswith('.')])}" if here else ""
+    here = [name for name in here if not name.startswith(".") and (near or not (above / "params.yaml").exists())]
+    told = f"; {suggestion(folder.name, here)}" if here else ""  # a project's own folders are no data
     from ratchet.config.grammar import assignment
 
     instead = [[assignment("data.path", str(Path(path).parent / name))] for name in near]
@@ -88,11 +90,7 @@ def _classes(path: str, folder: Path, found: Iterable[str], ignored: list[str]) 
 
     names = list(found)
     for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            said = f"{path}: the name of {name.encode(errors='replace').decode()} is no UTF-8"
-            raise ConfigError(f"{said}; allowed: names that are; rename it, then type the same again") from error
+        _refuse_undecodable(name, f"{path}: ")
     if stray := stray_picture(names):
         raise OverrideError(
             f"{path}: {stray} lies beside folders; allowed: in a folder of a split, folders of classes alone",
@@ -119,6 +117,15 @@ def _classes(path: str, folder: Path, found: Iterable[str], ignored: list[str]) 
     _refuse_deep(path, of)
     _refuse_rare(path, counts, classes, ignored)
     return classes
+
+
+def _refuse_undecodable(name: str, where: str) -> None:
+    """Raises ConfigError for a file's name that is no UTF-8: no YAML file could hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        said = f"{where}the name of {name.encode(errors='replace').decode()} is no UTF-8"
+        raise ConfigError(f"{said}; allowed: names that are; rename it, then type the same again") from error
 
 
 def _too_few(path: str, folder: Path, names: list[str], classes: list[str]) -> OverrideError:

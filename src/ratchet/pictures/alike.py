@@ -9,6 +9,7 @@ import numpy as np
 _MOST = 3  # bits of 64 in which the hashes of such pictures differ
 _FAR = 12.0  # root mean square of the difference of their values (0 to 255) at 16 x 16, at most
 _BAND = 16  # bits: of 64 / 16 bands one at least is equal where at most three bits differ
+_NEXT = 512  # pictures that one is compared with in each band
 _VALUES = 2**22  # of the pictures that are hashed at a time
 
 
@@ -63,13 +64,16 @@ def _cosines(size: int) -> np.ndarray:
 
 
 def _pairs(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of places whose hashes differ in at most _MOST bits, in parts; some come more than once."""
+    """Pairs of places whose hashes differ in at most _MOST bits, in parts; some come more than once.
+
+    Where very many have a band in common, as drawings on white do, each is compared with the _NEXT of nearest hash alone.
+    """
     for band in range(64 // _BAND):
         key = (hashes >> np.uint64(band * _BAND)).astype(np.uint16)
-        order = np.argsort(key, kind="stable")
+        order = np.lexsort((hashes, key))
         key = key[order]
         start = np.arange(len(key))
-        for step in range(1, len(key)):
+        for step in range(1, min(len(key), _NEXT + 1)):
             start = start[start + step < len(key)]
             start = start[key[start] == key[start + step]]
             if not len(start):
