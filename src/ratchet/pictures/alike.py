@@ -66,7 +66,7 @@ def _cosines(size: int) -> np.ndarray:
 def _pairs(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pairs of places whose hashes differ in at most _MOST bits, in parts; some come more than once.
 
-    Where very many have a band in common, as drawings on white do, each is compared with the _NEXT of nearest hash alone.
+    Where very many have a band in common, as drawings on white do, each is compared with the _NEXT of nearest hash.
     """
     for band in range(64 // _BAND):
         key = (hashes >> np.uint64(band * _BAND)).astype(np.uint16)
