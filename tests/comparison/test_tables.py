@@ -120,9 +120,12 @@ def test_of_a_seed_that_ran_twice_the_newest_counts_and_it_is_said(tmp_path):
 
 def test_of_a_champion_the_audits_alone_count(tmp_path):
     for k, value in enumerate([0.93, 0.95, 0.96]):  # the screen's, the gate's, the pipeline's
-        make_run(tmp_path / f"runs/chosen{k}", accuracy=value, seed=(SCREEN, PAIRS, 0)[k])
+        seed = (SCREEN, PAIRS, 0)[k]
+        where = f"promotions/digits_cnn_0/seed{seed}/0" if seed else "champion"
+        make_run(tmp_path / "runs" / where, accuracy=value, seed=seed, study="digits_cnn_0" if seed else None, trial=0)
     for k, value in enumerate([0.90, 0.91]):
-        make_run(tmp_path / f"runs/audit{k}", accuracy=value, seed=AUDIT + k)
+        where = f"promotions/digits_cnn_0/seed{AUDIT + k}/0"
+        make_run(tmp_path / "runs" / where, accuracy=value, seed=AUDIT + k, study="digits_cnn_0", trial=0)
     make_run(tmp_path / "runs/other", accuracy=0.8, seed=SCREEN, model="mlp")
     found = table(tmp_path)
     row = next(row for row in found.rows if "cnn" in row.name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.comparison.config_files import read_flat
+from ratchet.config.seeds import RESERVED
 from ratchet.config.tree import leaves
 from ratchet.errors import FileError, RatchetError, first_line
 from ratchet.project import Project
@@ -132,8 +133,9 @@ class _Studies:
         row = self._table(home).get(run.trial if run.trial is not None else -1, {})
         status = ended_as(row)
         failed = "failed" in {run.status, status}
+        gates = run.record is not None and run.record.seed in RESERVED  # of one configuration: nothing was chosen
         told = Run(
-            run.directory, run.record, run.config, run.study, run.trial, searched=self._is_search(home),
+            run.directory, run.record, run.config, run.study, run.trial, searched=not gates and self._is_search(home),
             trial_status=status, failure=(row.get("failure") or run.failure or "exception") if failed else None,
             beyond=_beyond(row), message=row.get("error") or run.message,
         )  # fmt: skip

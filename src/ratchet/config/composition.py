@@ -40,7 +40,9 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
             "does so itself; allowed: any other option of conf/data; write: data: mnist1d into params.yaml, and type: "
             f"python src/train.py data={config.data.name}, for a run of its own"
         )
-    text = LOCK_HEADER + yaml_text(config.plain(), width=110)
+    plain = config.plain()
+    plain["trainer"]["sampling"] = config.trainer.sampling  # DVC watches it, and finds no key that is not there
+    text = LOCK_HEADER + yaml_text(plain, width=110)
     write_atomically(project.lock, text.encode())
     _watch(config.data.table.path if config.data.table else None, project)
     if project.watched.parent.is_dir():

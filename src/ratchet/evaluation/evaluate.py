@@ -55,7 +55,7 @@ def evaluate(run: RunDirectory, *, output: Path, project: Project, config: Evalu
         data = OwnData.open(run_config, reader="evaluate").described()
     assert data.target is not None
     model, _ = load_model(run, target=data.target)
-    task = task_for(run_config.model_copy(update={"evaluation": config}), data.target)
+    task = task_for(run_config, data.target, bins=config.calibration_bins)
     _require_same_data(record, data, run=run)
     with threads(run_config.trainer.threads):
         predictions = predict_splits(model, task, {name: data.split(name) for name in SPLITS})

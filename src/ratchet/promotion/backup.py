@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,11 @@ from ratchet.files import read_json_as, write_atomically
 from ratchet.project import Project
 
 _LIST = "files.json"  # written last: a backup that has it is whole
+_WRITTEN = "written.json"  # what the files were made to be since
+
+
+class _Digests(RootModel[dict[str, str | None]]):
+    """The sha256 of each file; None of one that is to be absent."""
 
 
 class _Listed(RootModel[dict[str, int | None]]):
@@ -44,10 +49,26 @@ class Backup:
         listed = {name: there.index(name) if name in there else None for name in names}
         write_atomically(self.directory / _LIST, json.dumps(listed, indent=2).encode())
 
-    def put_back(self) -> None:
-        """Make each file what it was; one that is as it was keeps its date."""
-        path = self.directory / _LIST
-        for name, number in read_json_as(path, _Listed, remedy=f"type: git status, then rm {path}").root.items():
+    def note_writing(self, contents: Mapping[str, str | None]) -> None:
+        """Remember what files are about to hold; None: they are to be absent."""
+        noted = {name: None if text is None else _sha256(text.encode()) for name, text in contents.items()}
+        write_atomically(self.directory / _WRITTEN, json.dumps(noted).encode())
+
+    def put_back(self, *, changes_too: bool = True) -> list[str]:
+        """Make each file what it was; one that is as it was keeps its date.
+
+        Without `changes_too` a file stays that is neither what it was nor what was noted: somebody has written into it
+        since. Returns the names of those.
+        """
+        path, stayed = self.directory / _LIST, []
+        noted, remedy = self.directory / _WRITTEN, f"type: git status, then rm {path}"
+        written = {} if changes_too or not noted.is_file() else read_json_as(noted, _Digests, remedy=remedy).root
+        now = digests(self.project, list(written))
+        for name, number in read_json_as(path, _Listed, remedy=remedy).root.items():
+            before = None if number is None else _sha256((self.directory / str(number)).read_bytes())
+            if name in written and now[name] not in {before, written[name]}:
+                stayed.append(name)
+                continue
             path = self.project.root / name
             if number is None:
                 path.unlink(missing_ok=True)
@@ -56,6 +77,7 @@ class Backup:
             if not path.is_file() or path.read_bytes() != content:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, content)
+        return stayed
 
     def forget(self) -> None:
         """Remove it. A kill on the way leaves none that is whole."""
@@ -76,8 +98,12 @@ def digests(project: Project, names: Sequence[str]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for name in names:
         path = project.root / name
-        found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        found[name] = _sha256(path.read_bytes()) if path.is_file() else None
     return found
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def require_as_left(project: Project, left: dict[str, str | None]) -> None:

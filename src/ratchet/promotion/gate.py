@@ -147,12 +147,12 @@ def _scores(of: Configuration, seed: int) -> Any:
     return read_scores(run)
 
 
-def audit(of: Configuration, *, project: Project) -> tuple[list[float], int]:
-    """The confirm scores of runs on fresh seeds, in the metric's own sign, and how many runs were trained now."""
+def audit(of: Configuration, *, project: Project) -> tuple[list[float], tuple[Failed, ...]]:
+    """The confirm scores of runs on fresh seeds, in the metric's own sign, and the runs that diverged."""
     wanted = [of.on(AUDIT + k) for k in range(AUDITS)]
     trained = train_missing(wanted, project=project)
     refuse_accidents(trained.failed)
-    return [number(seeded) for seeded in wanted if seeded.run is not None], trained.spent
+    return [number(seeded) for seeded in wanted if seeded.run is not None], trained.failed
 
 
 def number(seeded: GateRun) -> float:

@@ -31,6 +31,7 @@ class Entry(BaseModel):
     low: float | None = None  # 95 % interval of the mean
     high: float | None = None
     runs: int = 0
+    failed: int = 0  # audit runs that diverged: mean, low and high are of the others
     reproduced: dict[str, float] = {}  # what the pipeline's own run gives: the number that was promised
     verdict: str | None = None
     override: dict[str, Any] = {}  # where it was promoted by less than the rules ask

@@ -119,6 +119,8 @@ def require_promised(promise: RunRecord, made: RunRecord) -> None:
 def _is_same(wanted: float, got: float | None, *, elsewhere: bool) -> bool:
     if got is None:
         return False
+    if math.isnan(wanted):
+        return math.isnan(got)
     if elsewhere:
         return math.isclose(wanted, got, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return wanted == got

@@ -69,6 +69,11 @@ def promote(ask: Ask, *, project: Project) -> int:
         if not ask.allow_dirty:
             _require_clean(git, only_say=ask.dry_run)
         config = load_config(project)
+        if config.split.name != "holdout":
+            raise RatchetError(
+                "params.yaml says split: kfold, and a champion trains on all that is not for another split; write: "
+                "split: holdout into params.yaml, type: dvc repro, git commit, then the same command again"
+            )
         if not ask.dry_run:
             prepare_if_missing(config.data, project=project)
         return _Promotion(ask, project, paths, Champion(config, project), git).go()

@@ -49,17 +49,22 @@ class Writing:
                     "command again: it goes on with the runs that it has"
                 )
 
+    @property
+    def contents(self) -> dict[str, str | None]:
+        """What each file is to hold; None: a tuned file that nothing is left for goes."""
+        return {f"conf/tuned/{self.tuned_name}": self.tuned, "params.yaml": self.params}
+
     def put(self, project: Project) -> None:
-        """Write both; a tuned file that nothing is left for goes."""
+        """Write both."""
         from ratchet.files import write_atomically
 
-        file = tuned_file(project, self.tuned_name)
-        if self.tuned is None:
-            file.unlink(missing_ok=True)
-        else:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, self.tuned.encode())
-        write_atomically(project.params, self.params.encode())
+        for name, content in self.contents.items():
+            file = project.root / name
+            if content is None:
+                file.unlink(missing_ok=True)
+            else:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(file, content.encode())
 
 
 def tuned_file(project: Project, name: str) -> Path:

@@ -103,6 +103,7 @@ class Succession:
         changed = [*ours, "dvc.lock", "config.lock.yaml", ".dvc/watched.yaml"]
         _journal(self.paths).take([*changed, *pipeline.BESIDE])
         try:
+            _journal(self.paths).note_writing(writing.contents)
             writing.put(self.project)
             print(f"written: {' and '.join(ours)}; dvc repro", flush=True)
             status = pipeline.repro(self.project)
@@ -144,12 +145,14 @@ def recover(project: Project) -> None:
 
 def _restore(paths: PromotionPaths) -> None:
     """Put files and the champion's model back as they were, and forget the journal."""
-    _bring_back(_journal(paths), paths.project)
+    stayed = _bring_back(_journal(paths), paths.project, changes_too=False)
     _forget(paths)
+    for name in stayed:
+        print(f"note: {name} has changed since it was written, and stays as it is; type: git diff {name}")
 
 
-def _bring_back(backup: Backup, project: Project) -> None:
-    backup.put_back()
+def _bring_back(backup: Backup, project: Project, *, changes_too: bool = True) -> list[str]:
+    stayed = backup.put_back(changes_too=changes_too)
     if not (project.root / "dvc.lock").is_file():
         shutil.rmtree(project.champion, ignore_errors=True)  # there was none
     elif not pipeline.checkout(project):
@@ -157,6 +160,7 @@ def _bring_back(backup: Backup, project: Project) -> None:
             "note: dvc checkout has not brought the champion's model back; type: dvc checkout --force train evaluate, "
             "and where it says that the cache lacks it: dvc repro"
         )
+    return stayed
 
 
 def _finish(project: Project) -> None:
@@ -169,11 +173,12 @@ def _finish(project: Project) -> None:
         config = load_config(project) if state.config is None else validate(state.config)
         print("audit: the new champion on fresh seeds; they alone set its number", flush=True)
         champion = Configuration.of("champion", config, data_hash=entry.data_hash, project=project)
-        found, _ = audit(champion, project=project)
+        found, failed = audit(champion, project=project)
         if found:
             number = recorded(found, within=range_of(entry.metric))
             update = {"mean": number.mean, "low": number.low, "high": number.high, "runs": len(found)}
             entry = entry.model_copy(update=update)
+        entry = entry.model_copy(update={"failed": len(failed)})
         _journal(paths).copy_to(paths.before(entry.number))
         append(paths, *state.first, entry)
     _forget(paths)
@@ -182,8 +187,9 @@ def _finish(project: Project) -> None:
 
 def _tell(entry: Entry) -> None:
     interval = f" ({entry.low:.4f} to {entry.high:.4f})" if entry.low is not None and entry.high is not None else ""
+    failed = f", {entry.failed} more diverged" if entry.failed else ""
     mean = (
-        f"{entry.mean:.4f}{interval} over {entry.runs} audit runs"
+        f"{entry.mean:.4f}{interval} over {entry.runs} audit runs{failed}"
         if entry.mean is not None
         else "unknown: no audit run trained"
     )

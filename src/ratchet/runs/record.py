@@ -30,6 +30,8 @@ Status = Literal["running", "completed", "interrupted", "failed", "pruned"]
 class Best(BaseModel):
     """The best validation: when it was and the value of the objective."""
 
+    model_config = ConfigDict(ser_json_inf_nan="strings")  # it is not inherited from what holds it
+
     checkpoint: str  # relative to the run directory
     epoch: int
     step: int
@@ -40,6 +42,8 @@ class Best(BaseModel):
 
 class Leg(BaseModel):
     """A part of a run that was resumed: from its start, or from a resume, until the next one."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     status: Status  # running: it was killed
     command: list[str]

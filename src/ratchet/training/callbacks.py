@@ -22,7 +22,7 @@ from rich.progress import (
 
 from ratchet.config.hints import to_type
 from ratchet.config.sections import ObjectiveConfig
-from ratchet.errors import TrainingError
+from ratchet.errors import NonFiniteLossError, TrainingError
 from ratchet.names import nearest, suggestion
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import Best
@@ -46,6 +46,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self.validates = validates
         self.best: Best | None = None
         self._better: Best | None = None  # of the epoch at hand, not saved yet
+        self._not_finite: float | None = None  # what a validation measured that no other can be compared with
         self._written = time.monotonic()
         self._trained: list[str] = []  # what training has logged when a validation begins
 
@@ -69,7 +70,9 @@ class Checkpoints(pl.callbacks.Checkpoint):
             raise self._not_logged(list(trainer.callback_metrics), pl_module)
         value = float(trainer.callback_metrics[self.objective.metric])
         value = trainer.strategy.broadcast(value)  # ranks that disagree on what is best would wait for each other
-        if self.best is None or self._is_better(value, self.best.value):
+        if not math.isfinite(value):
+            self._not_finite = value
+        elif self.best is None or self._is_better(value, self.best.value):
             self._better = Best(
                 checkpoint=str(self.run.best_checkpoint.relative_to(self.run.path)),
                 epoch=trainer.current_epoch,
@@ -107,6 +110,8 @@ class Checkpoints(pl.callbacks.Checkpoint):
             raise
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.best is None and self._not_finite is not None:
+            raise NonFiniteLossError(f"{self.objective.metric} was never finite: {self._not_finite}")
         self._save(trainer, self.run.last_checkpoint, *([] if self.validates else [self.run.best_checkpoint]))
 
     def _save(self, trainer: pl.Trainer, *targets: Path) -> None:

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def task_for(config: Config, target: Target) -> Task:
-    """The task that conf/task asks for, on a target. Raises ConfigError where they do not fit together."""
-    bins = config.evaluation.calibration_bins
+def task_for(config: Config, target: Target, *, bins: int = 15) -> Task:
+    """The task that conf/task asks for, on a target. Raises ConfigError where they do not fit together.
+
+    bins: of the calibration error. In training and promotion they are always the same, as an objective's must be;
+    evaluation.calibration_bins is for the report.
+    """
     return build_task(
         config.task.target or usual_task(target.kind), target, settings=config.task.arguments, calibration_bins=bins,
         metrics={name: metric.model_dump(by_alias=True) for name, metric in config.task.metrics.items()},
