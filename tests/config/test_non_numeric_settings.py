@@ -13,6 +13,8 @@ from ratchet.config.non_numeric_settings import (
 )
 from ratchet.config.tree import exists
 from ratchet.project import Project
+from ratchet.tasks.base import Target
+from ratchet.training.tasks import task_for
 
 QUIET = ["logger=none", "evaluation.bootstrap=0", "trainer.progress=none", "trainer.profile=true"]
 
@@ -48,3 +50,9 @@ def test_what_is_given_stays_as_it_is(project: Project) -> None:
 )  # fmt: skip
 def test_a_section_stands_for_what_is_in_it(key: str, expected: bool) -> None:
     assert is_non_numeric(key) is expected
+
+
+def test_no_setting_of_the_report_reaches_what_is_trained_and_promoted_by(project: Project) -> None:
+    usual, finer = (load_config(project, typed) for typed in ([], ["evaluation.calibration_bins=50"]))
+    target = Target("class", ("a", "b", "c"))
+    assert task_for(finer, target).calibration_bins == task_for(usual, target).calibration_bins

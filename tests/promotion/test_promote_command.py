@@ -9,12 +9,12 @@ import pytest
 
 from ratchet.commands.promote import parse
 from ratchet.config.seeds import AUDIT, PAIRS, RESERVED, SCREEN, refuse_reserved
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, RatchetError
 from ratchet.project import Project
 from ratchet.promotion.gate import Terms
 from ratchet.promotion.gate_runs import CODE, code_hash
 from ratchet.promotion.pipeline import promised, reasons, require_promised
-from ratchet.promotion.promote import Ask
+from ratchet.promotion.promote import Ask, promote
 from ratchet.runs.record import Best, RunRecord
 from ratchet.tasks.multiclass import MulticlassPredictions
 
@@ -137,3 +137,9 @@ def test_the_reasons_are_what_differs() -> None:
         "data changed: h1 then, h2 now", "code changed: r1 then, r2 now", "version of torch changed: 2 then, 3 now",
     ]  # fmt: skip
     assert promised(record(0.9)) == {"m": 0.9}
+
+
+def test_a_champion_in_folds_is_refused_before_anything_is_trained(project: Project) -> None:
+    project.params.write_text("data: digits\nmodel: logistic\nsplit: kfold\n")
+    with pytest.raises(RatchetError, match="params.yaml says split: kfold.*write: split: holdout"):
+        promote(Ask(run="runs/a", allow_dirty=True), project=project)
