@@ -141,5 +141,5 @@ def test_the_reasons_are_what_differs() -> None:
 
 def test_a_champion_in_folds_is_refused_before_anything_is_trained(project: Project) -> None:
     project.params.write_text("data: digits\nmodel: logistic\nsplit: kfold\n")
-    with pytest.raises(RatchetError, match="params.yaml says split: kfold.*write: split: holdout"):
+    with pytest.raises(RatchetError, match=r"params\.yaml says split: kfold.*write: split: holdout"):
         promote(Ask(run="runs/a", allow_dirty=True), project=project)
