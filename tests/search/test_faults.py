@@ -443,7 +443,7 @@ def test_another_question_is_refused_with_what_changed(asked, typed, settings, s
     line = done.stderr.strip().splitlines()[-1]
     assert "study mine has been asking something else: " in line
     assert said in line
-    assert re.search(r"type: sweep.study=\S+-2, or the command as it was", line)
+    assert re.search(r"type: \+\+hydra\.sweeper\.sweeps\.grid\.study=\S+-2, or the command as it was", line)
     assert [trial.state.name for trial in asked.trials] == ["COMPLETE"] * 2
 
 

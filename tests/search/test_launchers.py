@@ -143,7 +143,7 @@ def test_a_second_terminal_joins_by_the_same_command(storage, tmp_path):
 
 def test_several_workers_need_a_launcher_that_places_them(tmp_path):
     said = end(sweep(tmp_path, n_trials=2, n_workers=2), status=1)
-    assert "sweep.n_workers=2: hydra/launcher=basic places one; allowed: joblib" in said
+    assert "hydra.sweeper.sweeps.grid.n_workers=2: hydra/launcher=basic places one; allowed: joblib" in said
     assert not (tmp_path / "study.journal").exists()
 
 

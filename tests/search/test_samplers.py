@@ -121,9 +121,7 @@ def test_what_a_sampler_or_a_pruner_cannot_do_is_said_in_one_line(bench, given: 
 
 def test_a_sampler_whose_package_is_missing_names_it(bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samplers, "find_spec", lambda _: None)
-    with pytest.raises(
-        ConfigError, match=r"CmaEsSampler needs the package cmaes; type: pip install -e '.\[cmaes\]', or"
-    ):
+    with pytest.raises(ConfigError, match=r"CmaEsSampler needs the package cmaes; type: pip install cmaes, or"):
         bench.plan(space=NUMBERS, **SAMPLERS["cmaes"])
 
 

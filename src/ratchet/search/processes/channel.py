@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import signal
 import threading
@@ -41,17 +42,18 @@ class TrialContext:
 
 
 _current: TrialContext | None = None
+_process = 0  # whose trial it is
 
 
 def current_trial() -> TrialContext | None:
-    """The trial of this process; None outside a search."""
-    return _current
+    """The trial of this process; None outside a search, and in what a trial has forked."""
+    return _current if _process == os.getpid() else None
 
 
 def enter_trial(context: TrialContext | None) -> None:
     """What a trial's process calls first."""
-    global _current  # noqa: PLW0603 - a process has one trial
-    _current = context
+    global _current, _process
+    _current, _process = context, os.getpid()
 
 
 class TrialConnection:

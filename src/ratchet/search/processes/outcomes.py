@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ratchet.errors import ConfigError, NonFiniteLossError, TrialTimeout, first_line, ran_out
+from ratchet.names import short
 from ratchet.redaction import redacted, said_of
 
 FailureClass = Literal[
@@ -52,21 +53,15 @@ class Outcome:
     @classmethod
     def of_value(cls, value: Any, names: Sequence[str], *, returned: bytes | None = None) -> Outcome:
         """What a task returned: a number, a sequence of them in the order of the objectives, or numbers by name."""
-        metrics: dict[str, Any]
-        if isinstance(value, Mapping):
-            metrics = dict(value)
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            metrics = dict(zip(names, value, strict=False))
-        else:
-            metrics = {names[0]: value} if names else {}
-        numbers = {
-            str(name): number for name, number in ((n, _number(v)) for n, v in metrics.items()) if number is not None
-        }
+        metrics = _by_name(value, names)
+        numbers = {str(name): number for name, each in metrics.items() if (number := _number(each)) is not None}
         missing = [name for name in names if name not in numbers]
         if missing:
+            named = ", or a direction by name, such as {loss: minimize}" if isinstance(value, Mapping) else ""
+            named = f" alone, or {len(value)} directions" if isinstance(value, tuple | list) else named
             return cls(
                 "failed", failure="no value", returned=returned,
-                error=f"the task returned {value!r}; allowed: a number for {', '.join(missing)}",
+                error=f"the task returned {short(repr(value))}; allowed: a number for {', '.join(missing)}{named}",
             )  # fmt: skip
         broken = [name for name in names if not math.isfinite(numbers[name])]
         if broken:
@@ -87,7 +82,24 @@ def _class_of(error: BaseException) -> FailureClass:
     return short.get(ran_out(error), "exception")
 
 
+def _by_name(value: Any, names: Sequence[str]) -> dict[Any, Any]:
+    """What a task returned by the names of the objectives; nothing where it has another number of values."""
+    if isinstance(value, Mapping):
+        return (
+            dict(zip(names, value.values(), strict=True)) if [*names] == ["value"] and len(value) == 1 else dict(value)
+        )
+    several = (
+        list(value)
+        if isinstance(value, Iterable) and not isinstance(value, str) and _number(value) is None
+        else [value]
+    )
+    return dict(zip(names, several, strict=True)) if len(several) == len(names) else {}
+
+
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):  # an array of several
+        return None

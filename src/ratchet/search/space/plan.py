@@ -11,10 +11,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import Signals
-from typing import Any
+from typing import Any, get_args
 
 from hydra.core.override_parser.types import IntervalSweep, Override
 from omegaconf import DictConfig, OmegaConf
+from optuna import Trial
 
 from ratchet.config.grammar import parse_override, written_values
 from ratchet.config.hints import OverrideError
@@ -60,6 +61,8 @@ class TaskFacts:
     trainings: Callable[[DictConfig], str] | None = None  # how long one training is, in words
     measured: Callable[[DictConfig], tuple[float, str] | None] | None = None  # seconds of such a training, and whose
     resolution: Callable[[DictConfig], str | None] | None = None  # what a config's data can tell apart, in a line
+    # asks a trial for further parameters, beside what is fixed; returns overrides
+    extend: Callable[[Trial, Sequence[str]], list[str]] | None = None
     earlier: Earlier | None = None  # where a study gets settings from; None: nowhere
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, Signals | None], None] | None = None  # hears how many trials failed, and what ended it early
@@ -141,7 +144,7 @@ def plan_studies(
     cells, intervals, swept = combinations(arguments)
     plans, notes = [], []
     for name, settings in sweeps.items():
-        if not (settings.space or settings.options or intervals):
+        if not (settings.space or settings.options or intervals or facts.extend):
             plans.append(_grid(name, settings, cells, swept, composer=composer, facts=facts))
             continue
         for cell in cells:
@@ -166,7 +169,7 @@ def _search(
     typed = {text.partition("=")[0] for text in cell}
     typed = typed if facts.typed is None else typed & facts.typed
     space, notes = _space(settings, intervals, typed, chosen)
-    if not any(space.everything()):
+    if not any(space.everything()) and facts.extend is None:
         raise ConfigError(
             f"sweep={sweep}: an empty space, there is nothing to vary for {_choices_in(settings, chosen)}; "
             f"allowed: {_first_key(settings)} and others of sweeps/{sweep}.yaml; leave out what fixes them"
@@ -187,7 +190,7 @@ def _search(
         cells=cells,
         chosen=chosen,
         objectives=tuple(settings.objectives),
-        identity=_identity(base, settings, facts, space.described()),
+        identity=_identity(base, settings, facts, _described(space, facts)),
         baseline=baseline,
     )
     _refuse_budget(plan, facts)
@@ -252,6 +255,10 @@ def _identity(base: DictConfig, settings: SweepSettings, facts: TaskFacts, space
     }
 
 
+def _described(space: SearchSpace, facts: TaskFacts) -> dict[str, str]:
+    return space.described() | ({} if facts.extend is None else {"custom_search_space": str(facts.extend)})
+
+
 def _space(
     settings: SweepSettings, intervals: Mapping[str, Dimension], pinned: set[str], chosen: Mapping[str, str]
 ) -> tuple[SearchSpace, list[str]]:
@@ -307,8 +314,11 @@ def _first_key(settings: SweepSettings) -> str:
 def _objective(base: DictConfig, facts: TaskFacts) -> Objective:
     if facts.objective is not None:
         return facts.objective(task_config(base))
-    metric = OmegaConf.select(base, "objective.metric")
-    return Objective(metric=metric or "value", direction=OmegaConf.select(base, "objective.direction"))
+    metric, direction = (OmegaConf.select(base, f"objective.{key}") for key in ("metric", "direction"))
+    known = direction if direction in get_args(Direction) else None
+    if not isinstance(metric, str):
+        return Objective(metric="value", direction=known or "minimize")  # as hydra/sweeper=optuna has it
+    return Objective(metric=metric, direction=known)
 
 
 def _directed(objective: Objective, known: Mapping[str, Direction] | None) -> Objective:

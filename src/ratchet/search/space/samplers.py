@@ -19,7 +19,6 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, Q
 
 from ratchet.config.hints import to_type
 from ratchet.errors import ConfigError, first_line
-from ratchet.names import to_install
 from ratchet.search.space.settings import SweepSettings
 from ratchet.search.space.space import SearchSpace
 
@@ -28,6 +27,7 @@ _CALLABLE = re.compile(
     r"optuna\.(samplers|pruners)(\.nsgaii)?\.[A-Z]\w*|ratchet\.search\.(halving|auto_sampler)\.[A-Z]\w*|own(\.\w+)+"
 )
 _USUAL = {"sampler": "sweep/sampler=tpe", "pruner": "sweep/pruner=none"}
+_NEEDED = {"CmaEsSampler": ("cmaes",), "GPSampler": ("torch", "scipy"), "QMCSampler": ("scipy",)}
 _ONE_SPACE = (GPSampler, CmaEsSampler, QMCSampler)  # they model one space, the same for every trial
 
 
@@ -85,8 +85,9 @@ def check_sampler(settings: SweepSettings, space: SearchSpace, *, objectives: in
         raise ConfigError(f"{name} has one objective, got {objectives}; type: sweep/sampler=nsga2")
     if issubclass(kind, TPESampler) and space.is_conditional and not settings.sampler.get("group"):
         notes.append("TPE samples a conditional space key by key unless told; type: sweep.sampler.group=true")
-    if issubclass(kind, CmaEsSampler) and find_spec("cmaes") is None:
-        raise ConfigError(f"{name} needs the package cmaes; type: {to_install('cmaes')}, or sweep/sampler=tpe")
+    for package in _NEEDED.get(name, ()):
+        if find_spec(package) is None:
+            raise ConfigError(f"{name} needs the package {package}; type: pip install {package}, or sweep/sampler=tpe")
     if objectives > 1 and not isinstance(build_pruner(settings, objectives=1), NopPruner):
         raise ConfigError(f"a pruner judges one objective, here are {objectives}; type: sweep/pruner=none")
     if settings.pruner is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -131,41 +131,64 @@ class Bound(Section):
         return excess if excess == excess else float("inf")  # noqa: PLR0124 - NaN alone differs from itself
 
 
+Read = TypeVar("Read", bound=Section)
+
+
 def read_settings(name: str, given: Any) -> SweepSettings:
     """What the sweep `name` says, checked. Raises ConfigError: what was got, what is allowed, what to type."""
+    said = f"mend it in sweeps/{name}.yaml, or leave it out: sweeps/base.yaml has every key"
+    return validated(SweepSettings, given, where=f"sweep={name}: ", prefix="sweep", otherwise=said, examples=EXAMPLES)
+
+
+def validated(
+    of: type[Read], given: Any, *, where: str, prefix: str, otherwise: str, examples: Mapping[str, str] | None = None
+) -> Read:
+    """Settings, checked. Raises ConfigError: after `where` what was got and what is allowed, then what to type.
+
+    That is the default below `prefix`; of a key of `examples` that; `otherwise` where there is none.
+    """
     try:
-        return SweepSettings.model_validate(given)
+        return of.model_validate(given)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         problem = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
         if problem["type"] == "value_error":
-            raise ConfigError(f"sweep={name}: {problem['ctx']['error']}") from error
-        path = [part for part in problem["loc"] if part != "[key]"]
-        told = _unknown(path, given) if problem["type"] == "extra_forbidden" else _wrong(path, given)
-        raise ConfigError(f"sweep={name}: {told}; {_remedy(name, path)}") from error
+            raise ConfigError(f"{where}{problem['ctx']['error']}") from error
+        path = _path(problem["loc"], given)
+        told = _unknown(path, given, of) if problem["type"] == "extra_forbidden" else _wrong(path, given, of)
+        hint = (examples or {}).get(str(path[0])) or _usual(path, of, prefix)
+        raise ConfigError(f"{where}{told}; {f'type: {hint}' if hint else otherwise}") from error
 
 
-def _unknown(path: Sequence[str | int], given: Any) -> str:
+def _path(places: Sequence[str | int], given: Any) -> list[str | int]:
+    """Where a problem lies, without the parts by which pydantic names the options of a union."""
+    path: list[str | int] = []
+    for part in places:
+        if isinstance(value_at(given, _dotted(path)), dict | list) and "[" not in str(part):
+            path.append(part)
+    return path
+
+
+def _unknown(path: Sequence[str | int], given: Any, of: type[Section]) -> str:
     *parent, key = path
-    return f"{_dotted(path)}: there is no such key; {suggestion(str(key), keys_at(parent, given, of=SweepSettings))}"
+    return f"{_dotted(path)}: there is no such key; {suggestion(str(key), keys_at(parent, given, of=of))}"
 
 
-def _wrong(path: Sequence[str | int], given: Any) -> str:
-    key, rule = _dotted(path), rule_at(path, given, of=SweepSettings)
+def _wrong(path: Sequence[str | int], given: Any, of: type[Section]) -> str:
+    key, rule = _dotted(path), rule_at(path, given, of=of)
     got = f"is {shown(value_at(given, key))}" if exists(given, key) else "is missing"
     return f"{key} {got}; allowed: {rule}"
 
 
-def _remedy(name: str, path: Sequence[str | int]) -> str:
+def _usual(path: Sequence[str | int], of: type[Section], prefix: str) -> str:
+    """The default of a key, or of the one that was meant, as it is typed; nothing where it is a section."""
     *parent, last = path
-    if str(path[0]) in EXAMPLES:
-        return f"type: {EXAMPLES[str(path[0])]}"
-    keys, usual = keys_at(parent, {}, of=SweepSettings), SweepSettings().model_dump()
+    keys, usual = keys_at(parent, {}, of=of), of().model_dump()
     meant = [str(last)] if last in keys else nearest(str(last), keys)
     key = _dotted([*parent, *meant[:1]])
     if not meant or isinstance(value_at(usual, key), dict):
-        return f"mend it in sweeps/{name}.yaml, or leave it out: sweeps/base.yaml has every key"
-    return f"type: {to_type(assignment(f'sweep.{key}', value_at(usual, key)))}"
+        return ""
+    return to_type(assignment(f"{prefix}.{key}", value_at(usual, key)))
 
 
 def _dotted(path: Sequence[str | int]) -> str:

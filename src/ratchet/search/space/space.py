@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
@@ -253,7 +254,8 @@ def _range(key: str, value: RangeSweep, values: list[Any], *, log: bool) -> Base
     low, high, step = min(values), max(values), abs(value.step)
     if all(isinstance(each, int) for each in values):
         return IntDistribution(low, high, step=int(step))
-    return FloatDistribution(low, high, step=float(step))
+    steps = (len(values) - 1) * Decimal(str(step))  # Hydra adds them up as floats, Optuna divides by them exactly
+    return FloatDistribution(low, float(Decimal(str(low)) + steps), step=float(step))
 
 
 def _require_order(key: str, low: float, high: float, *, log: bool) -> None:

@@ -96,7 +96,7 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None], earlier: Earlier 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = patient(open_storage(plan.storage), say=say)
     directions = [each.direction or "maximize" for each in plan.objectives]
-    identity = json.loads(json.dumps(plan.identity, default=str))
+    identity = json.loads(json.dumps(plan.identity, default=str), parse_constant=str)  # NaN is not equal to itself
     try:
         study = optuna.create_study(storage=storage, study_name=plan.name, directions=directions)
     except DuplicatedStudyError:

@@ -29,7 +29,8 @@ class Jobs:
         """The trial's own overrides, on record in the study before anything runs."""
         with at_once(of.study):
             if not of.plan.cells:
-                return tuple(of.plan.space.suggest(claim.trial, of.plan.chosen))
+                own = of.plan.space.suggest(claim.trial, of.plan.chosen)
+                return (*own, *(self.facts.extend(claim.trial, of.plan.fixed) if self.facts.extend else ()))
             cell = of.plan.cells[claim.ticket]
             of.record_cell(claim.trial, cell)
             return cell

@@ -59,6 +59,8 @@ class ResultReporter:
         self.display.finished(of, number, "failed", outcome, {}, again=is_ours and again)
         if not again:
             of.failures.append(outcome.error)
+        if of.plan.cells and outcome.failure == "no value":
+            return  # a task for printing or the like: each of its jobs is run
         if not of.succeeded and len(of.failures) >= ALL_ALIKE and len(set(of.failures)) == 1 and of.given_up is None:
             of.given_up = outcome.error
             self.display.say(f"study {of.plan.name} ends early: {ALL_ALIKE} trials failed alike and none succeeded")

@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ratchet.config.grammar import to_override_value
 from ratchet.config.hints import to_type
 from ratchet.csv_files import csv_text
 from ratchet.files import shown, write_atomically
@@ -142,7 +143,11 @@ def overrides_of(trial: FrozenTrial, plan: StudyPlan) -> list[str]:
         ticket = ticket_of(trial)
         return in_full(plan.fixed, plan.cells[ticket] if ticket is not None else ())
     by_name = {dimension.name: dimension for dimension in plan.space.everything()}
-    return in_full(plan.fixed, [by_name[name].override(value) for name, value in trial.params.items()])
+    own = (
+        by_name[name].override(value) if name in by_name else f"{name}={to_override_value(value)}"  # of a task's own
+        for name, value in trial.params.items()
+    )
+    return in_full(plan.fixed, list(own))
 
 
 def has_failed(trial: FrozenTrial) -> bool:

@@ -28,9 +28,9 @@ from ratchet.search.processes.slots import Slot
 from ratchet.search.space.composer import Composer
 from ratchet.search.space.plan import StudyPlan, TaskFacts, plan_studies
 from ratchet.search.space.preflight import build_ahead, lease, make_ready, preflight, resolutions
-from ratchet.search.space.settings import SweepSettings, read_settings
+from ratchet.search.space.settings import SweepSettings
 from ratchet.search.storage.ledger import is_over
-from ratchet.search.worker import results
+from ratchet.search.worker import official, results
 from ratchet.search.worker.display import Display, TerminalDisplay
 from ratchet.search.worker.dry_run import tell_plan
 from ratchet.search.worker.recheck import recheck_plan, tell_recheck
@@ -51,6 +51,7 @@ class Sweep:
     context: Any  # HydraContext
     master: DictConfig
     facts: TaskFacts
+    launcher: str = "basic"  # the option of hydra/launcher
     keep_returns: bool = False
 
     @contextmanager
@@ -104,11 +105,6 @@ class Sweep:
             plan.directory.mkdir(parents=True, exist_ok=True)
             text = redacted(OmegaConf.to_yaml(self.master))  # a storage's password, for one
             write_atomically(plan.directory / "multirun.yaml", text.encode())
-
-    @property
-    def launcher(self) -> str:
-        """The option of hydra/launcher."""
-        return str(OmegaConf.select(self.master, "hydra.runtime.choices")["hydra/launcher"])
 
     def _launch(self, task: WorkerTask, observer: Worker) -> None:
         """Place workers until the studies are done.
@@ -214,19 +210,36 @@ class WorkerTask:
 def sweep_under_hydra(
     arguments: Sequence[str],
     *,
-    sweeps: Any,
-    nested: bool,
-    keep_returns: bool,
+    settings: Mapping[str, Any],
     task: Callable[[DictConfig], Any],
     context: Any,
     master: DictConfig,
     facts: TaskFacts,
 ) -> list[Sequence[JobReturn]]:
-    """Do what is between Hydra's sweep() and its return: one batch, of the trials that this call ran."""
+    """Do what is between Hydra's sweep() and its return: one batch, of the trials that this call ran.
+
+    `settings` are those of hydra.sweeper. With keep_returns a mistake ends as in a plain application: by its line.
+    """
+    try:
+        return _sweep(arguments, settings=settings, task=task, context=context, master=master, facts=facts)
+    except RatchetError as error:
+        if not settings["keep_returns"]:
+            raise
+        print(f"error: {official.in_official_words(str(error), settings)}", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+def _sweep(
+    arguments: Sequence[str], *, settings: Mapping[str, Any], task: Callable[[DictConfig], Any], context: Any,
+    master: DictConfig, facts: TaskFacts,
+) -> list[Sequence[JobReturn]]:  # fmt: skip
+    launcher = str(OmegaConf.select(master, "hydra.runtime.choices")["hydra/launcher"])
+    asked = official.translate(settings, arguments, launcher=launcher, master=master)
+    facts = replace(facts, extend=asked.custom or facts.extend)
     sweep = Sweep(
-        sweeps={str(name): read_settings(str(name), given) for name, given in sweeps.items()},
-        arguments=arguments, directory=Path(str(master.hydra.sweep.dir)), nested=nested, task=task, context=context,
-        master=master, facts=facts, keep_returns=keep_returns,
+        sweeps=asked.sweeps, arguments=asked.arguments, directory=Path(str(master.hydra.sweep.dir)),
+        nested=settings["nested"], task=task, context=context, master=master, facts=facts, launcher=launcher,
+        keep_returns=settings["keep_returns"],
     )  # fmt: skip
     composer = Composer(context.config_loader, master)
     with sweep.server():
@@ -234,36 +247,42 @@ def sweep_under_hydra(
         dry_run = any(plan.settings.dry_run for plan in plans)
         make_ready(plans, composer=composer, facts=facts, dry_run=dry_run)
         with TerminalDisplay() as display:
-            for line in resolutions(plans, composer=composer, facts=facts):
+            for line in [*asked.notes, *resolutions(plans, composer=composer, facts=facts)]:
                 display.say(line)
         if dry_run:
             for plan in plans:
                 tell_plan(plan, composer=composer, facts=facts)
             return []
         worker = sweep.run(plans, composer)
-    if not keep_returns:
+    if not sweep.keep_returns:
         report(worker, facts)
     else:
-        _exit_as_hydra_would(worker)
+        if asked.is_official:
+            official.save_results(worker, sweep.directory)
+        _exit_as_hydra_would(worker, most=asked.max_failure_rate)
     return [Returns([worker.returns[key] for key in sorted(worker.returns)])]
 
 
-def _exit_as_hydra_would(worker: Worker) -> None:
-    """A plain Hydra application fails where it was interrupted, and where all of its trials failed.
+def _exit_as_hydra_would(worker: Worker, *, most: float | None) -> None:
+    """A plain application fails where it was interrupted, and where all of its trials failed, or more than `most`.
 
-    One whose task returns no number is for printing or the like: its trials have no value, and it did not fail.
+    A grid whose task returns no number is for printing or the like: its trials have no value, and it did not fail.
     """
     if worker.ended_by is not None:
         ended = Interrupted(worker.ended_by)
         print(ended.said, file=sys.stderr)
         raise SystemExit(ended.status)
-    trials = [trial for study in worker.studies for trial in study.study.get_trials(deepcopy=False)]
-    over = [trial for trial in trials if is_over(trial)]
-    if over and all(results.has_failed(trial) and results.failure(trial) != "no value" for trial in over):
-        count = f"all {len(over)} trials failed, such as" if len(over) > 1 else "it failed:"
+    over = [
+        (trial, results.has_failed(trial) and (results.failure(trial) != "no value" or not study.plan.cells))
+        for study in worker.studies for trial in study.study.get_trials(deepcopy=False) if is_over(trial)
+    ]  # fmt: skip
+    failed = [trial for trial, has_failed in over if has_failed]
+    if over and (len(failed) == len(over) or (most is not None and len(failed) > most * len(over))):
+        of = "all" if len(failed) == len(over) else f"{len(failed)} of"
+        count = f"{of} {len(over)} trials failed, such as" if len(over) > 1 else "it failed:"
         where = shown(worker.studies[0].plan.directory)
         print(
-            f"error: {count} {results.cause(over[0])}; type: {to_type('cat', f'{where}/trials.csv')}", file=sys.stderr
+            f"error: {count} {results.cause(failed[0])}; type: {to_type('cat', f'{where}/trials.csv')}", file=sys.stderr
         )
         raise SystemExit(1)
 

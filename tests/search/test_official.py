@@ -1,0 +1,327 @@
+"""Projects for Hydra's own Optuna sweeper, with `hydra/sweeper=ratchet`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+from optuna.trial import TrialState
+
+from hydra_plugins.ratchet_sweeper.sweeper import SAMPLERS
+from ratchet import report
+from ratchet.compat.hydra import VERSION_BASE
+from ratchet.errors import ConfigError
+from ratchet.search.space.samplers import build_sampler
+from ratchet.search.worker.official import Translated, translate
+from search.applications import end, start, trials
+
+APPS = Path(__file__).parent / "apps"
+SPHERE = APPS / "sphere.py"
+UNSET = ("hydra.sweeper.params=null", "hydra.sweeper.study_name=null", "hydra.sweeper.direction=null",
+         "hydra.sweeper.n_trials=null", "hydra.sweeper.n_jobs=null", "hydra.sweeper.sampler.seed=null")  # fmt: skip
+
+
+def translated(*settings: str, typed: Sequence[str] = (), launcher: str = "basic") -> Translated:
+    """What becomes of the settings of sphere.yaml under further ones of a command line."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(APPS / "conf"), **VERSION_BASE):
+        loader = GlobalHydra.instance().config_loader()
+        overrides = ["hydra/sweeper=ratchet", *settings]
+        master = loader.load_configuration("sphere", overrides, run_mode=RunMode.MULTIRUN)
+    given: Any = OmegaConf.to_container(master.hydra.sweeper, resolve=True)
+    return translate(given, typed, launcher=launcher, master=master)
+
+
+def test_a_file_for_the_official_plugin_is_one_search() -> None:
+    found = translated(typed=["y=choice(1,2)", "x=interval(0,1)", "reach=2"])
+    (settings,) = found.sweeps.values()
+    assert settings.space == {"y": "choice(1,2)", "x": "interval(0,1)"}
+    assert found.arguments == ["reach=2"]
+    assert (settings.n_trials, settings.n_jobs, settings.study, settings.seed) == (5, 1, "sphere", 1)
+    assert [(each.metric, each.direction) for each in settings.objectives] == [("value", "minimize")]
+    assert not settings.champion_first
+    assert found.is_official
+
+
+def test_a_value_ends_the_search_of_its_key_and_the_last_of_two_counts() -> None:
+    found = translated("hydra.sweeper.params.y=3", typed=["x=1", "x=interval(0,1)"])
+    assert found.sweeps["search"].space == {"x": "interval(0,1)"}
+    assert found.arguments == ["y=3"]
+
+
+def test_without_any_of_its_settings_a_comma_means_each() -> None:
+    found = translated(*UNSET, "hydra.sweeper.n_jobs=2", typed=["x=1,2"])
+    assert found.arguments == ["x=1,2"]
+    assert found.sweeps["grid"].space == {}
+    assert (found.sweeps["grid"].n_jobs, found.sweeps["grid"].pruner, found.is_official) == (2, None, False)
+
+
+def test_sweeps_of_ones_own_are_all_there_is() -> None:
+    found = translated(*UNSET, "+hydra.sweeper.sweeps.mine.n_trials=3", typed=["x=interval(0,1)"])
+    assert list(found.sweeps) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ("{type: float, low: 1, high: 2}", "interval(1.0, 2.0)"),
+        ("{type: float, low: 1e-5, high: 0.1, log: true}", "tag(log, interval(1e-05, 0.1))"),
+        ("{type: int, low: 1, high: 8}", "interval(1, 8)"),
+        ("{type: int, low: 1, high: 8, log: true}", "tag(log, interval(1, 8))"),
+        ("{type: categorical, choices: [a b, 1, null, true]}", "'a b',1,null,true"),
+    ],
+)
+def test_a_search_space_of_earlier_versions(entry: str, text: str) -> None:
+    found = translated("hydra.sweeper.params=null", f"hydra.sweeper.search_space={{x: {entry}}}".replace(": ", ":"))
+    assert found.sweeps["search"].space == {"x": text}
+
+
+@pytest.mark.parametrize(
+    ("entry", "values"),
+    [
+        ("{type:int,low:1,high:7,step:3}", [1, 4, 7]),
+        ("{type:float,low:0,high:1,step:0.25}", [0, 0.25, 0.5, 0.75, 1]),
+        ("{type:float,low:0,high:0.9,step:0.3}", [0, 0.3, 0.6, 0.9]),
+    ],
+)
+def test_a_search_space_with_steps_has_both_of_its_ends(entry: str, values: list[float]) -> None:
+    from ratchet.search.space.space import Dimension
+
+    found = translated("hydra.sweeper.params=null", f"hydra.sweeper.search_space={{x:{entry}}}")
+    assert Dimension.parse("x", found.sweeps["search"].space["x"]).cells() == pytest.approx(values)
+
+
+@pytest.mark.parametrize("name", sorted(set(SAMPLERS) - {"motpe"}))
+def test_each_sampler_is_built(name: str) -> None:
+    (settings,) = translated(f"hydra/sweeper/sampler={name}", "hydra.sweeper.n_trials=null").sweeps.values()
+    kind = SAMPLERS[name].split()[0]
+    built = build_sampler(settings, salt="")
+    assert type(built).__name__ == ("RandomSampler" if name == "grid" else kind)  # a grid samples nothing
+    assert settings.sampler["_target_"] == f"optuna.samplers.{kind}"
+
+
+@pytest.mark.parametrize("name", sorted(set(SAMPLERS) - {"motpe"}))
+def test_each_setting_of_a_sampler_is_one_of_optunas(name: str) -> None:
+    kind, *keys = SAMPLERS[name].split()
+    found = translated(f"hydra/sweeper/sampler={name}", "hydra.sweeper.n_trials=null")
+    assert not any("is left out: optuna" in note for note in found.notes), (kind, keys)
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        ("hydra_plugins.hydra_optuna_sweeper._impl.create_nsgaii_sampler", "NSGAIISampler"),
+        ("hydra_plugins.hydra_optuna_sweeper._impl.create_nsgaiii_sampler", "NSGAIIISampler"),
+    ],
+)
+def test_samplers_as_the_official_plugin_stores_them(target: str, kind: str) -> None:
+    found = translated("hydra/sweeper/sampler=nsgaii", f"hydra.sweeper.sampler._target_={target}")
+    assert found.sweeps["search"].sampler["_target_"] == f"optuna.samplers.{kind}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "launcher", "said"),
+    [
+        ("hydra.sweeper.n_jobs=3", "basic", "n_jobs=3: so many trials at once"),
+        ("hydra.sweeper.n_jobs=3", "joblib", "n_jobs=3: joblib places so many workers"),
+        ("hydra.sweeper.max_failure_rate=0.5", "basic", "max_failure_rate: a share of all trials"),
+        ("hydra.sweeper.storage='sqlite:///a.db'", "basic", "storage: the same command goes on"),
+        ("hydra.sweeper.sampler.seed=7", "basic", "sampler.seed: the same again"),
+        ("hydra.sweeper.params={x:'range(0,3)'}", "basic", "range() is without its stop"),
+        ("+hydra.sweeper.sampler.n_ehvi_candidates=3", "basic", "n_ehvi_candidates is left out"),
+        ("hydra.sweeper.params={x:1,y:2}", "basic", "nothing varies, so there is one trial"),
+    ],
+)
+def test_what_means_something_else_is_said_once(setting: str, launcher: str, said: str) -> None:
+    notes = translated(setting, launcher=launcher).notes
+    assert sum(said in note for note in notes) == 1, notes
+
+
+def test_n_jobs_are_workers_of_a_launcher() -> None:
+    (settings,) = translated("hydra.sweeper.n_jobs=3", launcher="joblib").sweeps.values()
+    assert (settings.n_jobs, settings.n_workers) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "metrics"),
+    [
+        ("[minimize,maximize]", {"value_0": "minimize", "value_1": "maximize"}),
+        ("{loss:minimize,size:maximize}", {"loss": "minimize", "size": "maximize"}),
+        ("maximize", {"value": "maximize"}),
+    ],
+)
+def test_directions(given: str, metrics: dict[str, str]) -> None:
+    (settings,) = translated(f"hydra.sweeper.direction={given}").sweeps.values()
+    assert {each.metric: each.direction for each in settings.objectives} == metrics
+    assert (settings.pruner is None) == (len(metrics) > 1)
+
+
+def test_storages_as_hydra_would_build_them() -> None:
+    journal = "{_target_: optuna.storages.JournalStorage, log_storage: {_target_: any, file_path: a.log}}"
+    assert translated(f"hydra.sweeper.storage={journal}").sweeps["search"].storage == "a.log"
+    database = "{_target_: optuna.storages.RDBStorage, url: 'sqlite:///a.db'}"
+    assert translated(f"hydra.sweeper.storage={database}").sweeps["search"].storage == "sqlite:///a.db"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["+hydra.sweeper.sweeps.mine.n_trials=3"], r"has both sweeps and params"),
+        (["hydra.sweeper.search_space={x:{type:int,low:1,high:2}}"], "has both params and search_space"),
+        (["+hydra.sweeper.n_trails=3"], r"hydra\.sweeper\.n_trails: there is no such key; nearest: n_trials; .*type: "),
+        (["hydra.sweeper.n_trials=0"], r"n_trials is 0; allowed: a whole number, 1 or more"),
+        (["hydra.sweeper.direction=up"], r"direction is up; allowed: one of maximize, minimize"),
+        (["hydra.sweeper.direction=[up]"], r"direction is \[up\]; allowed: one of maximize, minimize"),
+        (["hydra.sweeper.max_failure_rate=2"], r"max_failure_rate is 2; allowed: a number from 0 to 1"),
+        (["hydra.sweeper.storage={_target_:mine}"], r"storage is mine; allowed: an Optuna URL"),
+        (["hydra.sweeper.custom_search_space=nowhere.f"], r"custom_search_space=nowhere\.f: No module named 'nowhere'"),
+        (["hydra/sweeper/sampler=motpe"], "use sampler=tpe; type: hydra/sweeper/sampler=tpe"),
+        (["hydra/sweeper/sampler=grid", "hydra.sweeper.params={x:'range(0,9)',y:1}"], "the grid has 9 combinations"),
+        (["hydra.sweeper.params={x:'interval(0'}"], r"params: x=interval\(0 cannot be read"),
+        (["hydra.sweeper.params=null", "hydra.sweeper.search_space={x:{type:int,low:1}}"], "x has no low or high"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_a_line(settings: list[str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as raised:
+        translated(*settings)
+    assert "\n" not in str(raised.value)
+
+
+def test_report_does_nothing_outside_of_a_search() -> None:
+    assert report(0.5, 1) is None
+
+
+# --- applications, in processes of their own
+
+
+def run(directory: Path, *arguments: str, status: int = 0, cwd: Path | None = None) -> str:
+    return end(
+        start(SPHERE, "-m", "hydra/sweeper=ratchet", f"hydra.sweep.dir={directory}", *arguments, cwd=cwd), status
+    )
+
+
+@pytest.mark.slow
+def test_the_official_example_runs_as_it_stands(tmp_path: Path) -> None:
+    run(tmp_path)
+    told = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
+    found = trials(tmp_path)
+    assert len(found) == 5
+    best = min(found, key=lambda trial: trial.value or 0.0)
+    assert told == {"name": "optuna", "best_params": dict(best.params), "best_value": best.value}
+    assert "printed 3" in (tmp_path / "3" / "output.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_custom_search_space(tmp_path: Path) -> None:
+    run(tmp_path, "hydra.sweeper.custom_search_space=sphere.configure", "hydra.sweeper.n_trials=2", "reach=0.1")
+    for trial in trials(tmp_path):
+        assert abs(trial.params["z"] - trial.params["x"]) <= 0.5  # of the config before overrides, as there
+        job = OmegaConf.load(tmp_path / str(trial.number) / ".hydra" / "config.yaml")
+        assert (job.z, job.w) == (trial.params["z"], trial.params["+w"])
+
+
+@pytest.mark.slow
+def test_several_directions_of_a_tuple_and_a_dict(tmp_path: Path) -> None:
+    run(tmp_path / "tuple", "mood=tuple", "hydra.sweeper.direction=[minimize,maximize]")
+    solutions = yaml.safe_load((tmp_path / "tuple" / "optimization_results.yaml").read_text())["solutions"]
+    assert all(len(each["values"]) == 2 for each in solutions)
+    run(tmp_path / "dict", "mood=dict", "hydra.sweeper.direction={loss: minimize}")
+    assert all(trial.state == TrialState.COMPLETE for trial in trials(tmp_path / "dict"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mood", "said"),
+    [
+        ("tuple", "returned ("), ("text", "returned 'good'"), ("broken", "value is nan"), ("nothing", "returned None"),
+        ("dict", "a direction by name, such as {loss: minimize}"),
+    ],
+)  # fmt: skip
+def test_a_search_without_a_value_fails_with_a_line(tmp_path: Path, mood: str, said: str) -> None:
+    last = run(tmp_path, f"mood={mood}", status=1).splitlines()[-1]
+    assert last.startswith("error: all ")
+    assert said in last
+    assert not (tmp_path / "optimization_results.yaml").exists()
+
+
+@pytest.mark.slow
+def test_failures_beyond_the_rate_end_with_a_line(tmp_path: Path) -> None:
+    out = run(tmp_path, "mood=raise", "hydra.sweeper.max_failure_rate=0.3", status=1)
+    assert "error: 2 of 5 trials failed" in out
+    assert len(trials(tmp_path)) == 5
+    run(tmp_path, "mood=raise", "hydra.sweeper.max_failure_rate=0.5")
+
+
+@pytest.mark.slow
+def test_what_a_trial_forks_reports_nothing_and_waits_for_nobody(tmp_path: Path) -> None:
+    run(tmp_path, "mood=fork", "hydra.sweeper.n_trials=1")
+    assert [trial.value for trial in trials(tmp_path)] == [0.0]
+
+
+@pytest.mark.slow
+def test_reports_of_a_plain_loop_are_pruned(tmp_path: Path) -> None:
+    arguments = ["steps=3", "hydra.sweeper.n_trials=12"]
+    run(tmp_path, *arguments, "hydra.sweeper.pruner.n_startup_trials=2")
+    states = {trial.state for trial in trials(tmp_path)}
+    assert TrialState.PRUNED in states
+    run(tmp_path / "all", *arguments, "hydra.sweeper.pruner=null")
+    assert {trial.state for trial in trials(tmp_path / "all")} == {TrialState.COMPLETE}
+
+
+@pytest.mark.slow
+def test_each_job_of_a_grid_is_run_though_it_returns_nothing(tmp_path: Path) -> None:
+    run(tmp_path, *UNSET, "mood=nothing", "x=1,2,3,4,5,6")
+    assert len(trials(tmp_path)) == 6
+
+
+@pytest.mark.slow
+def test_a_file_that_names_the_official_class(tmp_path: Path) -> None:
+    target = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
+    run(tmp_path, f"hydra.sweeper._target_={target}", "hydra.sweeper.n_trials=2")
+    assert len(trials(tmp_path)) == 2
+
+
+@pytest.mark.slow
+def test_a_mistake_is_a_line_and_nothing_is_written(tmp_path: Path) -> None:
+    out = run(tmp_path / "none", "hydra.sweeper.study_name=a/b", status=1)
+    assert out.splitlines() == [
+        "error: hydra.sweeper.study_name is 'a/b'; allowed: a name without /, at most 120 characters; "
+        "type: hydra.sweeper.study_name=a-b"
+    ]
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.slow
+def test_a_study_of_the_official_plugin_is_gone_on_with(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/study.db"
+    study = optuna.create_study(storage=url, study_name="sphere", direction="minimize")
+    for x in (1.0, 2.0):
+        space = {"x": optuna.distributions.FloatDistribution(-5, 5)}
+        study.add_trial(optuna.create_trial(params={"x": x}, distributions=space, value=x**2))
+    run(tmp_path / "sweep", f"hydra.sweeper.storage={url}")
+    assert len(study.trials) == 5
+
+
+@pytest.mark.slow
+def test_another_package_of_this_name_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "ratchet").mkdir()
+    (tmp_path / "ratchet" / "__init__.py").touch()
+    code = "from hydra_plugins.ratchet_sweeper.sweeper import RatchetSweeper as R; R().sweep([])"
+    path = f"{tmp_path}:{APPS.parents[2] / 'src'}"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import hydra._internal.hydra; {code}"], env={"PYTHONPATH": path}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: hydra/sweeper=ratchet needs the package ratchet of ratchet-ml")
+    assert done.stderr.count("\n") == 1
