@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from ratchet.config.sections import EvaluationConfig
 from ratchet.evaluation import bootstrap as module
+from ratchet.evaluation.assessment import SPLITS, assess
 from ratchet.evaluation.bootstrap import Bootstrap, Interval, bootstrap_metrics
+from ratchet.tasks import Regression, Target
 from ratchet.tasks.multiclass import MulticlassPredictions
 
 
@@ -41,7 +46,29 @@ def test_the_interval_is_made_of_percentiles(confidence, want):
 def test_undefined_resamples_are_left_out():
     bootstrap = Bootstrap(resamples=4, confidence=0.5, seed=0)
     assert bootstrap.interval(np.array([np.nan, 1, 1, np.nan])) == (1, 1)
+    assert bootstrap.interval(np.array([np.inf, 1, 3])) == (1.5, 2.5)
     assert bootstrap.interval(np.array([np.nan, np.nan])) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "within", "wanted"),
+    [
+        (0.0, (0, 1), (0, pytest.approx(0.0308, abs=1e-3))),
+        (1.0, (0, 1), (pytest.approx(0.9692, abs=1e-3), 1)),
+        (0.0, (0, np.inf), None),
+        (1.0, (-np.inf, 1), None),
+        (0.5, (0, np.inf), (0.5, 0.5)),
+    ],
+)
+def test_a_metric_at_an_end_of_its_range_is_not_certain_and_has_no_infinite_interval(value, within, wanted):
+    bootstrap = Bootstrap(resamples=4, confidence=0.95, seed=0)
+    assert bootstrap.widened((value, value), n=118, within=within) == wanted
+
+
+def test_a_regression_without_an_error_can_be_written():
+    number = Regression(Target("number", ("y",))).predictions(np.arange(9.0)[:, None], np.arange(9))
+    told = assess(dict.fromkeys(SPLITS, number), config=EvaluationConfig(bootstrap=9), seed=0)
+    assert json.loads(told.as_json())["intervals"] == {"r2": None, "mae": None, "rmse": None}
 
 
 def test_every_headline_metric_lies_in_its_interval(draw):

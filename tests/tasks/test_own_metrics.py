@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, fbeta_score
+from threadpoolctl import threadpool_limits
 
 from ratchet.config.composition import config_hash, load_config
 from ratchet.config.sections import EvaluationConfig
@@ -37,6 +38,14 @@ def profit(said, true, gain=1.0):
 
 def median(said, true):
     return (said.argmax(1) - true).abs().median()
+
+
+def gaps(said, true):
+    return (said - true).abs()
+
+
+def lowest(said, true):
+    return torch.quantile(said[true == 1], 0.1)  # raises where no example is positive
 
 
 class Constant(nn.Module):
@@ -122,6 +131,30 @@ def test_resampled_examples_count_as_often_as_they_were_drawn(own):
             assert drawn["accuracy"][k] == pytest.approx(found.of.correct[places].mean())
 
 
+def test_a_resample_of_which_it_cannot_be_measured_is_left_out(own):
+    metric = OwnMetric("mine", {"_target_": "own.worth.lowest", "direction": "maximize"}, TWO, two_way=True)
+    logits, weights = np.linspace(-1, 1, 5)[:, None], np.array([[1.0, 0], [1, 0], [1, 2], [1, 2], [1, 1]])
+    drawn = WithOwnMetrics(Binary(TWO).predictions(logits, np.array([1, 1, 0, 0, 0])), [metric])
+    assert np.isnan(drawn.resampled(["mine"])(weights)["mine"]).tolist() == [False, True]
+    nobody = WithOwnMetrics(Binary(TWO).predictions(logits, np.zeros(5)), [metric])
+    with pytest.raises(ConfigError, match="cannot be measured of this task: "):
+        nobody.resampled(["mine"])(weights)
+
+
+def test_the_number_of_threads_changes_no_digit_of_resamples(own):
+    metric = OwnMetric(
+        "mine", {"_target_": "own.worth.gaps", "direction": "minimize", "scores": "examples"}, TWO, two_way=True
+    )
+    rng = np.random.default_rng(0)
+    found = WithOwnMetrics(Binary(TWO).predictions(rng.normal(size=(1000, 1)), rng.integers(0, 2, 1000)), [metric])
+    weights = rng.multinomial(1000, np.full(1000, 1 / 1000), 500).T.astype(float)
+    measured = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            measured.append(found.resampled(["mine"])(weights)["mine"])
+    assert (measured[0] == measured[1]).all()
+
+
 def test_a_module_of_ones_own_is_a_metric_too(own):
     assert of_classes(_target_="own.worth.Constant").metrics(["mine"]) == {"mine": 0.5}
 
@@ -135,7 +168,7 @@ def test_a_module_of_ones_own_is_a_metric_too(own):
         ({"_target_": "own.worth.profit", "loss": 1}, "own.worth.profit takes no loss; allowed: said, true, gain"),
         ({"_target_": "own.worth.profit"}, "it gives 60 numbers, one is needed, or scores: examples"),
         ({"_target_": "own.worth.median", "scores": "examples"}, r"it gives \(\) for 60 examples"),
-        ({"_target_": "own.worth.broken"}, r"task: RuntimeError in your code, \S*own/worth\.py line 21: as ever"),
+        ({"_target_": "own.worth.broken"}, r"task: RuntimeError in your code, \S*own/worth\.py line 29: as ever"),
         ({"_target_": "torchmetrics.MeanSquaredError", "direction": "minimize"}, "cannot be measured of this task: "),
         ({"_target_": "torchmetrics.FBetaScore", "beta": -1}, "cannot be measured of this task: ValueError"),
         ({"_target_": "torchmetrics.CohenKappa", "direction": "minimize"}, "better the higher it is; allowed: max"),

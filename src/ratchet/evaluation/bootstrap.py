@@ -40,8 +40,8 @@ class Bootstrap:
             yield np.bincount(cells.ravel(), minlength=n * size).reshape(n, size).astype(np.float64)
 
     def interval(self, values: Floats) -> Interval | None:
-        """The central interval of resampled values (resamples,); NaN, an undefined value, is left out."""
-        known = values[~np.isnan(values)]
+        """The central interval of resampled values (resamples,); undefined and infinite ones are left out."""
+        known = values[np.isfinite(values)]
         if not len(known):
             return None
         tail = (1 - self.confidence) / 2
@@ -51,10 +51,13 @@ class Bootstrap:
     def widened(self, interval: Interval | None, *, n: float, within: Range) -> Interval | None:
         """The interval; one without width at an end of the metric's range becomes that of n examples all right.
 
-        Resampled examples without a mistake show none, but the next example may.
+        Resampled examples without a mistake show none, but the next example may: by how much, a range without an end
+        does not tell, and there is no interval.
         """
         if interval is None or interval[0] != interval[1] or interval[0] not in within:
             return interval
+        if not np.isfinite(within).all():
+            return None
         end: Literal["low", "high"] = "low" if interval[0] == within[0] else "high"
         return interval_at_an_end(end, n=n, within=within, alpha=1 - self.confidence)
 

@@ -68,6 +68,13 @@ class OwnMetric:
         """Compute the metric."""
         return float(self.each(arrays).mean()) if self.of_examples else self._value(arrays)
 
+    def or_nan(self, arrays: Arrays) -> float:
+        """The metric; NaN where it cannot be measured of these examples."""
+        try:
+            return self(arrays)
+        except UnsuitedError:
+            return math.nan
+
     def each(self, arrays: Arrays) -> Floats:
         """The metric of each example (n,), where it is a mean of them."""
         found = np.asarray(self._measured(arrays).detach().double())
@@ -175,10 +182,14 @@ class WithOwnMetrics(Predictions):
         return measure
 
     def _resampled(self, metric: OwnMetric, weights: Floats) -> Floats:
-        if metric.of_examples:
-            return np.asarray(metric.each(self.arrays()) @ weights / weights.sum(axis=0))
+        from scipy import sparse
+
+        if metric.of_examples:  # sparse, because numpy's own product gives other last digits with more BLAS threads
+            sums = sparse.csr_array(metric.each(self.arrays())[None]) @ weights
+            return np.asarray(np.asarray(sums)[0] / weights.sum(axis=0))
+        metric(self.arrays())  # raises where it cannot be measured at all
         drawn = (np.repeat(np.arange(len(self)), column.astype(np.int64)) for column in weights.T)
-        return np.array([metric(self.arrays().at(places)) for places in drawn])
+        return np.array([metric.or_nan(self.arrays().at(places)) for places in drawn])
 
     def effective_examples(self, name: str) -> float:
         return float(len(self)) if name in self.own else self.of.effective_examples(name)
