@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn import metrics as sk
 
 from ratchet.errors import ConfigError, EvidenceError
-from ratchet.tasks import Binary, Multilabel, Target
+from ratchet.tasks import Binary, Multiclass, Multilabel, Target
 from ratchet.tasks.binary import BinaryPredictions
 from ratchet.tasks.two_way import choose_threshold
 
@@ -95,6 +96,22 @@ def test_a_single_positive_cannot_tell_what_chance_does_to_auroc():
     predictions = BinaryPredictions(np.arange(9) == 4, np.linspace(-1, 1, 9), ("no", "yes"))
     with pytest.raises(EvidenceError, match="positive examples"):
         predictions.scores("auroc")
+
+
+@pytest.mark.parametrize("name", ["auroc", "average_precision"])
+def test_examples_of_which_a_model_is_all_but_certain_are_ranked_too(name):
+    positive, logits = np.array([1, 1, 1, 0, 0, 1], bool), np.array([90.0, 80, 60, 50, 40, 38])
+    of = {"auroc": sk.roc_auc_score, "average_precision": sk.average_precision_score}[name]
+    wanted = of(positive, logits)
+    two = Binary(BINARY).predictions(logits[:, None], positive)
+    several = torch.tensor(np.stack([logits, np.zeros(6), np.zeros(6)], axis=1))
+    three = Multiclass(Target("class", ("a", "b", "c"))).predictions(
+        several.log_softmax(dim=1).numpy(), np.where(positive, 0, 1)
+    )
+    assert two.metrics([name])[name] == two.resampled([name])(np.ones((6, 1)))[name][0] == pytest.approx(wanted)
+    assert two.scores(name).mean() == pytest.approx(wanted)
+    assert three.metrics([name])[name] == pytest.approx(three.resampled([name])(np.ones((6, 1)))[name][0])
+    assert three.metrics([name])[name] == pytest.approx((wanted + of(~positive, -logits)) / 2)
 
 
 # --- thresholds

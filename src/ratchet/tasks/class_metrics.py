@@ -27,7 +27,7 @@ class ClassMetrics:
 
 def per_class(predictions: MulticlassPredictions) -> list[ClassMetrics]:
     """Precision, recall, F1, AUROC (one versus rest) and support of every class."""
-    probabilities, labels = torch.from_numpy(predictions.probabilities), torch.from_numpy(predictions.labels)
+    labels = torch.from_numpy(predictions.labels)
     n = len(predictions.classes)
     support = np.bincount(predictions.labels, minlength=n)
     predicted = torch.from_numpy(predictions.predicted)
@@ -41,9 +41,12 @@ def per_class(predictions: MulticlassPredictions) -> list[ClassMetrics]:
         if not support[k]:
             result.append(ClassMetrics(name, 0, None, None, None, None))
             continue
-        one_versus_rest = (
-            float(tm.binary_auroc(probabilities[:, k], (labels == k).int())) if support[k] < len(labels) else None
-        )
+        one_versus_rest = None
+        if support[k] < len(labels):
+            rank = np.unique(predictions.ranking[:, k], return_inverse=True)[1] / len(
+                labels
+            )  # torchmetrics takes 0 to 1
+            one_versus_rest = float(tm.binary_auroc(torch.from_numpy(rank), (labels == k).int()))
         precision, recall, f1 = (float(column[k]) for column in columns)
         result.append(ClassMetrics(name, int(support[k]), precision, recall, f1, one_versus_rest))
     return result

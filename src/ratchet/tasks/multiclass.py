@@ -39,6 +39,16 @@ class MulticlassPredictions(Predictions):
         return probabilities
 
     @cached_property
+    def ranking(self) -> NDArray[np.float64]:
+        """What rises as the probability of each class does (n, n_classes): nearly 0 and nearly 1 are told apart too."""
+        ranking = np.where(self.probabilities < 1e-300, self.log_probabilities, self.probabilities)
+        sure = np.flatnonzero(self.confidence > 1 - 1e-9), self.predicted[self.confidence > 1 - 1e-9]
+        others = self.log_probabilities[sure[0]]
+        others[np.arange(len(others)), sure[1]] = -np.inf
+        ranking[sure] = -np.logaddexp.reduce(others, axis=1)
+        return ranking
+
+    @cached_property
     def predicted(self) -> NDArray[np.int64]:
         """The most probable class (n,); the first of equals."""
         predicted: NDArray[np.int64] = self.log_probabilities.argmax(axis=1)

@@ -27,7 +27,10 @@ _OF_COUNTS: dict[str, Callable[[Floats, Floats, Floats, Floats], Floats]] = {
 
 
 class TwoWay:
-    """Labels, probabilities of the positive class and decisions, (n,) each, and what is measured on them."""
+    """Labels, logits of the positive class and decisions, (n,) each, and what is measured on them.
+
+    Examples are ranked by their logits: of those above 37 every probability is 1.
+    """
 
     def __init__(self, positive: Flags, logits: Floats, predicted: Flags, *, calibration_bins: int) -> None:
         self.positive, self.logits, self.predicted = positive, logits, predicted
@@ -52,10 +55,10 @@ class TwoWay:
         if "calibration_error" in names:
             found["calibration_error"] = self._calibration_error(weights) / n
         if "auroc" in names:
-            curve = WeightedAuroc(self.probability, self.positive)
+            curve = WeightedAuroc(self.logits, self.positive)
             found["auroc"] = np.where(none, np.nan, curve(weights.astype(np.float32)))
         if "average_precision" in names:
-            found["average_precision"] = weighted_precision(self.probability, self.positive, weights)
+            found["average_precision"] = weighted_precision(self.logits, self.positive, weights)
         return {name: found[name] for name in OF_CLASSES if name in names}
 
     def scores(self, name: str) -> Floats:
@@ -65,8 +68,8 @@ class TwoWay:
             "brier": lambda: -((self.probability - self.positive) ** 2),
             "calibration_error": lambda: -miscalibration(self.probability, self.positive, bins=self._bins),
             "accuracy": lambda: (self.positive == self.predicted).astype(np.float64),
-            "auroc": lambda: auroc(self.probability, self.positive),
-            "average_precision": lambda: average_precision(self.probability, self.positive),
+            "auroc": lambda: auroc(self.logits, self.positive),
+            "average_precision": lambda: average_precision(self.logits, self.positive),
         }
         known = scores.get("log_loss" if name == "loss" else name)
         return known() if known is not None else of_counts(_OF_COUNTS[name], self.positive, self.predicted)

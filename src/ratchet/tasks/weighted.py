@@ -47,12 +47,12 @@ class WeightedMetrics:
             format="csr",
         )
         self._ranked = [
-            (predictions.probabilities[:, k], predictions.labels == k)
+            (predictions.ranking[:, k], predictions.labels == k)
             for k in np.unique(predictions.labels)
             if names is None or "average_precision" in names
         ]
         self._auroc = [
-            WeightedAuroc(predictions.probabilities[:, k], predictions.labels == k)
+            WeightedAuroc(predictions.ranking[:, k], predictions.labels == k)
             for k in range(n_classes)
             if 0 < (predictions.labels == k).sum() < self._n and (names is None or "auroc" in names)
         ]
