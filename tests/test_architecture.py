@@ -16,7 +16,7 @@ FLOORS = [
     {"csv_files", "dotted", "errors", "files", "metrics", "names", "project", "redaction", "yaml_files"},
     {"compat", "evidence", "pages"},
     {"tasks"},
-    {"pictures", "tables"},
+    {"pictures", "tables", "texts"},
     {"config"},
     {"terminal"},
     {"data", "models"},

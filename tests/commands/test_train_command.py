@@ -245,7 +245,13 @@ def test_the_help_fits_a_terminal_and_names_every_choice(untouched, train, monke
     assert (status, err) == (0, "")
     lists = ("data: ", "tuned: ")  # as long as there are data sets
     assert max(len(line) for line in out.splitlines() if not line.startswith(lists)) <= 100
-    for said in ("model: cnn, gru, logistic, mlp, resnet, tabm", "--cfg job", "-m model=", "resume=", "--debug"):
+    for said in (
+        "model: cnn, encoder, gru, logistic, mlp, resnet, tabm",
+        "--cfg job",
+        "-m model=",
+        "resume=",
+        "--debug",
+    ):
         assert said in out
 
 

@@ -31,6 +31,8 @@ def test_every_option_composes_alone(option, tmp_path):
     of = {
         "data/folder": [f"data.path={tmp_path / 'photos'}", "data.name=folder"],
         "data/table": [f"data.path={table}", "data.target=bought", "data.name=table"],
+        "data/text": [f"data.path={table}", "data.text=age", "data.target=bought", "data.name=text"],
+        "model/encoder": ["model.path=weights"],
         "task/binary": ["data.classes=[no,yes]"],
         "task/multilabel": ["data.target_kind=labels"],
         "task/regression": ["data.target_kind=number", "data.classes=[]"],

@@ -48,7 +48,8 @@ def usual_values(said: str, project: Project) -> str:
 
 MISTAKES = {
     # an unknown option
-    "model=cnnn": "nearest: cnn; allowed: cnn, gru, logistic, mlp, resnet, tabm, transformer; type: model",
+    "model=cnnn": "nearest: cnn; allowed: cnn, encoder, gru, logistic, mlp, resnet, tabm, text_bag, "
+    "text_transformer, transformer; type: model",
     "experiment=fashion": "experiment=fashion: there is no such option; ",
     "debug=overfitt": "nearest: overfit; allowed: one_batch, overfit, profile; type: debug=overfit",
     "model=": "model=: there is no such option; allowed: cnn",
@@ -97,7 +98,7 @@ MISTAKES = {
     "scheduler.warmup=1": "allowed: a number greater than 0 and less than 1; type: scheduler.warmup=$scheduler.warmup",
     "scheduler.name=cosin": "scheduler.name is cosin; allowed: one of cosine, cosine_restarts, none, one_cycle",
     "data.prepare.test=1.5": "allowed: published, or a whole number, 1 or more, or a number greater than 0 and less",
-    "data.layout=video": "allowed: one of sequence, image, table; type: data.layout=image",
+    "data.layout=video": "allowed: one of sequence, image, table, text; type: data.layout=image",
     "data.classes=[a]": "allowed: a list of names: two classes or more",
     "data.name=a/b": "data.name is a/b; allowed: text of the form",
     "seed=true": "seed is true; allowed: a whole number, 0 or more; type: seed=0",
@@ -179,7 +180,8 @@ def test_a_launcher_that_is_not_installed_names_its_extra(option, extra, tmp_pat
         ("model: ${x\n", "params.yaml cannot be read"),
         (
             "model:\n",
-            "params.yaml: model has no value; allowed: cnn, gru, logistic, mlp, resnet, tabm, transformer; write: ",
+            "params.yaml: model has no value; allowed: cnn, encoder, gru, logistic, mlp, resnet, tabm, "
+            "text_bag, text_transformer, transformer; write: ",
         ),
         ("model: 3\n", "params.yaml: model is 3; allowed: cnn"),
         ("model: {width: 3}\n", "params.yaml: model is a mapping; allowed: the name of an option"),

@@ -152,7 +152,7 @@ def check_classes(config: Config) -> None:
     """Raises ConfigError for a class that is not there, or does not take what the config gives it."""
     from torch import nn, zeros
 
-    from ratchet.models.build import checked_settings, model_class, refuse_rows
+    from ratchet.models.build import checked_settings, model_class, refuse_layout
     from ratchet.models.lightning import check_module
     from ratchet.training.optimizers import build_optimizer
     from ratchet.training.tasks import loss_for, some_targets, task_for
@@ -167,7 +167,7 @@ def check_classes(config: Config) -> None:
         check_module(config.model)
         return
     network = model_class(config.model.target)
-    refuse_rows(network, config.model, of_table=config.data.layout == "table")
+    refuse_layout(network, config.model, config.data.layout)
     checked_settings(network, config.model)
     build_optimizer(config.optimizer, [nn.Parameter(zeros(1))])
     if config.data.module is None:

@@ -9,7 +9,7 @@ from typing import Any
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import OverrideError
 from ratchet.config.schema import Config
-from ratchet.config.sections import LoggerConfig, LossConfig
+from ratchet.config.sections import AugmentationConfig, LoggerConfig, LossConfig
 from ratchet.config.tree import value_at
 from ratchet.metrics import METRICS, find_metric
 from ratchet.names import nearest, suggestion
@@ -35,6 +35,17 @@ def _length(config: Config) -> None:
 
 def _data(config: Config, usual: Callable[[], dict[str, Any]]) -> None:
     data = config.data
+    if (data.texts is not None) != (data.layout == "text") or (data.texts is not None and data.table is None):
+        raise OverrideError(
+            f"data.layout={data.layout}: texts are a column of a table: data.texts and data.table",
+            instead=[["data=text", "data.path=<file>", "data.text=<column>", "data.target=<column>"]],
+        )
+    if data.texts is not None and (data.prepare.normalise, data.prepare.constant_features) != ("none", "keep"):
+        raise OverrideError(
+            f"data.prepare.normalise={data.prepare.normalise} and data.prepare.constant_features="
+            f"{data.prepare.constant_features} are for numbers, and {data.name} has texts",
+            instead=[["data.prepare.normalise=none", "data.prepare.constant_features=keep"]],
+        )
     if data.table is not None or data.folder is not None or data.module is not None:
         return
     if data.layout == "table" or data.shape is None:
@@ -114,10 +125,11 @@ def _folds(config: Config) -> None:
 def _augmentation(config: Config) -> None:
     layout = config.data.layout
     moves = {"sequence": ("rotate",), "table": ("shift", "flip", "rotate", "scale", "cutout")}.get(layout, ())
+    moves = tuple(AugmentationConfig.model_fields) if layout == "text" else moves
     asked = {f"augmentation.{key}": value for key in moves if (value := getattr(config.augmentation, key))}
     if asked:
         key, value = next(iter(asked.items()))
-        needs = "images" if key == "augmentation.rotate" else "sequences and images"
+        needs = "images" if key == "augmentation.rotate" else "numbers" if layout == "text" else "sequences and images"
         raise OverrideError(
             f"{key}={value:g} is for {needs}, and {config.data.name} has {layout}s",
             instead=[["augmentation=none"], [f"{each}=0" for each in asked]],

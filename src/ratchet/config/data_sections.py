@@ -111,6 +111,16 @@ class FolderConfig(Section):
     ignore: list[str] = []  # folders of classes that are left out
 
 
+class TextConfig(Section):
+    """A table's column of texts, and how they are cut into tokens."""
+
+    text: str  # the column
+    vocabulary: Annotated[int, Field(ge=2, le=10**6)] = 20000  # words at most, those of train; no matter to a tokenizer
+    max_length: Annotated[int, Field(ge=1, le=2**16)] = 256  # tokens kept of a text
+    tokenizer: str | None = None  # a folder with tokenizer.json, relative to the project's root; null: words
+    checksum: str | None = None  # of that file, sha256
+
+
 class PrepareConfig(Section):
     """How raw examples become clean, split, normalised arrays."""
 
@@ -149,7 +159,8 @@ class DataConfig(Section):
     name: DataName
     table: TableConfig | None = None
     folder: FolderConfig | None = None
-    layout: Literal["sequence", "image", "table"]
+    texts: TextConfig | None = None  # then the table is read for this column alone
+    layout: Literal["sequence", "image", "table", "text"]
     shape: (
         list[PositiveInt] | None
     )  # [channels, length] or [channels, height, width]; of a table null: prepare finds it
@@ -179,7 +190,9 @@ class DataConfig(Section):
     @property
     def option(self) -> str:
         """The option of conf/data that a person described their own data by; else the name."""
-        return "table" if self.described() and self.table else "folder" if self.described() else self.name
+        if not self.described():
+            return self.name
+        return "text" if self.texts else "table" if self.table else "folder"
 
     def described(self) -> dict[str, Any]:
         """What a person said of their own table or folder, by keys of conf/data/<option>.yaml; nothing for others."""
@@ -189,6 +202,8 @@ class DataConfig(Section):
         said = own.model_dump(exclude_defaults=True)
         if self.table is not None:
             said["target"] = self.table.target if len(self.table.target) > 1 else self.table.target[0]
+        if self.texts is not None:
+            said |= self.texts.model_dump(exclude_defaults=True, exclude={"checksum"})
         if self.name != table_name({"path": own.path}):
             said["name"] = self.name
         # else it may be taken for another
@@ -204,9 +219,10 @@ class DataConfig(Section):
         return table_name({"path": f"{self.name}_{by or 2}"})
 
     @model_serializer(mode="wrap")
-    def _no_folder_of_other_data(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _nothing_of_other_data(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         found: dict[str, Any] = handler(self)
-        return found if self.folder is not None else {key: found[key] for key in found if key != "folder"}
+        absent = [name for name in ("folder", "texts") if getattr(self, name) is None]
+        return {key: found[key] for key in found if key not in absent}
 
     @field_validator("classes")
     @classmethod

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.errors import PydanticUserError
 
 from ratchet.config.schema import Config
-from ratchet.config.tables import OPTIONS
+from ratchet.config.tables import SECTIONS
 from ratchet.names import nearest
 
 _Node = dict[str, Any]
@@ -97,7 +97,7 @@ def _has(plain: Any, part: str | int) -> bool:
 def _inside(node: _Node, part: str | int) -> _Node:
     if part == node.get("discriminator", {}).get("propertyName"):
         return {"enum": list(node["discriminator"]["mapping"])}
-    for option in OPTIONS:  # where what is said of a table or a folder stands once it is completed
+    for option in SECTIONS:  # where what is said of a table or a folder stands once it is completed
         within = _chosen(node.get("properties", {}).get(option, {}), {})
         if part not in node.get("properties", {}) and part in within.get("properties", {}):
             node = within

@@ -29,6 +29,7 @@ from ratchet.tables import (
     columns_of,
     describe_target_column,
 )
+from ratchet.texts import tokenizer_checksum
 
 SAID: Final = (
     "path",
@@ -45,16 +46,19 @@ SAID: Final = (
     "time",
     "split",
 )  # in conf/data/table.yaml
-_FILE = re.compile(r"\.(csv|tsv|txt|parquet|pq)(\.gz)?$", re.I)
+_FILE = re.compile(r"\.(csv|tsv|txt|parquet|pq|jsonl|ndjson)(\.gz)?$", re.I)
+TEXT: Final = ("text", "vocabulary", "max_length", "tokenizer")  # in conf/data/text.yaml, beside those of a table
 READER: Final = "ratchet.data.table_file.read"  # for the record; a table is read by its settings
 
 
-OPTIONS: Final = ("table", "folder")  # of conf/data, each completed from what a person's files are
+SECTIONS: Final = ("table", "folder", "texts")  # what is said of them, once it is completed
+OPTIONS: Final = ("table", "folder", "text")  # of conf/data, each completed from what a person's files are
 
 
 def is_described(data: Mapping[str, Any]) -> bool:
     """Whether a section data is as conf/data/table.yaml or folder.yaml has it, not yet completed."""
-    return "path" in data and "???" not in (data["path"], data.get("target"))  # else validation says what is missing
+    said = (data.get("path"), data.get("target"), data.get("text"))
+    return "path" in data and "???" not in said  # else validation says what is missing
 
 
 def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dict[str, Any]:
@@ -75,6 +79,7 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
         said = f"data.types is {types}; allowed: a mapping of columns, each to number, category or date"
         raise OverrideError(said, example=["'data.types={<column>: category}'"])
     table = {name: data[name] for name in SAID if data.get(name) is not None}
+    text = _text(data, project) if "text" in data else None
     for name in {"target", "ignore", "missing"} & table.keys():
         table[name] = [str(each) for each in (table[name] if isinstance(table[name], list) else [table[name]])]
     file = project.root / Path(data["path"]).expanduser()
@@ -85,13 +90,15 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
         instead = [[assignment("data.path", near)]] if near != data["path"] else []
         said = f"data.path={data['path']}: {told.removeprefix('; ')}"
         raise OverrideError(said, key="data.path", instead=instead, example=["data.path=<file>"])
-    checksum, found = _described(file, table, data.get("target_kind"), project=project)
-    rest = {key: value for key, value in data.items() if key not in {*SAID, "name", "target_kind"}}
+    of_text = {"text": text["text"]} if text else {}
+    checksum, found = _described(file, table | of_text, data.get("target_kind"), project=project)
+    rest = {key: value for key, value in data.items() if key not in {*SAID, *TEXT, "name", "target_kind"}}
     return {
         **rest,
+        **({"texts": text} if text else {}),
         "name": table_name(data),
         "table": table,
-        "layout": "table",
+        "layout": "text" if text else "table",
         "shape": None,
         "target_kind": found.kind,
         "classes": list(found.classes),
@@ -101,9 +108,23 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
     }
 
 
+def _text(data: Mapping[str, Any], project: Project) -> dict[str, Any]:
+    """The section data.texts: the column of texts, and how they are cut into tokens."""
+    column, folder = data["text"], data.get("tokenizer")
+    targets = data["target"] if isinstance(data["target"], list) else [data["target"]]
+    if not isinstance(column, str) or column in targets:
+        said = f"data.text={column}: allowed: the name of a column, and not of data.target"
+        raise OverrideError(said, example=["data.text=<column>"])
+    section = {key: data[key] for key in TEXT if key in data}
+    if folder is not None:
+        where = project.root / Path(str(folder)).expanduser()
+        section["checksum"] = tokenizer_checksum(where, said=f"data.tokenizer={folder}")
+    return section
+
+
 def where_completed(reference: Reference, data: Mapping[str, Any]) -> Iterator[Reference]:
     """The places of a reference to the environment once the section data is completed."""
-    option, said = ("table", SAID) if "target" in data else ("folder", folders.SAID)
+    option, said = ("table", (*SAID, *TEXT)) if "target" in data else ("folder", folders.SAID)
     match reference.path:
         case ("data", str(key), *rest) if key in said:
             _, written, value = reference
@@ -111,7 +132,7 @@ def where_completed(reference: Reference, data: Mapping[str, Any]) -> Iterator[R
             yield reference
             return
     alone = [0] if key == "target" and not rest else []
-    yield Reference(("data", option, key, *rest, *alone), written, value)
+    yield Reference(("data", "texts" if key in TEXT else option, key, *rest, *alone), written, value)
     folder, _, last = written.rpartition("/")
     if key == "path" and folder and "}" not in last:
         yield Reference(("data", "sources", 0, "path"), folder, str(Path(value).parent))
@@ -182,7 +203,7 @@ def _file_meant(path: str, root: Path) -> tuple[str, str]:
     else:
         by_stem = {name.partition(".")[0]: name for name in sorted(here, key=lambda each: each.endswith(file.suffix))}
         near = [by_stem[stem] for stem in nearest(file.name.partition(".")[0], by_stem)]
-        told = f"; {file} is missing; {f'nearest: {near[0]}; ' if near else ''}allowed: a .csv, .csv.gz or .parquet"
+        told = f"; {file} is missing; {f'nearest: {near[0]}; ' if near else ''}allowed: .csv, .csv.gz, .jsonl, .parquet"
     return (str((Path(path) if folder == file else Path(path).parent) / near[0]) if near else path), told
 
 
@@ -196,7 +217,7 @@ def settings_of(table: Mapping[str, Any]) -> TableSettings:
         decimal=table.get("decimal") or ".",
         thousands=table.get("thousands"),
         missing=tuple(str(text) for text in table.get("missing") or ()),
-        **{name: table.get(name) for name in ("object", "id", "group", "time", "split")},
+        **{name: table.get(name) for name in ("object", "id", "group", "time", "split", "text")},
     )
 
 
@@ -237,7 +258,7 @@ def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Proj
     try:
         found = describe_target_column(file, settings, asked=kind)
     except NoColumnError as error:
-        other = [] if error.column in table["target"] else [None]
+        other = [] if error.column in (*table["target"], table.get("text")) else [None]
         instead = [_with_another(table, error.column, near) for near in [*error.nearest, *other]]
         raise OverrideError(str(error), instead=instead, otherwise="type: data.target=<column>") from error
     except TableError as error:
@@ -255,7 +276,7 @@ def _with_another(table: Mapping[str, Any], column: str, name: str | None) -> li
     """The setting that names a column, as an override that names another in its place, or none."""
     from ratchet.config.grammar import assignment
 
-    for key in ("target", "ignore", "types", "id", "group", "time", "split"):
+    for key in ("target", "ignore", "types", "id", "group", "time", "split", "text"):
         given: Any = table.get(key)
         if given == column:
             return [assignment(f"data.{key}", name)]

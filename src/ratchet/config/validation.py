@@ -35,6 +35,17 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> Confi
         if key == "data.path" and "target" not in plain["data"]:
             said = "data.path has no value yet: a folder of pictures is needed, in it one for each class"
             raise OverrideError(said, example=["data=folder", "data.path=<folder>"])
+        if key == "model.path":
+            raise OverrideError(f"{key} has no value yet: the folder of an encoder", example=["model.path=<folder>"])
+        if key in {"data.path", "data.text", "data.target"} and "text" in plain["data"]:
+            said = f"{key} has no value yet: texts need their file, their column and the column to predict"
+            shown_as = {"path": "<file>", "text": "<column>", "target": "<column>"}
+            known = {name: plain["data"][name] for name in shown_as}
+            words = [
+                f"data.{name}={shown_as[name]}" if value == "???" else assignment(f"data.{name}", value)
+                for name, value in known.items()
+            ]
+            raise OverrideError(said, example=["data=text", *words])
         if key in {"data.path", "data.target"}:
             path, target = (
                 None if plain["data"][name] == "???" else plain["data"][name] for name in ("path", "target")

@@ -48,7 +48,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="allow")
     name: str
-    layout: Literal["sequence", "image", "table"]
+    layout: Literal["sequence", "image", "table", "text"]
     shape: list[PositiveInt]
     classes: list[str]
     target: TargetFile | None = None  # cards of older versions are of classes
@@ -155,7 +155,7 @@ def in_words(card: Mapping[str, Any]) -> str:
 
 def warn(card: Mapping[str, Any]) -> None:
     """Say on stderr what a person should look at."""
-    words = {"missing_target": "row", "unreadable": "picture"}
+    words = {"missing_target": "row", "unreadable": "picture", "blank_text": "row"}
     left_out = [
         f"{item['removed']:,} {words[item['reason']]}{' is' if item['removed'] == 1 else 's are'} left out: "
         f"{item['why']}"

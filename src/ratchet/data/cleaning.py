@@ -35,7 +35,7 @@ class Finding:
 class CleanExamples:
     """Examples that can be learnt from: finite, of one shape, with a label that the config knows."""
 
-    x: np.ndarray  # (n, *shape), float32 or a small integer type
+    x: np.ndarray  # (n, *shape), float32 or a small integer type; of texts (n,) str objects
     y: np.ndarray  # (n,) int64, 0 to n_classes - 1; or what else targets.py makes of the target
     published_test: np.ndarray | None  # (n,) bool
     digests: np.ndarray  # (n,) a fingerprint of every x: equal where and only where x is equal
@@ -44,7 +44,7 @@ class CleanExamples:
 
 
 def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
-    """Take out wrong shapes, labels out of range, non-finite values and exact duplicates, in this order.
+    """Take out wrong shapes, labels out of range, blank texts, non-finite values and exact duplicates, in this order.
 
     A published test split keeps its duplicates, so that figures on it compare with published ones; a
     training example that it holds too is taken out of training. Where identical inputs have different labels
@@ -61,11 +61,16 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
     shape = tuple(np.shape(raw.x)[1:]) if config.shape is None else tuple(config.shape)
     misfit = ~has_shape(raw.x, shape)
     sieve.take_out(misfit, "wrong_shape", f"not of the shape {list(shape)}", show=lambda i: np.shape(raw.x[i]))
-    missing = raw.table is not None or config.target_kind == "number"
+    missing = config.table is not None or config.target_kind == "number"
     reason = "missing_target" if missing else "unknown_label"
     sieve.take_out(~known[sieve.left], reason, otherwise, show=lambda i: short(repr(labels[i].tolist())))
-    x = stack(raw.x, sieve.left, shape)
-    if raw.table is None:  # a table's gaps are filled by what the training split says
+    if config.texts is not None:
+        texts = np.asarray(raw.x)[sieve.left]
+        blank = np.array([not text for text in texts], bool)
+        x = texts[sieve.take_out(blank, "blank_text", f"column {short(config.texts.text)} holds no text")]
+    else:
+        x = stack(raw.x, sieve.left, shape)
+    if raw.table is None and config.texts is None:  # a table's gaps are filled by what the training split says
         wrong = ~is_finite(x)
         values = dict(zip(sieve.left[wrong][:1].tolist(), x[wrong][:1], strict=True))
         show = lambda i: values[i][~np.isfinite(values[i])][0]  # noqa: E731 - as those above

@@ -12,7 +12,8 @@ DIGEST_BYTES = 16
 
 def digest_rows(x: np.ndarray) -> np.ndarray:
     """(n,) of 16 opaque bytes: a fingerprint of each example's values."""
-    digests = b"".join(blake2b(row.tobytes(), digest_size=DIGEST_BYTES).digest() for row in x)
+    rows = (row.encode() if isinstance(row, str) else row.tobytes() for row in x)
+    digests = b"".join(blake2b(row, digest_size=DIGEST_BYTES).digest() for row in rows)
     return np.frombuffer(digests, f"V{DIGEST_BYTES}")
 
 

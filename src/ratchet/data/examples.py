@@ -41,7 +41,7 @@ class Origin:
 class RawExamples:
     """Every example of a data set, uncleaned.
 
-    x: an array (n, *shape) of numbers, or a list of n arrays where examples may differ in shape.
+    x: an array (n, *shape) of numbers, or a list of n arrays where examples may differ in shape; of texts (n,) objects.
     y: (n,) class indices from 0, or class names as strings; (n,) numbers; or (n, labels) of 0 and 1.
     published_test: (n,) bool, True for the examples that the makers of the data set set aside as the test
     split; None where they did not.

@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from ratchet.texts import Ragged
+
 Kind = Literal["feature", "channel", "none"]
 
 _ROWS = 1024  # at a time, so that float64 copies stay small
@@ -31,14 +33,14 @@ class Normalisation:
         return normalised
 
 
-def fit(x: np.ndarray, positions: np.ndarray, *, kind: Kind) -> Normalisation:
+def fit(x: np.ndarray | Ragged, positions: np.ndarray, *, kind: Kind) -> Normalisation:
     """Statistics over `positions` of x (n, channels, ...): the training split's, and nothing else.
 
     feature: one mean and one standard deviation for every value of an example; channel: one for every
     channel. Population standard deviation.
     """
     shape = x.shape[1:]
-    if kind == "none":
+    if kind == "none" or isinstance(x, Ragged):
         return Normalisation(kind, np.zeros(1, np.float32), np.ones(1, np.float32))
     kept_shape = shape if kind == "feature" else (shape[0],) + (1,) * (len(shape) - 1)
     per_example = int(np.prod(shape)) // int(np.prod(kept_shape))

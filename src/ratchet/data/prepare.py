@@ -26,12 +26,14 @@ from ratchet.data.report import write_report
 from ratchet.data.splitting import split
 from ratchet.data.staging import one_process_at_a_time, replace_directory, scratch_beside, storage_errors
 from ratchet.data.targets import describe_target
+from ratchet.data.tokenised import tokenise
 from ratchet.data.transform import TABLE
 from ratchet.errors import DataError
 from ratchet.names import short
 from ratchet.pictures import nearly_the_same
 from ratchet.project import Project
 from ratchet.tables import TableTransform
+from ratchet.texts import Ragged
 
 _ROWS = 4096  # written at a time: a float32 copy of everything is never held
 
@@ -40,9 +42,9 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
     """Write data/prepared/<name>/ and return the data card.
 
     The directory holds {train,validation,confirm,test}/{x,y,ids}.npy (x float32 (n, *shape), of a folder of pictures
-    uint8, normalised when they are read; y int64 (n,) for classes,
-    float32 (n, labels) of 0 and 1 for labels, float32 (n,) for numbers; ids (n,) of the raw rows or files: texts, or
-    their positions), card.json and card.html. The same raw files
+    uint8, normalised when they are read, of texts int32 tokens one after the other, and offsets.npy; y int64 (n,) for
+    classes, float32 (n, labels) of 0 and 1 for labels, float32 (n,) for numbers; ids (n,) of the raw rows or files:
+    texts, or their positions), card.json and card.html. The same raw files
     and config give the same bytes. What was there stays until all is written, and is then replaced by a rename;
     another process that prepares or fetches the same waits. Raises DataError for raw data that is missing, damaged or
     unfit, and for a disk that is full or not writable.
@@ -56,13 +58,13 @@ def prepare(config: DataConfig, *, project: Project) -> dict[str, Any]:
         new = scratch / "new"
         new.mkdir()
         raw_directory = verify_raw(config, project=project)  # not before: another process may have replaced it
-        card = _prepare_into(new, config, raw_directory, scratch=scratch, cache=project.cache)
+        card = _prepare_into(new, config, raw_directory, scratch=scratch, project=project)
         replace_directory(new, target)
     return card
 
 
 def _prepare_into(
-    directory: Path, config: DataConfig, raw_directory: Path, *, scratch: Path, cache: Path | None
+    directory: Path, config: DataConfig, raw_directory: Path, *, scratch: Path, project: Project
 ) -> dict[str, Any]:
     raw = read(config, directory=raw_directory, scratch=scratch)
     n_raw, table = len(raw.y) + len(raw.unreadable), raw.table
@@ -73,24 +75,32 @@ def _prepare_into(
     splits = split(examples, config=config, together=alike)
     if alike is not None:
         examples = replace(examples, findings=(*examples.findings, _nearly_the_same(alike, splits)))
-    x = examples.x
-    if table is not None:
+    x: Any = examples.x
+    if config.texts is not None:
+        x, of_texts = tokenise(examples.x, splits, config.texts, root=project.root, directory=directory)
+    elif table is not None:
         transform = TableTransform.fit(table.columns, x[splits["train"]])
         (directory / TABLE).write_text(json.dumps(transform.as_json(), ensure_ascii=False), encoding="utf-8")
         columns = report_columns(table.columns, x, examples.y, splits, config.target_kind)
         x = transform.apply(x)
-    x, constants, kept = without_constants(x, splits["train"], config=config)
+    findings, kept = examples.findings, None
+    if not isinstance(x, Ragged):
+        x, constants, kept = without_constants(x, splits["train"], config=config)
+        findings = (*findings, constants)
     normalisation = fit(x, splits["train"], kind=config.prepare.normalise)
     target = describe_target(examples.y[splits["train"]], config=config)
     before = ValueSummary()
-    for rows in _pieces(splits["train"], x):
-        before.add(x[rows])
-    stored = "uint8" if config.folder is not None else "float32"
+    if isinstance(x, Ragged):
+        before.add(x.lengths[splits["train"]])
+    else:
+        for rows in _pieces(splits["train"], x):
+            before.add(x[rows])
+    stored = "uint8" if config.folder is not None else "int32" if isinstance(x, Ragged) else "float32"
     after, data_hash, hashes = _write_splits(directory, x, examples, splits, normalisation, stored=stored)
     card = make_card(
         config,
         n_raw=n_raw,
-        findings=(*examples.findings, constants),
+        findings=findings,
         target=target,
         targets={name: examples.y[positions] for name, positions in splits.items()},
         before=before,
@@ -102,6 +112,8 @@ def _prepare_into(
     )
     if stored != "float32":
         card["stored"] = stored
+    if config.texts is not None:
+        card["text"] = of_texts
     if kept is not None:
         card["kept_positions"] = kept.tolist()
     if table is not None:
@@ -120,7 +132,7 @@ def _prepare_into(
     (directory / "card.json").write_text(f"{text}\n", encoding="utf-8")
     write_report(
         directory, card, examples, {str(name): rows for name, rows in splits.items()},
-        columns=table.columns if table else (), cache=cache,
+        columns=table.columns if table else (), cache=project.cache,
     )  # fmt: skip
     return card
 
@@ -166,7 +178,7 @@ def _drawn(examples: CleanExamples, splits: Mapping[SplitName, np.ndarray], conf
 
 def _write_splits(
     directory: Path,
-    x: np.ndarray,
+    x: np.ndarray | Ragged,
     examples: CleanExamples,
     splits: Mapping[SplitName, np.ndarray],
     normalisation: Normalisation,
@@ -184,9 +196,15 @@ def _write_splits(
         positions, folder, own = splits[name], directory / name, hashlib.sha256()
         digest = Digests(whole, own)
         folder.mkdir()
-        parts = _normalised(x, positions, normalisation, summary=after[name], as_they_are=stored == "uint8")
-        shape = (len(positions), *x.shape[1:])
-        write_array(folder / "x.npy", pieces=parts, shape=shape, dtype=np.dtype(stored).str, digest=digest)
+        if isinstance(x, Ragged):
+            some = x.of(positions)
+            after[name].add(some.lengths)
+            for array, file in ((some.values, "x.npy"), (some.offsets, "offsets.npy")):
+                write_array(folder / file, pieces=[array], shape=array.shape, dtype=array.dtype.str, digest=digest)
+        else:
+            parts = _normalised(x, positions, normalisation, summary=after[name], as_they_are=stored == "uint8")
+            shape = (len(positions), *x.shape[1:])
+            write_array(folder / "x.npy", pieces=parts, shape=shape, dtype=np.dtype(stored).str, digest=digest)
         dtype = "<i8" if y.dtype.kind == "i" else "<f4"
         write_array(folder / "y.npy", pieces=[y[positions]], shape=(len(positions), *y.shape[1:]), dtype=dtype,
                     digest=digest)  # fmt: skip

@@ -23,6 +23,7 @@ from ratchet.errors import DataError, FileError, SplitGuardError
 from ratchet.files import read_json, read_json_as, write_atomically
 from ratchet.names import short
 from ratchet.tasks.base import Target
+from ratchet.texts import Ragged, TextInput
 
 HASHED_EACH_TIME = (
     2**24
@@ -61,23 +62,26 @@ class Normalised:
         return self[:].astype(dtype or np.float32, copy=False)
 
     @classmethod
-    def by(cls, card: Mapping[str, Any], stored: np.ndarray) -> np.ndarray | Normalised:
+    def by(cls, card: Mapping[str, Any], stored: np.ndarray | Ragged) -> Examples:
         """Stored examples as they are read, by their data card."""
-        if card.get("stored", "float32") == "float32":
+        if isinstance(stored, Ragged) or card.get("stored", "float32") == "float32":
             return stored
         by = card["normalisation"]
         return cls(stored, *(np.array(by[name], np.float32) for name in ("mean", "std")))
 
 
+Examples = np.ndarray | Normalised | Ragged
+
+
 class Split(NamedTuple):
     """Examples of one split, memory-mapped and read-only."""
 
-    x: np.ndarray | Normalised  # float32 (n, *shape), normalised
+    x: Examples  # float32 (n, *shape), normalised; of texts their tokens
     y: np.ndarray  # int64 (n,) classes; float32 (n, labels) of 0 and 1; float32 (n,) numbers
 
 
 class _Arrays(NamedTuple):
-    x: np.ndarray  # as stored
+    x: np.ndarray | Ragged  # as stored
     y: np.ndarray
 
 
@@ -131,7 +135,7 @@ class PreparedData:
         return Target.of(self.card)
 
     @property
-    def layout(self) -> Literal["sequence", "image", "table"]:
+    def layout(self) -> Literal["sequence", "image", "table", "text"]:
         """Return the layout of one example."""
         return self.card["layout"]  # type: ignore[no-any-return]
 
@@ -139,6 +143,11 @@ class PreparedData:
     def numbers(self) -> tuple[int, ...]:
         """The positions of a table's features that are numbers; none of other data."""
         return tuple(self.card.get("numbers", ()))
+
+    @property
+    def text(self) -> TextInput | None:
+        """What a network is told of texts; None of other data."""
+        return TextInput(*map(self.card["text"].get, ("vocabulary", "digest"))) if self.layout == "text" else None
 
     @property
     def transform(self) -> Transform | None:
@@ -163,9 +172,12 @@ class PreparedData:
 
     def _folded(self, name: str, fold: Fold) -> _Arrays:
         """The fold for validation, the others for train: copies in memory."""
-        x, y = (np.concatenate(parts) for parts in zip(*(self._load(each)[0] for each in _FOLDED), strict=True))
+        first, second = (self._load(each)[0] for each in _FOLDED)
+        y = np.concatenate([first.y, second.y])
         chosen = fold.holds(y, self.target.kind, self.target.names, data=self.card["name"]) == (name == "validation")
-        return _Arrays(x[chosen], y[chosen])
+        if isinstance(first.x, Ragged) and isinstance(second.x, Ragged):
+            return _Arrays(first.x.joined(second.x).of(np.flatnonzero(chosen)), y[chosen])
+        return _Arrays(np.concatenate([first.x, second.x])[chosen], y[chosen])
 
     def ids(self, name: str) -> np.ndarray:
         """(n,) what names each example of a split in the raw data: text, or a position. Raises as split() does."""
@@ -199,7 +211,7 @@ class PreparedData:
                     f"{self.directory / split / 'y.npy'} holds labels from {y.min()} to {y.max()}, but its card names "
                     f"{len(self.classes)} classes; {_type_again(self.typed)}"
                 )
-            files = [self.directory / split / name for name in ("x.npy", "y.npy")]
+            files = [self.directory / split / name for name in self._files]
             if split in hashes and not self._is_as_verified(split, files) and _hash_of(files) != hashes[split]:
                 raise DataError(
                     f"{self.directory / split} holds other arrays than its card has the hash of: they were changed "
@@ -228,16 +240,22 @@ class PreparedData:
             self._loaded[name] = split, self._ids(name, len(split.y))
         return self._loaded[name]
 
+    @property
+    def _files(self) -> Sequence[str]:
+        return ("x.npy", "offsets.npy", "y.npy") if self.layout == "text" else ("x.npy", "y.npy")
+
     def _map(self, name: str) -> _Arrays:
         n = self.card["counts"][name]["total"]
         folder, target = self.directory / name, self.target
         dtype = "int64" if target.kind == "class" else "float32"
         each = (len(target.names),) if target.kind == "labels" else ()
         stored = str(self.card.get("stored", "float32"))
-        return _Arrays(
-            _map(folder / "x.npy", shape=(n, *self.shape), dtype=stored, typed=self.typed),
-            _map(folder / "y.npy", shape=(n, *each), dtype=dtype, typed=self.typed),
-        )
+        y = _map(folder / "y.npy", shape=(n, *each), dtype=dtype, typed=self.typed)
+        if self.layout != "text":
+            return _Arrays(_map(folder / "x.npy", shape=(n, *self.shape), dtype=stored, typed=self.typed), y)
+        offsets = _map(folder / "offsets.npy", shape=(n + 1,), dtype="int64", typed=self.typed)
+        values = _map(folder / "x.npy", shape=(int(offsets[-1]),), dtype=stored, typed=self.typed)
+        return _Arrays(Ragged(values, offsets, *self.shape), y)
 
 
 def describe(directory: Path, config: DataConfig) -> tuple[tuple[int, ...] | None, Target]:

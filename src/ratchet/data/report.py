@@ -34,7 +34,7 @@ _PIXELS = 64  # of the longer side of a picture
 _POINTS = 120  # of a curve
 _VALUES = 4_000_000  # looked at for means, for the distribution of values
 _PARTS = 7  # classes of a stacked bar, beside all others: there are eight colours
-_KINDS = {"sequence": "sequences", "image": "pictures", "table": "rows"}
+_KINDS = {"sequence": "sequences", "image": "pictures", "table": "rows", "text": "texts"}
 _READ_BY = {
     "train": "training",
     "validation": "training and searches",
@@ -65,7 +65,7 @@ def write_report(
         read_by=_READ_BY,
         splits=_split_rows(card, examples, splits),
         target=list(_target(card, examples.y, splits)),
-        classes=[] if columns else list(_classes(card, examples, splits["train"])),
+        classes=[] if columns or "text" in card else list(_classes(card, examples, splits["train"])),
         values=None if columns else _values(directory, splits, card),
         columns=_columns(card, columns, examples, splits),
         drawn=COLUMNS_DRAWN,
@@ -78,6 +78,8 @@ def write_report(
 def _what(card: Mapping[str, Any]) -> str:
     total = sum(counts["total"] for counts in card["counts"].values())
     shape = " × ".join(str(length) for length in card["shape"])
+    if card["layout"] == "text":
+        shape = f"at most {shape} tokens"
     size = f"{len(card['columns'])} columns ({shape} features)" if "columns" in card else shape
     n = len(card["classes"])
     target = {"class": f"one of {n} classes", "labels": f"any of {n} labels"}.get(card["target"]["kind"], "a number")
@@ -191,7 +193,14 @@ def _png(picture: np.ndarray, low: float, high: float) -> str:
 
 def _values(directory: Path, splits: Splits, card: Mapping[str, Any]) -> Chart:
     """The distribution of normalised values: those of all splits should lie on one another."""
-    values = {name: Normalised.by(card, np.load(directory / name / "x.npy", mmap_mode="r")) for name in splits}
+    if "text" in card:
+        lengths = {name: np.diff(np.load(directory / name / "offsets.npy")) for name in splits}
+        edges = _edges(np.concatenate(list(lengths.values())))
+        shares = {name: _shares(part, edges) for name, part in lengths.items()}
+        return charts.distributions(shares, edges, caption="Tokens of a text in each split", x="tokens")
+    values: dict[str, Any] = {
+        name: Normalised.by(card, np.load(directory / name / "x.npy", mmap_mode="r")) for name in splits
+    }
     parts = {name: np.asarray(_few(part, part[0].size * len(splits))) for name, part in values.items()}
     low, high = (float(of([of(part) for part in parts.values()])) for of in (np.min, np.max))
     edges = np.linspace(_round(low), _round(high) if high > low else low + 1, 60)

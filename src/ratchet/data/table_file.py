@@ -12,9 +12,10 @@ from ratchet.config.tables import READER, as_typed, settings_of
 from ratchet.data.examples import SPLITS, Origin, RawExamples
 from ratchet.dotted import function_of_data
 from ratchet.errors import DataError
-from ratchet.names import short
+from ratchet.names import listed, short
 from ratchet.tables import TableError, TableSettings, code_table, read_frame, target_values
 from ratchet.tables.columns import text_column, time_column
+from ratchet.texts.tokens import clean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 def read(directory: Path, config: DataConfig) -> RawExamples:
     """The rows of the one file in `directory`. Raises DataError that names file, column, row and cell."""
     assert config.table is not None
-    table = config.table.model_dump()
+    table = {**config.table.model_dump(), "text": config.texts and config.texts.text}
     settings = settings_of(table)
     path = directory / config.files[0].name
     frame = read_frame(path, settings) if config.reader == READER else _frame_of(config, directory)
     try:
-        coded, origin = code_table(frame, path, settings), _origin(frame, path, settings)
+        coded = code_table(frame, path, settings) if settings.text is None else None
+        origin = _origin(frame, path, settings)
     except TableError as error:
         raise DataError(as_typed(error.said, table)) from error
     target = target_values(frame, settings, config.target_kind)
@@ -40,7 +42,18 @@ def read(directory: Path, config: DataConfig) -> RawExamples:
         )
         return f"{path.name}, row {row + 1}, {', '.join(cells)}"
 
-    return RawExamples(coded.values, target, place=place, table=coded, origin=origin)
+    x = texts_of(frame, settings.text, str(path)) if coded is None else coded.values
+    return RawExamples(x, target, place=place, table=coded, origin=origin)
+
+
+def texts_of(frame: pd.DataFrame, column: str | None, where: str) -> np.ndarray:
+    """(n,) cleaned texts of a column, "" for a gap. Raises DataError where there is no such column."""
+    if column not in frame.columns:
+        raise DataError(f"{where} has no column {short(column)}; its columns: {listed(map(short, frame.columns))}")
+    cells = frame[column]
+    texts = np.empty(len(cells), object)
+    texts[:] = ["" if gap else clean(str(cell)) for cell, gap in zip(cells, cells.isna(), strict=True)]
+    return texts
 
 
 def _origin(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Origin:

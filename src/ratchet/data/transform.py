@@ -15,24 +15,35 @@ from ratchet.data.requirements import has_shape, is_finite, stack
 from ratchet.errors import DataError
 from ratchet.files import read_json
 from ratchet.tables import TableTransform
+from ratchet.texts import Ragged, TextTransform
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLE = "transform.json"  # in the folder of prepared data: what turns a row of a table into numbers
+TABLE = "transform.json"  # in the folder of prepared data: what turns a row of a table, or a text, into numbers
 
 
 @dataclass(frozen=True)
 class Transform:
     """What prepare does to an example, whatever its split.
 
-    shape: of a raw example; None of a row of a table. kept: the positions of a sequence that were not left out.
+    shape: of a raw example; None of a row of a table and of a text. kept: the positions of a sequence that were not
+    left out.
     """
 
     shape: tuple[int, ...] | None
     normalisation: Normalisation
     table: TableTransform | None = None
     kept: tuple[int, ...] | None = None
+    text: TextTransform | None = None
+
+    def of_texts(self, texts: np.ndarray) -> tuple[Ragged, dict[str, int]]:
+        """The tokens of raw texts (n,), and what is surprising about them with the number of texts."""
+        assert self.text is not None
+        tokens, cut = self.text.apply(texts)
+        blank = sum(not text for text in texts)
+        said = {f"texts cut to their first {self.text.max_length:,} tokens": cut, "blank texts": blank}
+        return tokens, {what: count for what, count in said.items() if count}
 
     def of_frame(self, frame: pd.DataFrame, *, where: str) -> tuple[np.ndarray, dict[str, int]]:
         """float32 (rows, features) of raw rows, and what is surprising about them with the number of cells.
@@ -66,6 +77,7 @@ class Transform:
             "normalisation": {"kind": scale.kind, "mean": scale.mean.tolist(), "std": scale.std.tolist()},
             "table": self.table and self.table.as_json(),
             "kept": self.kept,
+            "text": self.text and self.text.as_json(),
         }
         return json.dumps(content, ensure_ascii=False)
 
@@ -79,6 +91,7 @@ class Transform:
             Normalisation(scale["kind"], mean, std),
             content["table"] and TableTransform.from_json(content["table"]),
             content["kept"] and tuple(content["kept"]),
+            TextTransform.from_json(content["text"]) if content.get("text") else None,
         )
 
 
@@ -87,6 +100,9 @@ def prepared_transform(directory: Path, card: Mapping[str, Any]) -> Transform | 
     config, kept = card["config"], card.get("kept_positions")
     path = directory / TABLE
     table = None if config.get("table") is None else read_json(path) if path.is_file() else {}
+    if config.get("texts"):
+        content = {"shape": None, "normalisation": card["normalisation"], "table": None, "kept": None, "text": table}
+        return Transform.from_json(content) if table else None
     dropped = config["prepare"].get("constant_features") == "drop" and kept is None
     columns = (table or {}).get("columns", ())
     undated = any(column["kind"] == "date" and "day_first" not in column for column in columns)

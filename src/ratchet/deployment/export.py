@@ -15,7 +15,7 @@ from ratchet import __version__
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import to_type
 from ratchet.data.folds import Fold
-from ratchet.data.prepared import Normalised, PreparedData, Split
+from ratchet.data.prepared import Examples, PreparedData, Split
 from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
 from ratchet.deployment.exported import MANIFEST, MODEL, TRANSFORM, decisions, quiet, session, sha256_of
 from ratchet.deployment.model_card import model_card
@@ -79,6 +79,12 @@ def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Pat
         raise RatchetError(f"{output} holds something else than an export, which would be lost; type: {another}")
     predictor = _loaded(run, project)
     config = predictor.config
+    if predictor.transform.text is not None:
+        predicts = to_type("python", "src/predict.py", assignment("run", shown(run.path)), "input=<file>")
+        raise ConfigError(
+            f"{shown(run.path)} was trained on texts, and what is exported takes numbers; allowed: runs on tables, "
+            f"arrays and pictures; type: {predicts}"
+        )
     directory = project.prepared(config.data.name)
     data = PreparedData.open(directory, reader="evaluate", config=config.data, fold=Fold.asked(config))
     require_same_data(read_checkpoint(run.best_checkpoint), data.data_hash, run.best_checkpoint)
@@ -154,7 +160,7 @@ class _Exported(nn.Module):
         return outputs, (outputs.sigmoid() if own else outputs.exp()).float()
 
 
-def _write_model(predictor: Predictor, x: np.ndarray | Normalised, path: Path) -> None:
+def _write_model(predictor: Predictor, x: Examples, path: Path) -> None:
     """x: some examples, two at least."""
     import onnx
 

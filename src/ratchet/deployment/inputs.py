@@ -19,6 +19,7 @@ import numpy as np
 
 from ratchet.config.schema import Config
 from ratchet.config.tables import settings_of
+from ratchet.data.table_file import texts_of
 from ratchet.data.transform import Transform
 from ratchet.errors import DataError, first_line
 from ratchet.files import not_a_file
@@ -27,6 +28,7 @@ from ratchet.pictures import decode_all, is_a_picture, pictures_in
 from ratchet.tables import TableError
 from ratchet.tables.columns import text_column
 from ratchet.tables.reading import read_frames
+from ratchet.texts import Ragged
 
 _ROWS = 8192  # of a table at a time
 _VALUES = 2**24  # of arrays at a time
@@ -39,7 +41,7 @@ class Batch(NamedTuple):
     """Examples that follow each other."""
 
     ids: list[str] | list[int]  # texts of the id column, else the numbers of the rows from 1
-    x: np.ndarray  # float32 (n, *shape), as the network takes them
+    x: np.ndarray | Ragged  # float32 (n, *shape), as the network takes them; texts as tokens
 
 
 @dataclass
@@ -55,9 +57,10 @@ class Inputs:
     def batches(self) -> Generator[Batch]:
         """Every example in its order. Raises DataError for what the model cannot be given."""
         of_pictures = self.config.data.folder is not None and self.path.suffix.lower() not in _ARRAYS
-        found = self._rows() if self.transform.table else self._pictures() if of_pictures else self._arrays()
+        of_rows = self._texts if self.transform.text else self._rows if self.transform.table else None
+        found = of_rows() if of_rows else self._pictures() if of_pictures else self._arrays()
         if (first := next(found, None)) is None:
-            raise DataError(f"{self.name} holds no {'rows' if self.transform.table else 'examples'}; add some")
+            raise DataError(f"{self.name} holds no {'rows' if of_rows else 'examples'}; add some")
         with closing(found):
             yield first
             yield from found
@@ -84,6 +87,18 @@ class Inputs:
                     raise DataError(f"{told}; mend it, or leave the cell empty for a gap") from error
                 self.notes.update(surprises)
                 yield Batch(self._ids(frame, table.id), x)
+
+    def _texts(self) -> Generator[Batch]:
+        table, text = self.config.data.table, self.config.data.texts
+        assert table is not None
+        assert text is not None
+        settings = settings_of({**table.model_dump(), "text": text.text})
+        with closing(read_frames(self.path, settings, rows=_ROWS, texts=[text.text])) as frames:
+            for frame in frames:
+                if len(frame):
+                    tokens, surprises = self.transform.of_texts(texts_of(frame, text.text, self.name))
+                    self.notes.update(surprises)
+                    yield Batch(self._ids(frame, table.id), tokens)
 
     def _ids(self, frame: object, name: str | None) -> list[str] | list[int]:
         import pandas as pd
@@ -127,7 +142,7 @@ class Inputs:
 @contextmanager
 def open_inputs(given: str, config: Config, transform: Transform) -> Iterator[Inputs]:
     """The file that `input=` names; `-`: standard input, csv, which is copied to the disk first. Raises DataError."""
-    kinds = _TABLES if transform.table is not None else _ARRAYS
+    kinds = _ARRAYS if transform.table is None and transform.text is None else _TABLES
     pictures = config.data.folder is not None
     with tempfile.TemporaryDirectory(prefix="ratchet-") as folder:
         path, name = (Path(folder) / "input.csv", "standard input") if given == "-" else (Path(given), given)

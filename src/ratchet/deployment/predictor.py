@@ -10,7 +10,7 @@ import numpy as np
 
 from ratchet.config.schema import Config
 from ratchet.data.folds import Fold
-from ratchet.data.prepared import PreparedData
+from ratchet.data.prepared import Examples, PreparedData
 from ratchet.data.transform import Transform
 from ratchet.deployment.conformal import Conformal
 from ratchet.deployment.exported import sha256_of
@@ -91,7 +91,7 @@ class Predictor:
         conformal = None if coverage is None else Conformal.calibrated(said, coverage)
         return replace(self, task=task, conformal=conformal)
 
-    def predict(self, x: np.ndarray) -> Predictions:
+    def predict(self, x: Examples) -> Predictions:
         """What is said of transformed examples (n, *shape). Their targets in it mean nothing."""
         with threads(self.config.trainer.threads):
             outputs = outputs_of(self.model, self.task, x)

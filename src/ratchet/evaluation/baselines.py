@@ -11,15 +11,17 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ratchet.data.prepared import Normalised, PreparedData, Split
+from ratchet.data.prepared import Examples, PreparedData, Split
 from ratchet.files import open_regular, write_atomically
 from ratchet.tasks.base import Floats, Predictions, Target, Task
+from ratchet.texts import Ragged
 
 if TYPE_CHECKING:
     from ratchet.training.own_data import OwnData  # it brings torch
@@ -28,6 +30,7 @@ CELLS = 40_000_000  # training examples times features times outputs, at most: a
 BOOSTING_CELLS, FEWEST = 2_000_000, 2_000  # likewise, and so many examples at least
 _TOLD = 5_000_000  # cells of a training from which on a person is told that it takes a moment
 _ROWS = 8192  # that a model is asked about at a time
+_TFIDF = "TF-IDF and "
 _MADE = 1  # counted up where the same data would give other numbers
 
 Fitted = Callable[[np.ndarray], Floats]  # examples (n, features) to probabilities (n, names) or numbers (n, 1)
@@ -97,10 +100,14 @@ def _kinds(data: PreparedData | OwnData, target: Target) -> dict[str, int]:
     number = target.kind == "number"
     outputs = 1 if number or (target.kind == "class" and len(target.names) == 2) else len(target.names)
     linear = min(n, max(1, CELLS // (features * max(4, outputs))))
+    if isinstance(x, Ragged):
+        linear = min(n, max(1, CELLS // (x.longest * max(4, outputs))))
     kinds = {
         "mean" if number else "label frequencies" if target.kind == "labels" else "majority class": n,
         "ridge regression" if number else "logistic regression": linear,
     }
+    if isinstance(x, Ragged):  # of how often each token is in a text
+        kinds = {f"TF-IDF and {name}" if "regression" in name else name: rows for name, rows in kinds.items()}
     if isinstance(data, PreparedData) and data.layout == "table":
         kinds["gradient boosting"] = min(n, max(FEWEST, BOOSTING_CELLS // (features * outputs)))
     return kinds
@@ -114,13 +121,14 @@ def _fitted(train: Split, target: Target, kinds: Mapping[str, int]) -> dict[str,
         warnings.simplefilter("ignore")  # not all converge; a label may be of one value
         for name, rows in kinds.items():
             chosen = np.sort(np.random.default_rng(0).permutation(len(train.y))[:rows])
-            x, y = _flat(train.x[chosen]), np.array(train.y[chosen])
+            x, y = _flat(_of(train.x, chosen)), np.array(train.y[chosen])
             models[name] = _fit(name, Split(x, y), target)
     return models
 
 
 def _fit(name: str, train: Split, target: Target) -> Fitted:
-    x, y = np.asarray(train.x), train.y
+    x: Any = train.x
+    y = train.y
     if name in {"mean", "label frequencies", "majority class"}:
         if target.kind == "number":
             constant = np.array([y.mean(dtype=np.float64)])
@@ -129,7 +137,10 @@ def _fit(name: str, train: Split, target: Target) -> Fitted:
             others = len(target.names) if target.kind == "class" else 2
             constant = (each + 1) / (len(y) + others)
         return lambda examples: np.tile(constant, (len(examples), 1))
-    build = _builder(name, target)
+    build = _builder(name.removeprefix(_TFIDF), target)
+    if name.startswith(_TFIDF):
+        assert isinstance(x, Ragged)
+        build = _with_tfidf(build, int(x.values.max()) + 1)
     if target.kind == "number":
         model = build().fit(x, y)
         return lambda examples: np.asarray(model.predict(examples), np.float64)[:, None]
@@ -151,6 +162,24 @@ def _builder(name: str, target: Target) -> Callable[[], Any]:
     return Ridge if target.kind == "number" else (lambda: LogisticRegression(max_iter=200))
 
 
+def _with_tfidf(build: Callable[[], Any], vocabulary: int) -> Callable[[], Any]:
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer
+
+    counts = partial(_counts, vocabulary=vocabulary)
+    return lambda: make_pipeline(FunctionTransformer(counts), TfidfTransformer(sublinear_tf=True), build())
+
+
+def _counts(texts: Ragged, vocabulary: int) -> Any:
+    """How often each token of the vocabulary is in each text, as a sparse matrix."""
+    from scipy.sparse import csr_array
+
+    known = texts.values < vocabulary  # others are in no training text
+    row = np.repeat(np.arange(len(texts)), texts.lengths)[known]
+    return csr_array((np.ones(len(row)), (row, texts.values[known])), shape=(len(texts), vocabulary))
+
+
 def _classifier(build: Callable[[], Any], x: np.ndarray, y: np.ndarray, classes: int) -> Fitted:
     """Return a classifier's probabilities as (n, classes): 0 for a class that has no training example."""
     present = np.unique(y)
@@ -164,12 +193,20 @@ def _classifier(build: Callable[[], Any], x: np.ndarray, y: np.ndarray, classes:
     return said
 
 
-def _flat(x: np.ndarray) -> np.ndarray:
+def _of(x: Examples, rows: Any) -> np.ndarray | Ragged:
+    return x.of(rows) if isinstance(x, Ragged) else x[rows]
+
+
+def _flat(x: np.ndarray | Ragged) -> Any:
+    """Return (n, features) in double precision; texts as they are."""
+    if isinstance(x, Ragged):
+        return x
     return np.asarray(x, np.float64).reshape(len(x), -1)
 
 
-def _of_all(model: Fitted, x: np.ndarray | Normalised) -> Floats:
-    return np.concatenate([model(_flat(x[start : start + _ROWS])) for start in range(0, len(x), _ROWS)])
+def _of_all(model: Fitted, x: Examples) -> Floats:
+    pieces = (np.arange(start, min(start + _ROWS, len(x))) for start in range(0, len(x), _ROWS))
+    return np.concatenate([model(_flat(_of(x, rows))) for rows in pieces])
 
 
 def _file(data: PreparedData | OwnData, split: str) -> Path | None:

@@ -92,7 +92,9 @@ def _plot(
     for name, (header, rows) in test.plots().items():
         write_table(plots / f"{name}.csv", header=header, rows=rows)
     x, ids = data.split("test").x, data.ids("test")
-    draw_mistakes(test, x, ids, plots / "mistakes.png", count=config.mistakes)
+    transform = data.transform if isinstance(data, PreparedData) and data.text else None
+    words = transform.text.words if transform and transform.text else None
+    draw_mistakes(test, x, ids, plots / "mistakes.png", count=config.mistakes, words=words)
     if project.cache:  # the page is for `dvc plots show`
         write_page(plots / "page.html", cache=project.cache)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,23 +12,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ratchet.data.prepared import Normalised
+from ratchet.data.prepared import Examples, Normalised
 from ratchet.tasks import Predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 4
+_TEXT, _LINE = 480, 40  # characters of a text, and of a line of it
 _LONGEST = 24  # characters of an example's id
 PANEL, MARGIN = 2.4, 0.4  # inches: one panel with its title; the headline
 
 
 def draw_mistakes(
-    predictions: Predictions, x: NDArray[np.float32] | Normalised, ids: NDArray[Any], path: Path, *, count: int
+    predictions: Predictions,
+    x: Examples,
+    ids: NDArray[Any],
+    path: Path,
+    *,
+    count: int,
+    words: Callable[[NDArray[Any]], str] | None = None,
 ) -> None:
     """Write a PNG with one panel for each mistake: a picture, or lines, with what it is and was taken for, and its id.
 
-    The file holds no date and no version: the same mistakes give the same bytes.
+    words: of texts, what their tokens are in words. The file holds no date and no version: the same mistakes give the
+    same bytes.
     """
     chosen, shown = predictions.mistakes(count), x.stored if isinstance(x, Normalised) else x
     rows = max(1, math.ceil(len(chosen) / COLUMNS))
@@ -45,7 +54,12 @@ def draw_mistakes(
         for panel, index in zip(panels.flat, chosen, strict=False):
             panel.set_axis_on()
             panel.set(xticks=[], yticks=[])
-            draw_example(panel, np.array(shown[index]))
+            if words is not None:
+                wrapped = textwrap.shorten(words(x[np.array([index])][0]), _TEXT, placeholder=" …")
+                panel.text(0.03, 0.97, textwrap.fill(wrapped, _LINE), transform=panel.transAxes, fontsize=7, va="top",
+                           parse_math=False)  # fmt: skip
+            else:
+                draw_example(panel, np.array(shown[index]))
             panel.set_title(predictions.caption(int(index)), fontsize=9, parse_math=False)  # a class may be called $5
             name = str(ids[index])
             named = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"

@@ -6,11 +6,26 @@ nothing but the data's shape and what conf/model/<name>.yaml says goes in.
 
 from ratchet.models.build import build_model, parameter_count
 from ratchet.models.cnn import CNN
+from ratchet.models.encoder import Encoder
 from ratchet.models.gru import GRU
 from ratchet.models.logistic import Logistic
 from ratchet.models.mlp import MLP
 from ratchet.models.resnet import ResNet
 from ratchet.models.tabm import TabM
+from ratchet.models.texts import TextBag, TextTransformer
 from ratchet.models.transformer import Transformer
 
-__all__ = ["CNN", "GRU", "MLP", "Logistic", "ResNet", "TabM", "Transformer", "build_model", "parameter_count"]
+__all__ = [
+    "CNN",
+    "GRU",
+    "MLP",
+    "Encoder",
+    "Logistic",
+    "ResNet",
+    "TabM",
+    "TextBag",
+    "TextTransformer",
+    "Transformer",
+    "build_model",
+    "parameter_count",
+]

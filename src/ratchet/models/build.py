@@ -22,36 +22,45 @@ from ratchet.config.targets import built, check, names_a_class
 from ratchet.dotted import named_by
 from ratchet.errors import TO_SEE, ConfigError, OutOfMemoryError, RatchetError, failure, first_line, own_code, ran_out
 from ratchet.names import nearest, suggestion
+from ratchet.texts import TextInput
 
 # What a network is told by the data. n_classes is another word for n_outputs; who takes no numbers is not told them.
-FROM_DATA = ("input_shape", "n_outputs", "n_classes", "numbers")
+FROM_DATA = ("input_shape", "n_outputs", "n_classes", "numbers", "vocabulary", "digest", "architecture")
 _TARGET, _EXAMPLE = "model._target_", [["model._target_=ratchet.models.CNN"]]
 TO_SHRINK = "type: the same with --cfg job --package model, to see what would make it smaller"
 
 
 def build_model(
-    config: ModelConfig, *, input_shape: tuple[int, ...], n_outputs: int, numbers: Sequence[int] = ()
+    config: ModelConfig,
+    *,
+    input_shape: tuple[int, ...],
+    n_outputs: int,
+    numbers: Sequence[int] = (),
+    text: TextInput | None = None,
 ) -> nn.Module:
     """The network that conf/model asks for, with fresh weights from torch's global generator.
 
     `config.target` is the dotted path of any nn.Module class, Ratchet's or a user's own, whose constructor
     takes `input_shape` (channels, length or height, width; of a table its columns), `n_outputs` or `n_classes`, the
     numbers that it gives for an example, and its settings by keyword; who takes `numbers` is told which features of a
-    table are numbers, not parts of a category.
+    table are numbers, not parts of a category; who takes `vocabulary` is given tokens of texts, int64 (batch, tokens)
+    and -1 behind a shorter text, and is told how many different ones there are.
     Settings are checked against the constructor's annotations; what is not annotated is passed on as it is.
     Raises ConfigError when the class cannot be imported, a setting is unknown or out of range, or the network
     does not turn a batch of such examples into (batch, n_outputs) numbers, and OutOfMemoryError where it is too large.
     """
     network = model_class(config.target)
-    refuse_rows(network, config, of_table=len(input_shape) == 1)
+    refuse_layout(network, config, "text" if text else "table" if len(input_shape) == 1 else "image")
     settings = checked_settings(network, config)
     try:
         takes = inspect.signature(network).parameters
         told: dict[str, Any] = {"n_classes" if "n_classes" in takes else "n_outputs": n_outputs}
-        told |= {"numbers": tuple(numbers)} if "numbers" in takes else {}
+        known = {"numbers": tuple(numbers), **(text.as_json() if text else {})}
+        told |= {name: value for name, value in known.items() if name in takes}
         settings = {name: built(value, key=f"model.{name}") for name, value in settings.items()}
         model = network(input_shape=tuple(input_shape), **told, **settings)
-        _check_output(model, input_shape=tuple(input_shape), n_outputs=n_outputs)
+        some = torch.zeros(2, *(input_shape if text is None else (1,)), dtype=torch.int64 if text else None)
+        _check_output(model, some, n_outputs=n_outputs)
     except RatchetError:
         raise
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError, MemoryError) as error:
@@ -68,9 +77,24 @@ def build_model(
     return model
 
 
-def refuse_rows(network: type[nn.Module], config: ModelConfig, *, of_table: bool) -> None:
-    """Raise OverrideError for rows of a table and a class that says `needs_places`: nothing to slide along."""
-    if of_table and getattr(network, "needs_places", False):
+def refuse_layout(network: type[nn.Module], config: ModelConfig, layout: str) -> None:
+    """Raise OverrideError for rows of a table and a class that says `needs_places`: nothing to slide along.
+
+    Likewise for texts and a class that takes no vocabulary, and the other way round.
+    """
+    reads = "vocabulary" in inspect.signature(network).parameters
+    if reads and layout != "text":
+        raise OverrideError(
+            f"model={config.name} is for texts, and these data are none; allowed: model=mlp, or one of your own",
+            instead=[["model=mlp"]],
+        )
+    if layout == "text" and not reads:
+        raise OverrideError(
+            f"model={config.name} is for numbers, and these data are texts; allowed: model=text_bag, "
+            "model=text_transformer, model=encoder, or one of your own whose constructor takes vocabulary",
+            instead=[["model=text_bag"]],
+        )
+    if layout == "table" and getattr(network, "needs_places", False):
         raise OverrideError(
             f"model={config.name} is for sequences and images, and a row of a table has no order; "
             "allowed: model=mlp, model=tabm, model=logistic, or one of your own",
@@ -183,10 +207,10 @@ def _mistake(
     return OverrideError(said, key=key, instead=[[assignment(key, usual)]])
 
 
-def _check_output(model: nn.Module, *, input_shape: tuple[int, ...], n_outputs: int) -> None:
+def _check_output(model: nn.Module, x: torch.Tensor, *, n_outputs: int) -> None:
     training = model.training
     with torch.no_grad():
-        logits = model.eval()(torch.zeros(2, *input_shape))
+        logits = model.eval()(x)
     model.train(training)
     if not isinstance(logits, torch.Tensor) or logits.shape != (2, n_outputs):
         got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__

@@ -43,7 +43,8 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         channels, *spatial = input_shape
-        _check_fit(spatial, width=width, heads=heads, patch=patch, overlap=overlap)
+        check_heads(width, heads)
+        _check_fit(spatial, patch=patch, overlap=overlap)
         kind = {1: nn.Conv1d, 2: nn.Conv2d}[len(spatial)]
         self.embedding = kind(channels, width, patch + 2 * overlap, stride=patch, padding=overlap)
         self.class_token = nn.Parameter(torch.zeros(1, 1, width)) if readout == "cls" else None
@@ -56,7 +57,7 @@ class Transformer(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.classifier = nn.Linear(width, n_outputs)
-        self.apply(_initialise)
+        self.apply(initialise)
         nn.init.trunc_normal_(self.positions, std=0.02, a=-0.04, b=0.04)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -88,28 +89,31 @@ class EncoderLayer(nn.Module):
             nn.Dropout(dropout),
         )
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(batch, tokens, width) -> the same shape."""
-        tokens = tokens + self.projection(self._attend(self.attention_norm(tokens)))
+    def forward(self, tokens: Tensor, seen: Tensor | None = None) -> Tensor:
+        """(batch, tokens, width) -> the same shape. seen: bool (batch, tokens), what others look at; None: all."""
+        tokens = tokens + self.projection(self._attend(self.attention_norm(tokens), seen))
         after: Tensor = tokens + self.perceptron(tokens)
         return after
 
-    def _attend(self, tokens: Tensor) -> Tensor:
+    def _attend(self, tokens: Tensor, seen: Tensor | None) -> Tensor:
         batch, count, width = tokens.shape
         heads = self.query_key_value(tokens).view(batch, count, 3, self.heads, width // self.heads)
         query, key, value = heads.permute(2, 0, 3, 1, 4)
         dropout = self.attention_dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
+        mask = None if seen is None else seen[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
         return mixed.transpose(1, 2).reshape(batch, count, width)
 
 
-def _initialise(layer: nn.Module) -> None:
+def initialise(layer: nn.Module) -> None:
+    """Weights of a linear layer normal with sd 0.02 cut at two sd, biases at zero."""
     if isinstance(layer, nn.Linear):
         nn.init.trunc_normal_(layer.weight, std=0.02, a=-0.04, b=0.04)
         nn.init.zeros_(layer.bias)
 
 
-def _check_fit(spatial: list[int], *, width: int, heads: int, patch: int, overlap: int) -> None:
+def check_heads(width: int, heads: int) -> None:
+    """Raise ConfigError where the heads do not divide the width."""
     if width % heads:
         allowed = [number for number in range(1, width + 1) if width % number == 0]
         nearest = min(allowed, key=lambda number: abs(number - heads))
@@ -117,6 +121,9 @@ def _check_fit(spatial: list[int], *, width: int, heads: int, patch: int, overla
             f"model.heads={heads} does not divide model.width={width}; "
             f"allowed: {', '.join(map(str, allowed))}; type: model.heads={nearest}"
         )
+
+
+def _check_fit(spatial: list[int], *, patch: int, overlap: int) -> None:
     common = gcd(*spatial)
     shape = "x".join(map(str, spatial))
     if common % patch:

@@ -27,6 +27,7 @@ LONGEST_LINE = 2**20  # bytes: what is longer is no row of a table, and is not r
 _PARQUET = {".parquet", ".pq"}
 _JSON_LINES = {".jsonl", ".ndjson"}
 _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?", re.I)
+_JSON_ROWS = 8192  # at a time
 _WHOLE = "<all of it>"
 _LOOKED_AT = 2**20  # bytes from the beginning, by which separator and header are judged
 _UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
@@ -45,7 +46,7 @@ class TableSettings:
     of a column where it is not to be found out: number, category, date. missing: texts that mean a gap, beside the
     usual ones (empty, NA, NaN, null). thousands: what groups the digits of a number. object: the name of a data frame,
     where the file is an R package's Rdata.rdb. id, group, time, split: columns that name a row, that rows of one split
-    share, by which the splits follow each other, and that says the split.
+    share, by which the splits follow each other, and that says the split. text: a column that is read as it is written.
     """
 
     target: tuple[str, ...]
@@ -60,6 +61,7 @@ class TableSettings:
     group: str | None = None
     time: str | None = None
     split: str | None = None
+    text: str | None = None
 
     @property
     def aside(self) -> tuple[str, ...]:
@@ -108,17 +110,20 @@ class NoColumnError(ConfigError):
 
 
 def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | None = None) -> pd.DataFrame:
-    """The table at `path`, csv (also .gz), parquet or an R package's data; `only`: the columns wanted.
+    """The table at `path`, csv (also .gz), lines of JSON, parquet or an R package's data; `only`: the columns wanted.
 
     Raises DataError for a file that is missing, empty, or no table, and NoColumnError for a column that it lacks.
     """
     if not path.is_file():
         what = "is a directory" if path.is_dir() else "is missing"
-        raise DataError(f"{path} {what}; data.path names one file, .csv, .csv.gz or .parquet; type: data.path=<file>")
-    named = [*settings.target, *settings.aside, *settings.types, *filter(None, [settings.time])]
+        allowed = ".csv, .csv.gz, .jsonl or .parquet"
+        raise DataError(f"{path} {what}; data.path names one file, {allowed}; type: data.path=<file>")
+    named = [*settings.target, *settings.aside, *settings.types, *filter(None, [settings.time, settings.text])]
     try:
         if path.suffix in _PARQUET:
             return _read_parquet(path, named, only)
+        if path.suffix in _JSON_LINES:
+            return _read_json(path, settings, named, only)
         if path.suffix == ".rdb":
             frame = read_r_frame(path, settings.object)
             _require_columns(path, list(frame.columns), named)
@@ -215,6 +220,17 @@ def _csv_frames(path: Path, settings: TableSettings, rows: int, texts: Sequence[
         raise DataError(f"{path}: {_said_of_fields(error, options['sep'])}; mend the row") from error
 
 
+def _read_json(path: Path, settings: TableSettings, named: Sequence[str], only: Sequence[str] | None) -> pd.DataFrame:
+    import pandas as pd
+
+    pieces = list(_json_frames(path, settings, _JSON_ROWS))
+    if not pieces:
+        raise DataError(f"{path} is empty; it needs rows")
+    frame = pd.concat(pieces)
+    _require_columns(path, list(frame.columns), named)
+    return frame if only is None else frame[list(only)]
+
+
 def columns_of(path: Path, separator: str | None = None) -> list[str]:
     """The names of a table's columns; none where it cannot be read."""
     try:
@@ -222,9 +238,11 @@ def columns_of(path: Path, separator: str | None = None) -> list[str]:
             import pyarrow.parquet as pq
 
             return list(pq.read_schema(path).names)
+        if path.suffix in _JSON_LINES:
+            return list(next(_json_frames(path, TableSettings(()), 1)).columns)
         text = (beginning := _beginning(path)).decode(_encoding(path, beginning), errors="replace")
         return _header(text, separator or _separator(text))
-    except (OSError, ValueError, EOFError, zlib.error, DataError):
+    except (OSError, ValueError, EOFError, StopIteration, zlib.error, DataError):
         return []
 
 
@@ -242,9 +260,10 @@ def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: S
     import pandas as pd
 
     options = _csv_options(path, settings, named)
+    as_texts = dict.fromkeys(filter(None, [settings.text]), "str")
     try:
         with _opened(path) as file:
-            frame = pd.read_csv(file, usecols=None if only is None else list(only), **options)
+            frame = pd.read_csv(file, usecols=None if only is None else list(only), dtype=as_texts, **options)
     except pd.errors.ParserError as error:
         said = _said_of_fields(error, options["sep"])
         raise DataError(f"{path}: {said}; mend the row, or type: data.separator=<another>") from error

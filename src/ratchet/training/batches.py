@@ -12,10 +12,12 @@ from torch import Tensor
 
 from ratchet.data.prepared import Normalised, Split
 from ratchet.errors import ConfigError
+from ratchet.texts import Ragged
 
 EVALUATION_VALUES = 2**20  # input values in one evaluation batch: few large batches, bounded activations
 
 Batch = tuple[Tensor, Tensor]
+_BUCKET = 50  # batches of texts that are sorted by length together
 
 
 class Pictures:
@@ -31,18 +33,40 @@ class Pictures:
         return self.stored[rows].to(torch.float32).sub_(self.mean).div_(self.std)
 
 
-def joined(one: Tensor | Pictures, other: Tensor | Pictures) -> Tensor | Pictures:
+class Texts:
+    """Texts as tokens, of which a batch is padded to its own longest, int64 (batch, tokens)."""
+
+    def __init__(self, tokens: Ragged) -> None:
+        self.tokens, self.lengths = tokens, torch.from_numpy(tokens.lengths)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        return torch.from_numpy(self.tokens[rows.numpy()])
+
+
+Examples = Tensor | Pictures | Texts
+
+
+def joined(one: Examples, other: Examples) -> Examples:
     """The examples of both, one after the other: a copy in memory."""
+    if isinstance(one, Texts) or isinstance(other, Texts):
+        assert isinstance(one, Texts)
+        assert isinstance(other, Texts)
+        return Texts(one.tokens.joined(other.tokens))
     if isinstance(one, Tensor) or isinstance(other, Tensor):
         return torch.cat([one[:], other[:]])
     return Pictures(torch.cat([one.stored, other.stored]), one.mean, one.std)
 
 
-def as_tensors(split: Split) -> tuple[Tensor | Pictures, Tensor]:
+def as_tensors(split: Split) -> tuple[Examples, Tensor]:
     """(x, y) of a split without a copy: float32 (n, *shape) and targets (n, ...). Pages are read when they are used."""
     with warnings.catch_warnings():  # batches are copies, so nothing ever writes to the read-only map
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         y = torch.from_numpy(split.y)
+        if isinstance(split.x, Ragged):
+            return Texts(split.x), y
         if isinstance(split.x, Normalised):
             return Pictures(*map(torch.from_numpy, (split.x.stored, split.x.mean, split.x.std))), y
         return torch.from_numpy(split.x), y
@@ -69,7 +93,7 @@ class TrainingBatches:
     use it.
     """
 
-    x: Tensor | Pictures
+    x: Examples
     y: Tensor
     batch_size: int
     seed: int
@@ -112,31 +136,46 @@ class TrainingBatches:
         """The places (examples,) of what a pass consists of."""
         order = torch.randperm(self.examples, generator=generator)
         if not self._classes:
-            return order
+            return self._alike_together(order, generator)
         drawn = []
         for places in self._classes:
             times, rest = divmod(self._of_each, len(places))
             drawn += [*times * [places], places[torch.randperm(len(places), generator=generator)[:rest]]]
-        return torch.cat(drawn)[order]
+        return self._alike_together(torch.cat(drawn)[order], generator)
+
+    def _alike_together(self, order: Tensor, generator: torch.Generator) -> Tensor:
+        """The same places; texts of about one length in a batch, which is then padded little, batches in any order."""
+        if not isinstance(self.x, Texts):
+            return order
+        whole = len(order) // self.batch_size * self.batch_size
+        buckets = torch.split(order[:whole], self.batch_size * _BUCKET)
+        alike = [bucket[torch.argsort(self.x.lengths[bucket], stable=True)] for bucket in buckets]
+        batches = torch.cat([*alike, order[:0]]).view(-1, self.batch_size)
+        mixed = batches[torch.randperm(len(batches), generator=generator)]
+        return torch.cat([mixed.flatten(), order[whole:]])
 
 
 @dataclass
 class EvaluationBatches:
-    """One pass in order, in batches as large as memory allows. Every rank sees all of it."""
+    """One pass in order, texts the shortest first, in batches as large as memory allows. Every rank sees all of it."""
 
-    x: Tensor | Pictures
+    x: Examples
     y: Tensor
     limit: int | None = None  # at most so many batches
 
     @property
     def batch_size(self) -> int:
         """Number of examples in a batch."""
-        return max(1, EVALUATION_VALUES // max(1, self.x[0].numel()))
+        values = self.x.tokens.size if isinstance(self.x, Texts) else self.x[0].numel()
+        return max(1, EVALUATION_VALUES // max(1, values))
 
     def __len__(self) -> int:
         batches = -(-len(self.x) // self.batch_size)
         return min(batches, self.limit or batches)
 
     def __iter__(self) -> Iterator[Batch]:
+        order = torch.from_numpy(self.x.tokens.by_length()) if isinstance(self.x, Texts) else None
         for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield self.x[start : start + self.batch_size], self.y[start : start + self.batch_size]
+            rows: Any = slice(start, start + self.batch_size)
+            rows = rows if order is None else order[rows]
+            yield self.x[rows], self.y[rows]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ratchet.config.schema import Config
 from ratchet.errors import ConfigError, first_line
-from ratchet.models.build import model_class, refuse_rows
+from ratchet.models.build import model_class, refuse_layout
 from ratchet.tasks import Target
 from ratchet.terminal.command import one_line
 from ratchet.training.module import TaskModule
@@ -71,7 +71,9 @@ def _error_of(build: Callable[[], Any]) -> str | None:
 def _model(asked: Asked) -> None:
     """Build the network on the meta device, which takes no memory; what cannot be there is built on the processor."""
     config, shape, target = asked
-    refuse_rows(model_class(config.model.target), config.model, of_table=config.data.layout == "table")
+    refuse_layout(model_class(config.model.target), config.model, config.data.layout)
+    if config.data.layout == "text":  # what a vocabulary and weights that are read decide, the first trial says
+        return
     if shape is None and not (config.data.module and config.model.is_lightning):
         return
     try:

@@ -17,6 +17,7 @@ from ratchet.errors import CheckpointError, first_line
 from ratchet.runs.directory import RunDirectory
 from ratchet.runs.record import read_config
 from ratchet.tasks import Target, Task
+from ratchet.texts import TextInput
 from ratchet.training.own_data import OwnData
 from ratchet.training.tasks import network_for, task_for
 
@@ -31,6 +32,7 @@ class _Identity(BaseModel):
     input_shape: list[PositiveInt]
     classes: list[str]
     numbers: list[NonNegativeInt] = []
+    text: TextInput | None = None
     target: TargetFile | None = None  # checkpoints of older versions are of classes
     transform: str | None = None  # older ones have none, nor those of a person's data module
     data: _Data
@@ -56,6 +58,7 @@ def identity(config: Config, data: PreparedData | OwnData) -> dict[str, Any]:
         "model": config.plain()["model"],
         "input_shape": list(data.shape),
         "numbers": list(data.numbers),
+        "text": data.text and data.text.as_json(),
         "classes": list(data.classes),
         "target": data.target and data.target.as_json(),
         "data": {"name": config.data.name, "hash": data.data_hash},
@@ -134,7 +137,8 @@ def load_model(run: RunDirectory, *, target: Target | None = None) -> tuple[nn.M
     require_same_model(contents, {**described, "model": config.plain()["model"]}, run.best_checkpoint)
     task = task_for(config, target) if target is not None else task_of(config, described)
     shape, numbers = tuple(described["input_shape"]) or None, described.get("numbers", ())
-    network = network_for(config, task, shape=shape, numbers=numbers)
+    text = TextInput(**described["text"]) if described.get("text") else None
+    network = network_for(config, task, shape=shape, numbers=numbers, text=text)
     prefix, weights = "network.", contents["state_dict"]
     if config.model.is_lightning:
         prefix, weights = "", {f"module.{k}".replace("_orig_mod.", ""): v for k, v in weights.items()}

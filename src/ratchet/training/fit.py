@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytorch_lightning as pl
@@ -101,7 +101,10 @@ def _task_module(config: Config, datamodule: pl.LightningDataModule, identity: d
     assert isinstance(datamodule, PreparedDataModule), "conflicts are refused where the config is checked"
     data = datamodule.data
     task = task_for(config, data.target)
-    network = network_for(config, task, shape=tuple(data.shape), numbers=data.numbers)
+    network = network_for(config, task, shape=tuple(data.shape), numbers=data.numbers, text=data.text)
+    if architecture := getattr(network, "architecture", None):
+        assert data.text is not None
+        identity["text"] = replace(data.text, architecture=architecture).as_json()
     loss = loss_for(config, task, datamodule.train_targets)
     module = TaskModule(network, config, task=task, loss=loss, identity=identity)
     x, y = next(iter(datamodule.train_batches()))

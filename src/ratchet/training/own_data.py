@@ -41,6 +41,7 @@ class OwnData:
     names: tuple[str, ...] = ()  # of classes or labels, as the config has them
     shape: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
+    text: None = None
     classes: tuple[str, ...] = ()
     target: Target | None = None  # see described()
     _splits: dict[str, Split] = field(default_factory=dict)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ratchet.csv_files import csv_text
-from ratchet.data.prepared import Normalised, PreparedData, Split
+from ratchet.data.prepared import Examples, PreparedData, Split
 from ratchet.errors import CheckpointError
 from ratchet.runs.directory import RunDirectory
 from ratchet.tasks import Predictions, Task
+from ratchet.texts import Ragged
 from ratchet.training.checkpoint import load_model
 
 BATCH_VALUES = 2**18  # input values of one batch: bounds the memory; fixed, so that the numbers are too
@@ -38,18 +39,23 @@ def predict_splits(model: nn.Module, task: Task, splits: Mapping[Name, Split]) -
     return {name: task.with_own(each) for name, each in found.items()}
 
 
-def outputs_of(model: nn.Module, task: Task, x: np.ndarray | Normalised) -> NDArray[np.float64]:
+def outputs_of(model: nn.Module, task: Task, x: Examples) -> NDArray[np.float64]:
     """The model's outputs as the task's predictions take them, (n, n_outputs), in double precision."""
     dtype = next(model.parameters()).dtype  # double after trainer.precision=64-true
-    size = max(1, BATCH_VALUES // x[0].size)
+    texts = isinstance(x, Ragged)
+    size = max(1, BATCH_VALUES // (x.size if isinstance(x, Ragged) else x[0].size))
+    order = x.by_length() if isinstance(x, Ragged) else None
     with torch.inference_mode():
         outputs = np.concatenate(
             [
                 # a copy: the arrays are read-only memory maps
-                task.activate(model(torch.from_numpy(np.array(x[start : start + size])).to(dtype))).numpy()
+                task.activate(model(torch.from_numpy(np.array(x[rows])).to(None if texts else dtype))).numpy()
                 for start in range(0, len(x), size)
+                for rows in [slice(start, start + size) if order is None else order[start : start + size]]
             ]
         )
+    if order is not None:
+        outputs = outputs[np.argsort(order)]
     broken = int((~np.isfinite(outputs)).any(axis=1).sum())
     if broken:
         raise CheckpointError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ratchet.config.schema import Config
 from ratchet.tasks import Target, Task, build_task
 from ratchet.tasks.build import usual_task
+from ratchet.texts import TextInput
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,7 +27,14 @@ def task_for(config: Config, target: Target, *, bins: int = 15) -> Task:
     )  # fmt: skip
 
 
-def network_for(config: Config, task: Task, *, shape: tuple[int, ...] | None, numbers: Sequence[int] = ()) -> nn.Module:
+def network_for(
+    config: Config,
+    task: Task,
+    *,
+    shape: tuple[int, ...] | None,
+    numbers: Sequence[int] = (),
+    text: TextInput | None = None,
+) -> nn.Module:
     """The network of a config with fresh weights, from x to (n, n_outputs); of a LightningModule what it predicts.
 
     shape: of an example; None where a person's data module does not say it.
@@ -35,7 +43,7 @@ def network_for(config: Config, task: Task, *, shape: tuple[int, ...] | None, nu
         from ratchet.models import build_model
 
         assert shape is not None, "a network of ours is told the shape"
-        return build_model(config.model, input_shape=shape, n_outputs=task.n_outputs, numbers=numbers)
+        return build_model(config.model, input_shape=shape, n_outputs=task.n_outputs, numbers=numbers, text=text)
     from ratchet.models.lightning import Predicting, build_module
 
     n_outputs = None if shape is None else task.n_outputs

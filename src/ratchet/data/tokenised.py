@@ -1,0 +1,53 @@
+"""Texts as tokens of a vocabulary that the training split has, and what the data card says of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ratchet.config.data_sections import TextConfig
+from ratchet.data.examples import SplitName
+from ratchet.data.transform import TABLE
+from ratchet.errors import DataError
+from ratchet.texts import Ragged, TextTransform, tokenizer_checksum
+
+_FREQUENT = 30  # tokens named in the card
+
+
+def tokenise(
+    texts: np.ndarray, splits: Mapping[SplitName, np.ndarray], config: TextConfig, *, root: Path, directory: Path
+) -> tuple[Ragged, dict[str, Any]]:
+    """The tokens of all texts, and the part of the card. The transform is written into `directory`."""
+    train = splits["train"]
+    if config.tokenizer is None:
+        transform = TextTransform.fit(
+            config.text, texts[train], vocabulary=config.vocabulary, max_length=config.max_length
+        )
+    else:
+        folder = root / Path(config.tokenizer).expanduser()
+        checksum = tokenizer_checksum(folder, said=f"data.tokenizer={config.tokenizer}")
+        if config.checksum not in {None, checksum}:
+            raise DataError(f"{folder} was changed just now; type the same again")
+        transform = TextTransform.of_folder(config.text, folder, max_length=config.max_length)
+    (directory / TABLE).write_text(json.dumps(transform.as_json(), ensure_ascii=False), encoding="utf-8")
+    tokens, cut = transform.apply(texts)
+    counts = np.bincount(tokens.of(train).values, minlength=transform.input.vocabulary)
+    most = [int(token) for token in np.argsort(-counts, kind="stable")[:_FREQUENT] if counts[token]]
+    unknown = {name: _share(tokens.of(rows), transform.unknown) for name, rows in splits.items()}
+    return tokens, {
+        "vocabulary": transform.input.vocabulary,
+        "digest": transform.input.digest,
+        "of_train": int((counts > 0).sum()),
+        "unknown": unknown,
+        "cut": cut,
+        "frequent": [[transform.name(token), int(counts[token])] for token in most],
+    }
+
+
+def _share(tokens: Ragged, unknown: int | None) -> float:
+    """The share of unknown tokens, to six digits."""
+    return 0.0 if unknown is None else round(float((tokens.values == unknown).mean()), 6)

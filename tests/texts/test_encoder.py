@@ -1,0 +1,158 @@
+"""A pretrained encoder of a local folder: a tiny one with random weights, which the test builds and saves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+from ratchet.config.composition import load_config
+from ratchet.data.fetch import fetch
+from ratchet.data.prepare import prepare
+from ratchet.errors import ConfigError
+from ratchet.models import Encoder
+from ratchet.project import Project
+from ratchet.runs.directory import RunDirectory
+from ratchet.texts import TextTransform
+from ratchet.texts.tokens import vocabulary_of
+from ratchet.training.checkpoint import load_model
+from ratchet.training.train import train
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", "film", "the", "a", "was", "plot"]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import tokenizers as t
+
+    with warnings.catch_warnings(action="ignore"):
+        from transformers import BertConfig, BertModel
+
+        folder = tmp_path_factory.mktemp("weights") / "tiny"
+        torch.manual_seed(0)
+        BertModel(BertConfig(
+            vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=16,
+            max_position_embeddings=40, initializer_range=0.5,
+        )).save_pretrained(folder)  # fmt: skip
+    tokenizer = t.Tokenizer(t.models.WordPiece({word: k for k, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = t.pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = t.processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+def built(folder: Path, **settings) -> Encoder:
+    known = vocabulary_of(folder)
+    assert known is not None
+    asked = {"input_shape": (32,), "n_outputs": 2, **known.as_json(), "path": str(folder), **settings}
+    return Encoder(**asked)
+
+
+def trained(model: Encoder) -> int:
+    return sum(each.numel() for each in model.parameters() if each.requires_grad)
+
+
+def test_layers_frozen_and_adapters(saved: Path) -> None:
+    whole, short = built(saved), built(saved, layers=1)
+    assert (len(whole.encoder.encoder.layer), len(short.encoder.encoder.layer)) == (3, 1)
+    assert trained(built(saved, frozen=True)) == 16 * 2 + 2
+    assert not built(saved, frozen=True).train().encoder.training
+    adapted = trained(built(saved, lora=2))
+    assert 34 < adapted < trained(whole) / 2
+    with pytest.raises(ConfigError, match=r"exclude each other; type: model\.frozen=false"):
+        built(saved, frozen=True, lora=2)
+    with pytest.raises(ConfigError, match=r"model\.layers=4: the encoder of .* has 3; type: model\.layers=null"):
+        built(saved, layers=4)
+
+
+@pytest.mark.parametrize("readout", ["mean", "first"])
+def test_padding_changes_no_output(saved: Path, readout: str) -> None:
+    model = built(saved, readout=readout).eval()
+    transform = TextTransform.of_folder("body", saved, max_length=32)
+    texts, cut = transform.apply(["good film", "the plot was bad", "a", "the film was a good good good plot"])
+    assert (texts.lengths.tolist(), cut) == ([4, 6, 3, 10], 0)
+    assert texts[0:1].tolist() == [[2, 4, 6, 3]]
+    with torch.no_grad():
+        together = model(torch.from_numpy(texts[:]))
+        alone = torch.cat([model(torch.from_numpy(texts[k : k + 1])) for k in range(4)])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
+    assert (together[0] - together[1]).abs().max() > 1e-3
+
+
+def spoilt(saved: Path, folder: Path, what: str) -> Path:
+    shutil.copytree(saved, folder)
+    config = json.loads((folder / "config.json").read_text())
+    match what:
+        case "no config":
+            (folder / "config.json").unlink()
+        case "no weights":
+            (folder / "model.safetensors").unlink()
+        case "half weights":
+            (folder / "model.safetensors").write_bytes((saved / "model.safetensors").read_bytes()[:1000])
+        case "other architecture":
+            (folder / "config.json").write_text(json.dumps(config | {"model_type": "distilbert", "dim": 16}))
+        case "other size":
+            (folder / "config.json").write_text(json.dumps(config | {"hidden_size": 32}))
+        case "more layers":
+            (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 5}))
+        case "other tokens":
+            text = (folder / "tokenizer.json").read_text()
+            (folder / "tokenizer.json").write_text(text.replace('"plot"', '"story"'))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("what", "wrong"),
+    [
+        ("no config", "has no config.json; allowed: a Hugging Face folder"),
+        ("no weights", "the encoder cannot be read"),
+        ("half weights", "the encoder cannot be read"),
+        ("other architecture", "its weights are of another architecture than its config.json, distilbert"),
+        ("other size", "the encoder cannot be read"),
+        ("more layers", "its weights are of another architecture than its config.json, bert"),
+        ("other tokens", "the tokens of these data are not those of the encoder"),
+    ],
+)
+def test_folders_that_do_not_suit_are_one_line(saved: Path, tmp_path: Path, what: str, wrong: str) -> None:
+    folder = spoilt(saved, tmp_path / "other", what)
+    known = vocabulary_of(saved)
+    assert known is not None
+    with pytest.raises(ConfigError) as caught:
+        Encoder(input_shape=(32,), n_outputs=2, path=str(folder), vocabulary=known.vocabulary, digest=known.digest)
+    assert wrong in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_longer_than_the_positions_is_refused(saved: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has 40 positions; type: data\.max_length=40"):
+        built(saved, input_shape=(256,))
+
+
+@pytest.mark.parametrize("extra", ["model.layers=2", "model.lora=2"])
+def test_a_checkpoint_needs_the_folder_no_more(project: Project, saved: Path, extra: str) -> None:
+    weights = project.root / "tiny"
+    shutil.copytree(saved, weights)
+    lines = [f"{'the film was a ' * (k % 5)}{['good', 'bad'][k % 2]} plot n{k},{k % 2}" for k in range(80)]
+    (project.root / "reviews.csv").write_text("\n".join(["body,label", *lines]))
+    asked = load_config(
+        project,
+        ["params=null", "logger=csv", "trainer.max_epochs=1", "trainer.progress=none", "data=text",
+         "data.path=reviews.csv", "data.text=body", "data.target=label", "data.max_length=40",
+         "data.prepare.duplicates=keep",
+         "data.tokenizer=tiny", "model=encoder", "model.path=tiny", extra],
+    )  # fmt: skip
+    fetch(asked.data, project=project)
+    prepare(asked.data, project=project)
+    run = RunDirectory(project.runs / "one")
+    with warnings.catch_warnings(action="ignore"):
+        train(asked, project=project, run=run)
+    shutil.rmtree(weights)
+    model, _ = load_model(run)
+    state = torch.load(run.best_checkpoint, weights_only=True)["state_dict"]
+    assert all((state[f"network.{name}"] == value).all() for name, value in model.state_dict().items())
