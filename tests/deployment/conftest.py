@@ -14,12 +14,14 @@ from PIL import Image
 from ratchet.config.composition import load_config
 from ratchet.config.sections import EvaluationConfig
 from ratchet.data.on_demand import prepare_if_missing
+from ratchet.deployment.exported import ExportedModel
 from ratchet.evaluation.evaluate import evaluate
 from ratchet.project import Project
 from ratchet.runs import RunDirectory
 from ratchet.training.train import train
 
 REPOSITORY = Path(__file__).parents[2]
+SOURCE = REPOSITORY / "src"
 TABLE = ["data=table", "data.path=orders.csv", "data.id=order", "data.types={ward: category}"]
 RUNS = {
     "digits": ["data=digits"],
@@ -61,6 +63,33 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, digits: Path) -> Callabl
         return project, made[name]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def exported(evaluated, tmp_path_factory):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("fastapi")
+    from ratchet.deployment.export import export
+
+    made = {}
+
+    def of(name: str) -> Path:
+        if name not in made:
+            project, run = evaluated(name)
+            output = tmp_path_factory.mktemp("exports") / name
+            made[name] = export(run, output=output, project=project, evaluation=run.evaluation).directory
+        return made[name]
+
+    return of
+
+
+def client(directory: Path, keeper=None):
+    with warnings.catch_warnings(action="ignore"):  # it would rather have another httpx
+        from starlette.testclient import TestClient
+
+    from ratchet.deployment.service import application
+
+    return TestClient(application(ExportedModel.load(directory), keeper), raise_server_exceptions=False)
 
 
 def orders(rows: int = 400) -> pd.DataFrame:

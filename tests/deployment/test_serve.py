@@ -8,48 +8,18 @@ import shutil
 import socket
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from deployment.conftest import orders
+from deployment.conftest import SOURCE, client, orders
 from ratchet.commands.serve import main
 from ratchet.deployment.exported import ExportedModel, decisions
 from ratchet.deployment.predict import predict
 from ratchet.errors import RatchetError
 from ratchet.tasks.base import Target
-
-SOURCE = Path(__file__).parents[2] / "src"
-
-
-@pytest.fixture(scope="session")
-def exported(evaluated, tmp_path_factory):
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("fastapi")
-    from ratchet.deployment.export import export
-
-    made = {}
-
-    def of(name: str) -> Path:
-        if name not in made:
-            project, run = evaluated(name)
-            output = tmp_path_factory.mktemp("exports") / name
-            made[name] = export(run, output=output, project=project, evaluation=run.evaluation).directory
-        return made[name]
-
-    return of
-
-
-def client(directory: Path):
-    with warnings.catch_warnings(action="ignore"):  # it would rather have another httpx
-        from starlette.testclient import TestClient
-
-    from ratchet.deployment.service import application
-
-    return TestClient(application(ExportedModel.load(directory)), raise_server_exceptions=False)
 
 
 @pytest.mark.slow
@@ -148,7 +118,7 @@ def test_serving_needs_no_torch(exported):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["prot=1"], "prot=1: serve does not know it; nearest: port; allowed: model, host, port"),
+        (["prot=1"], "prot=1: serve does not know it; nearest: port; allowed: model, host, port, keep"),
         (["port=99999"], r"port=99999; allowed: 0 \(any free one\) to 65535; type: port=8000"),
         (["model=nowhere"], "nowhere holds no export|serve needs the package"),
     ],

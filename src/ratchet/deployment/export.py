@@ -17,9 +17,20 @@ from ratchet.config.hints import to_type
 from ratchet.data.folds import Fold
 from ratchet.data.prepared import Examples, PreparedData, Split
 from ratchet.data.staging import replace_directory, scratch_beside, storage_errors
-from ratchet.deployment.exported import MANIFEST, MODEL, TRANSFORM, decisions, quiet, session, sha256_of
+from ratchet.deployment.exported import (
+    MANIFEST,
+    MODEL,
+    REFERENCE,
+    TRANSFORM,
+    ExportedModel,
+    decisions,
+    quiet,
+    session,
+    sha256_of,
+)  # fmt: skip
 from ratchet.deployment.model_card import model_card
 from ratchet.deployment.predictor import Predictor
+from ratchet.deployment.reference import Reference, some
 from ratchet.errors import CheckpointError, ConfigError, FileError, RatchetError, first_line
 from ratchet.files import read_json, shown
 from ratchet.models.lightning import Predicting
@@ -60,18 +71,18 @@ class Exported:
         """One line for a person."""
         parity = self.parity
         return (
-            f"{shown(self.directory)}: {MODEL} ({self.size:,} bytes), {TRANSFORM}, {CARD}, {MANIFEST}; beside the "
-            f"checkpoint, on {parity.examples:,} test examples, {parity.different_decisions} decisions differ, outputs "
-            f"by {parity.largest_difference:.1e} at most"
+            f"{shown(self.directory)}: {MODEL} ({self.size:,} bytes), {TRANSFORM}, {REFERENCE}, {CARD}, {MANIFEST}; "
+            f"beside the checkpoint, on {parity.examples:,} test examples, {parity.different_decisions} decisions "
+            f"differ, outputs by {parity.largest_difference:.1e} at most"
         )
 
 
 def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Path) -> Exported:
     """Write `output`, whole or not at all. evaluation: the folder in which evaluate wrote of this run.
 
-    The test split is read for the parity alone. Raises ConfigError for a missing package and a network that cannot be
-    exported, CheckpointError where the exported model decides otherwise than the checkpoint, DataError for prepared
-    data that are missing.
+    The test split is read for the parity and for the reference of later requests. Raises ConfigError for a missing
+    package and a network that cannot be exported, CheckpointError where the exported model decides otherwise than the
+    checkpoint, DataError for prepared data that are missing.
     """
     _require_packages()
     if output.exists() and not _is_ours(output):
@@ -100,12 +111,13 @@ def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Pat
         }
         texts = {
             TRANSFORM: json.dumps(_description(predictor), indent=1, ensure_ascii=False) + "\n",
+            REFERENCE: json.dumps(_reference(scratch / MODEL, predictor, data), ensure_ascii=False) + "\n",
             CARD: model_card(predictor, data.card, facts, evaluation / "metrics.json", measured=measured),
         }
         for name, text in texts.items():
             (scratch / name).write_text(text, encoding="utf-8")
         size = (scratch / MODEL).stat().st_size
-        sums = {name: sha256_of((scratch / name).read_bytes()) for name in sorted((MODEL, TRANSFORM, CARD))}
+        sums = {name: sha256_of((scratch / name).read_bytes()) for name in sorted((MODEL, *texts))}
         manifest = {"files": sums, **facts, "opset": OPSET, "ratchet": __version__, "torch": torch.__version__}
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         replace_directory(scratch, output)
@@ -123,7 +135,7 @@ def _is_ours(output: Path) -> bool:
         listed = read_json(output / MANIFEST)["files"]
     except (OSError, FileError, KeyError, TypeError):
         return False
-    return MODEL in listed and there <= {MODEL, TRANSFORM, CARD, MANIFEST}
+    return MODEL in listed and there <= {MODEL, TRANSFORM, REFERENCE, CARD, MANIFEST}
 
 
 def _require_packages() -> None:
@@ -228,6 +240,17 @@ def _decisions(said: Predictions) -> list[Any]:
     header, rows = said.table()
     place = list(header).index("predicted")
     return [row[place] for row in rows]
+
+
+def _reference(path: Path, predictor: Predictor, data: PreparedData) -> dict[str, Any]:
+    """What requests are compared with, by the exported model."""
+    target, transform, test = predictor.task.target, predictor.transform, data.split("test")
+    model = ExportedModel({}, _description(predictor), transform, target, session(path.read_bytes(), count=1))
+    truth: list[Any] = some(test.y).tolist()
+    if target.kind == "class":
+        truth = [target.names[k] for k in truth]
+    answers, x = model.said(some(test.x)), some(data.split("train").x)
+    return Reference.of(x, answers, truth, transform=transform, target=target).as_json()
 
 
 def _description(predictor: Predictor) -> dict[str, Any]:

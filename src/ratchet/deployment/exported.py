@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import logging
+import secrets
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -23,7 +24,7 @@ from ratchet.tables import TableError
 from ratchet.tables.reading import frame_of_rows
 from ratchet.tasks.base import Target
 
-MODEL, TRANSFORM, MANIFEST = "model.onnx", "transform.json", "manifest.json"
+MODEL, TRANSFORM, REFERENCE, MANIFEST = "model.onnx", "transform.json", "reference.json", "manifest.json"
 BATCH_VALUES = 2**18  # of a batch, so that memory does not grow with a request
 
 
@@ -53,28 +54,38 @@ class ExportedModel:
         except (OSError, FileError, ValueError, KeyError, TypeError) as error:
             raise RatchetError(f"{shown(directory)} holds no export ({first_line(error)}); {hint}") from error
 
-    def answers(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """An answer for each raw row. Raises DataError for rows that the model cannot be given."""
+    def transformed(self, rows: Sequence[Any]) -> tuple[np.ndarray, np.ndarray | None]:
+        """What the network takes of raw rows, and a table's codes. Raises DataError for what it cannot be given."""
         try:
-            if self.transform.table is not None:
-                frame = frame_of_rows(rows, missing=self.described["table"]["missing"])
-                x, _ = self.transform.of_frame(frame, where="rows")
-            else:
-                x = self.transform.of_arrays(np.array(rows, np.float64), where="rows")
+            if self.transform.table is None:
+                return self.transform.of_arrays(np.array(rows, np.float64), where="rows"), None
+            frame = frame_of_rows(rows, missing=self.described["table"]["missing"])
+            codes = self.transform.table.codes(frame, where="rows")
+            return self.transform.normalisation.apply(self.transform.table.apply(codes)), codes
         except TableError as error:  # it ends in settings of data=table
             raise DataError(str(error.said[0]).rpartition("; ")[0]) from error
         except (ValueError, TypeError, OverflowError) as error:  # ragged lists, texts that are no Unicode
             raise DataError(f"the rows cannot be read ({first_line(error)})") from error
+
+    def answers(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """An answer for each raw row, with an id of its own. Raises DataError for what the model cannot be given."""
+        answers = self.said(self.transformed(rows)[0])
+        known = (self.described["table"] or {}).get("id")
+        ids = [row.get(known) if known and isinstance(row, Mapping) else None for row in rows]
+        request = secrets.token_hex(8)
+        return [
+            {"id": place if name is None else name, "answer": f"{request}-{place}", **answer}
+            for place, (name, answer) in enumerate(zip(ids, answers, strict=True))
+        ]
+
+    def said(self, x: np.ndarray) -> list[dict[str, Any]]:
+        """What is said of transformed rows. Raises DataError where it is not finite."""
         size = max(1, BATCH_VALUES // max(1, x[0].size))
         parts = [self.model.run(None, {"x": x[start : start + size]}) for start in range(0, len(x), size)]
         outputs, *shares = (np.concatenate(part) for part in zip(*parts, strict=True))
         if not np.isfinite(outputs).all():
             raise DataError("the model's answer is not finite: a value is far from any that it was trained on")
-        known = (self.described["table"] or {}).get("id")
-        answers = self._numbers(outputs) if self.target.kind == "number" else self._classes(outputs, shares[0])
-        ids = [row.get(known) if known and isinstance(row, Mapping) else None for row in rows]
-        named = enumerate(zip(ids, answers, strict=True))
-        return [{"id": place if name is None else name, **answer} for place, (name, answer) in named]
+        return list(self._numbers(outputs) if self.target.kind == "number" else self._classes(outputs, shares[0]))
 
     def _numbers(self, outputs: np.ndarray) -> Iterator[dict[str, Any]]:
         quantiles = self.described["quantiles"]
@@ -87,13 +98,17 @@ class ExportedModel:
 
     def _classes(self, outputs: np.ndarray, shares: np.ndarray) -> Iterator[dict[str, Any]]:
         names, positive = self.target.names, self.described["positive"]
+        sets = self.described["conformal"]
         for said, row in zip(decisions(self.described, self.target, outputs), shares.tolist(), strict=True):
             if positive is None:
                 probabilities = dict(zip(names, row, strict=True))
             else:
                 other = next(name for name in names if name != positive)
                 probabilities = {other: 1 - row[0], positive: row[0]}
-            yield {"predicted": said, "probabilities": probabilities}
+            among = {} if sets is None else {
+                "set": [name for name in names if name == said or probabilities[name] >= 1 - sets["threshold"]]
+            }  # fmt: skip
+            yield {"predicted": said, **among, "probabilities": probabilities}
 
 
 def decisions(described: Mapping[str, Any], target: Target, outputs: np.ndarray) -> list[Any]:

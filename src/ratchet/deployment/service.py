@@ -1,13 +1,15 @@
-"""An exported model behind HTTP: POST /predict, GET /health, an OpenAPI page with an example of the data."""
+"""An exported model behind HTTP: POST /predict, GET /health, an OpenAPI description with an example of the data."""
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ratchet.deployment.exported import ExportedModel
+from ratchet.deployment.keeping import Keeper
 from ratchet.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,8 +24,11 @@ _Number = Annotated[float, Field(allow_inf_nan=False)] | None
 _KINDS: dict[str, Any] = {"number": _Number, "date": str | None, "category": bool | int | float | str | None}
 
 
-def application(model: ExportedModel) -> "FastAPI":
-    """The FastAPI application. What is wrong with a request is a 4xx that names the field, and the service goes on."""
+def application(model: ExportedModel, keeper: Keeper | None = None) -> "FastAPI":
+    """The FastAPI application. What is wrong with a request is a 4xx that names the field, and the service goes on.
+
+    keeper: what keeps requests and their answers.
+    """
     from fastapi import FastAPI, Request, Response
     from fastapi.exceptions import RequestValidationError
 
@@ -32,7 +37,8 @@ def application(model: ExportedModel) -> "FastAPI":
         "Rows", __config__=ConfigDict(extra="forbid"),
         rows=(Annotated[list[rows_type], Field(min_length=1, max_length=MOST_ROWS)], ...),  # type: ignore[valid-type]
     )  # fmt: skip
-    app = FastAPI(title=model.manifest["data"]["name"], version=model.manifest["checkpoint"]["sha256"][:12])
+    name, version = model.manifest["data"]["name"], model.manifest["checkpoint"]["sha256"][:12]
+    app = FastAPI(title=name, version=version, docs_url=None, redoc_url=None)  # their pages load scripts from elsewhere
     app.add_middleware(BodyLimit, limit=MOST_BYTES)
 
     def refusal(where: list[Any], said: str) -> dict[str, Any]:
@@ -49,8 +55,12 @@ def application(model: ExportedModel) -> "FastAPI":
 
     def predict(body: body_type) -> Response:
         rows = [row.model_dump(by_alias=True) if isinstance(row, BaseModel) else row for row in body.rows]  # type: ignore[attr-defined]
+        began = time.perf_counter()
         try:
-            return answer({"predictions": model.answers(rows)})
+            answers = model.answers(rows)
+            if keeper is not None:
+                keeper.keep(rows, answers, milliseconds=1000 * (time.perf_counter() - began))
+            return answer({"predictions": answers})
         except DataError as error:
             return answer({"detail": [refusal(["body", "rows"], str(error))]}, 422)
 

@@ -107,6 +107,21 @@ class TableTransform:
                  for rule in self.rules]  # fmt: skip
         return np.stack(coded, axis=1)
 
+    def codes_of(self, features: np.ndarray) -> np.ndarray:
+        """The codes (rows, columns) of which `apply` made these features; UNKNOWN of a level that has no feature.
+
+        A gap is told only where the training rows had some; elsewhere it is what filled it.
+        """
+        found, start = [], 0
+        for rule in self.rules:
+            own, start = features[:, start : start + len(rule.names)], start + len(rule.names)
+            values = own[:, 0].astype(np.float64)
+            if rule.column.kind == "category":
+                of_levels = own[:, : len(rule.kept) + 1]
+                values = np.array([*rule.kept, UNKNOWN], np.float64)[of_levels.argmax(axis=1)]
+            found.append(np.where(own[:, -1] > 0.5, np.nan, values) if rule.indicates else values)
+        return np.stack(found, axis=1)
+
     def surprises(self, codes: np.ndarray) -> dict[str, int]:
         """How many cells are of a kind that the training rows did not have, by what is said of them."""
         found = {}

@@ -26,8 +26,8 @@ PATIENCE = 3  # signals to end after which a command ends at once, whatever it s
 DEBUG = "RATCHET_DEBUG"  # set: mistakes show their traceback too
 
 
-def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> None:
-    """Call `function` with the command line and exit with what it returns (None is 0).
+def run_command(function: Callable[[list[str]], int | None], *, usage: str, failed: int = 1) -> None:
+    """Call `function` with the command line and exit with what it returns (None is 0), `failed` after an error.
 
     A RatchetError, a full disk, a forbidden path and a signal to end (SIGINT, SIGTERM, SIGHUP) end in one line on
     stderr; the status of a signal is 128 and its number. `--debug`, or
@@ -60,7 +60,7 @@ def run_command(function: Callable[[list[str]], int | None], *, usage: str) -> N
             status = _interrupted(error, heard[0])
         else:
             report(error)
-            status = 1
+            status = failed
     raise SystemExit(status)
 
 

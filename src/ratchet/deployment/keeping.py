@@ -1,0 +1,174 @@
+"""Requests kept in parquet by a thread beside the service: no answer waits for a disk, and none fails with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import random
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+PREFIX = "kept-"  # of a file: kept-<time>-<random>-<rows>.parquet
+SCHEMA = (
+    ("answer", "string"), ("id", "string"), ("at", "timestamp[us, tz=UTC]"), ("model", "string"), ("row", "string"),
+    ("said", "string"), ("milliseconds", "float32"), ("of_rows", "int32"), ("memory_mb", "float32"),
+)  # fmt: skip
+_ROWS = 1000  # of a file
+_SECONDS = 10.0  # after which fewer are written
+_WAITING = 2**20  # values that may wait for the disk; what comes beyond is not kept
+
+
+@dataclass
+class Keeper:
+    """Keeps requests in a folder until `close`; where that fails it says so once, and keeps no more.
+
+    share: of rows that are kept, chosen at random. rows: of the folder; the oldest files give way. redacted: columns
+    that are left out. columns: those the model reads, no other is kept; None: rows are arrays.
+    """
+
+    folder: Path
+    model: str  # sha256 of the checkpoint
+    share: float = 1.0
+    rows: int = 100_000
+    redacted: frozenset[str] = frozenset()
+    id_column: str | None = None
+    columns: frozenset[str] | None = None
+    _queue: queue.SimpleQueue[list[dict[str, Any]] | None] = field(default_factory=queue.SimpleQueue)
+    _waiting: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: bool = False
+    _told: bool = False
+
+    def start(self) -> Keeper:
+        """Begin. Raises OSError for a folder that cannot be written into."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        probe = self.folder / f".{PREFIX}{secrets.token_hex(4)}"
+        probe.touch()
+        probe.unlink()
+        self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Write what waits, for five seconds at most."""
+        self._queue.put(None)
+        self._thread.join(5)
+
+    def keep(self, rows: Sequence[Any], answers: Sequence[Mapping[str, Any]], *, milliseconds: float) -> None:
+        """Take a request along. It never waits and never raises."""
+        if self._stopped:
+            return
+        chosen = [k for k in range(len(rows)) if self.share >= 1 or random.random() < self.share]
+        width = max(1, _values(rows[0]))
+        with self._lock:
+            fit = max(0, _WAITING - self._waiting) // width
+            self._waiting += width * min(fit, len(chosen))
+        if len(chosen) > fit and not self._told:
+            self._told = True
+            self._warn("rows come faster than they can be written: some are not kept")
+        at, of = datetime.now(UTC), {"milliseconds": milliseconds, "of_rows": len(rows), "width": width}
+        if chosen[:fit]:
+            self._queue.put([{**of, "at": at, "row": rows[k], "said": answers[k]} for k in chosen[:fit]])
+
+    def _warn(self, said: str) -> None:
+        with suppress(OSError, ValueError):
+            print(f"warning: {self.folder}: {said}; answers go on", file=sys.stderr, flush=True)
+
+    def _run(self) -> None:
+        try:
+            while self._collect():
+                pass
+        except Exception as error:  # noqa: BLE001 - whatever it is, answers go on
+            self._stopped = True
+            self._warn(f"requests are no longer kept ({error}); free some space, then start serve again")
+
+    def _collect(self) -> bool:
+        """Write the next file; whether there may be another."""
+        found: list[dict[str, Any]] = []
+        until: Callable[[], float] | None = None
+        going = True
+        while len(found) < _ROWS and going:
+            try:
+                more = self._queue.get(timeout=None if until is None else max(0.0, until()))
+            except queue.Empty:
+                break
+            going = more is not None
+            found += more or []
+            until = until or _clock(_SECONDS)
+        if found:
+            self._write(found)
+            with self._lock:
+                self._waiting -= sum(each["width"] for each in found)
+        return going
+
+    def _write(self, found: Sequence[dict[str, Any]]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        memory = _memory()
+        rows = [{**each, **self._shown(each), "model": self.model, "memory_mb": memory} for each in found]
+        types = pa.schema([pa.field(name, _type(pa, kind)) for name, kind in SCHEMA])
+        name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}-{len(rows)}.parquet"
+        temporary = self.folder / f".{name}.{os.getpid()}"
+        try:
+            pq.write_table(pa.Table.from_pylist(rows, schema=types), temporary)
+            temporary.replace(self.folder / name)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._make_room()
+
+    def _shown(self, each: Mapping[str, Any]) -> dict[str, Any]:
+        row, said = each["row"], dict(each["said"])
+        place = said.pop("id")
+        name = None if self.id_column is None or self.id_column in self.redacted else place
+        if self.columns is not None:
+            row = {key: value for key, value in row.items() if key in self.columns - self.redacted}
+        return {
+            "row": json.dumps(row), "answer": said.pop("answer"), "id": None if name is None else _text(name),
+            "said": json.dumps(said),
+        }  # fmt: skip
+
+    def _make_room(self) -> None:
+        """Drop the oldest files beyond the rows that are allowed."""
+        total = 0
+        for path in sorted(self.folder.glob(f"{PREFIX}*.parquet"), reverse=True):
+            total += int(count) if (count := path.stem.rpartition("-")[2]).isdecimal() else 0
+            if total > self.rows:
+                path.unlink(missing_ok=True)
+
+
+def _text(value: object) -> str:
+    return str(value).encode("utf-8", "backslashreplace").decode()  # a lone surrogate is no text of parquet
+
+
+def _type(pa: Any, kind: str) -> Any:
+    return pa.timestamp("us", tz="UTC") if kind.startswith("timestamp") else pa.type_for_alias(kind)
+
+
+def _values(row: Any) -> int:
+    """How many values a row holds."""
+    return sum(map(_values, row)) if isinstance(row, list) else len(row) if isinstance(row, Mapping) else 1
+
+
+def _clock(seconds: float) -> Callable[[], float]:
+    """What is left of so many seconds."""
+    import time
+
+    end = time.monotonic() + seconds
+    return lambda: end - time.monotonic()
+
+
+def _memory() -> float:
+    """The most memory that this process had, in megabytes."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

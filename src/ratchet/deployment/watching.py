@@ -1,0 +1,171 @@
+"""Kept requests against the export's reference: what has drifted, whether it is still right, how long it takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ratchet.deployment.exported import REFERENCE, ExportedModel, sha256_of
+from ratchet.deployment.kept import Kept
+from ratchet.deployment.reference import Reference, said, samples
+from ratchet.errors import FileError, RatchetError, first_line
+from ratchet.evidence.drift import FEWEST, Sample, compared, fewer_right, holm, larger, share_interval, stability
+from ratchet.evidence.intervals import t_interval
+from ratchet.files import shown
+
+ALPHA = 0.05  # the chance that a check finds something where nothing has changed
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One test. p: corrected for all tests of the check. what: values, gaps or quality."""
+
+    name: str
+    what: str
+    before: str
+    now: str
+    stability: float | None  # the population stability index, of values
+    p: float
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How right the answers were whose labels arrived: the share of right ones, or the mean error of numbers."""
+
+    metric: str
+    labels: int
+    value: float
+    low: float | None
+    high: float | None
+    before: float
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a check found; findings: those that tell most first. pairs: the samples, for a page."""
+
+    rows: int
+    requests: int
+    first: str
+    last: str
+    alpha: float
+    findings: tuple[Finding, ...]
+    quality: Quality | None
+    milliseconds: Mapping[str, float]  # of a request, by percentile
+    memory_mb: float
+    notes: tuple[str, ...]
+    pairs: Mapping[str, tuple[Sample, Sample]]
+
+    @property
+    def drifted(self) -> list[Finding]:
+        """What an alarm is given for."""
+        return [each for each in self.findings if each.drifted]
+
+    def as_json(self) -> dict[str, Any]:
+        """All but the samples."""
+        return {**asdict(replace(self, pairs={})), "drifted": len(self.drifted)}
+
+
+def read_reference(directory: Path, model: ExportedModel) -> Reference:
+    """What export wrote beside the model. Raises RatchetError for an older export, and a file that was changed."""
+    hint = "type: python src/export.py"
+    if REFERENCE not in model.manifest["files"]:
+        raise RatchetError(f"{shown(directory)} has no {REFERENCE}: an older version exported it; {hint}")
+    try:
+        content = (directory / REFERENCE).read_bytes()
+        if sha256_of(content) != model.manifest["files"][REFERENCE]:
+            raise RatchetError(f"{shown(directory / REFERENCE)} is not what export wrote: it was changed; {hint}")
+        return Reference.from_json(json.loads(content))
+    except (OSError, FileError, ValueError, KeyError, TypeError) as error:
+        raise RatchetError(f"{shown(directory / REFERENCE)} cannot be read ({first_line(error)}); {hint}") from error
+
+
+def watch(
+    kept: Kept, model: ExportedModel, reference: Reference, *, labels: Sequence[Any] | None = None,
+    ignore: Sequence[str] = (), alpha: float = ALPHA, notes: Sequence[str] = (),
+) -> Watched:  # fmt: skip
+    """Test every column, what was predicted, and the quality where labels are there (None: of that row there is none).
+
+    The chance of any finding is alpha where rows are drawn as those of the reference, one independent of the other.
+    """
+    answers = kept.answers
+    columns, missing = _columns(kept.rows, model)
+    known = {each.name: each for each in (*columns, *said(answers, model.target))}
+    beside = [each for each in (*reference.columns, *reference.predictions) if each.name not in {*ignore, *missing}]
+    pairs = {each.name: (each, known[each.name]) for each in beside}
+    tested = [(*pair, *asked) for pair in pairs.values() for asked in compared(*pair)]
+    quality, p_quality = _quality(answers, labels, reference)
+    corrected = holm([*(p for *_, p in tested), *([] if p_quality is None else [p_quality])])
+    found = [_finding(old, new, what, p, alpha) for (old, new, what, _), p in zip(tested, corrected, strict=False)]
+    if quality is not None and p_quality is not None:
+        worse = corrected[-1] <= alpha
+        found.append(Finding(quality.metric, "quality", f"{quality.before:.4g}", f"{quality.value:.4g}", None,
+                             corrected[-1], worse))  # fmt: skip
+    frame = kept.frame
+    by_request = frame.groupby(frame["answer"].str.rpartition("-")[0])["milliseconds"].first()
+    return Watched(
+        len(frame), len(by_request), str(frame["at"].min()), str(frame["at"].max()), alpha,
+        tuple(sorted(found, key=lambda each: (each.p, -(each.stability or 0)))), quality,
+        {str(q): round(float(np.percentile(by_request, q)), 3) for q in (50, 95, 99)},
+        round(float(frame["memory_mb"].max()), 1), (*kept.notes, *_told(missing, len(frame)), *notes), pairs,
+    )  # fmt: skip
+
+
+def _columns(rows: Sequence[Any], model: ExportedModel) -> tuple[list[Sample], list[str]]:
+    """A sample of each column, and the columns that were not kept."""
+    if model.transform.table is None:
+        return list(samples(model.transformed(rows)[0], model.transform)), []
+    there = {key for row in rows for key in row}
+    missing = [rule.column.name for rule in model.transform.table.rules if rule.column.name not in there]
+    x, codes = model.transformed([{**dict.fromkeys(missing), **row} for row in rows])
+    return list(samples(x, model.transform, codes)), missing
+
+
+def _told(missing: Sequence[str], rows: int) -> Iterator[str]:
+    if missing:
+        yield f"not compared, as it was not kept: {', '.join(missing)}"
+    if rows < FEWEST:
+        yield f"too few rows to tell anything: nothing is tested below {FEWEST}"
+
+
+def _quality(
+    answers: Sequence[Mapping[str, Any]], labels: Sequence[Any] | None, reference: Reference
+) -> tuple[Quality | None, float | None]:
+    """And the p value of its not being worse; None of too few labels."""
+    met = [(each["predicted"], true) for each, true in zip(answers, labels or [], strict=False) if true is not None]
+    if not met:
+        return None, None
+    if reference.errors is None:
+        right, told = sum(one == other for one, other in met), len(met)
+        before = (int(reference.right or 0), reference.told)
+        p = fewer_right(before, (right, told)) if told >= FEWEST else None
+        return Quality("accuracy", told, right / told, *share_interval(right, told), before[0] / before[1]), p
+    errors, old = np.abs([one - other for one, other in met]), np.array(reference.errors)
+    interval = t_interval(errors)
+    p = larger(old, errors) if len(errors) >= FEWEST else None
+    return Quality("mean error", len(met), interval.mean, interval.low, interval.high, float(old.mean())), p
+
+
+def _finding(old: Sample, new: Sample, what: str, p: float, alpha: float) -> Finding:
+    if what == "gaps":
+        told = [f"{100 * each.gaps / (each.gaps + each.known):.1f} % empty" for each in (old, new)]
+    elif old.levels is None:
+        told = [f"{np.median(each.values):.5g} ({_spread(each)})" for each in (old, new)]
+    else:
+        shares = [each.values / each.values.sum() for each in (old, new)]
+        most = int(np.abs(shares[0] - shares[1]).argmax())
+        told = [f"{old.levels[most]} {100 * share[most]:.1f} %" for share in shares]
+    before, now = told
+    return Finding(old.name, what, before, now, stability(old, new) if what == "values" else None, p, p <= alpha)
+
+
+def _spread(sample: Sample) -> str:
+    """The middle half of numbers."""
+    low, high = np.quantile(sample.values, [0.25, 0.75])
+    return f"{low:.4g} to {high:.4g}"

@@ -1,0 +1,234 @@
+"""What serve keeps, and what watch says of it: nothing among equals, an alarm where rows are shifted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deployment.conftest import SOURCE, client, orders
+from ratchet.commands.serve import keeper_of
+from ratchet.commands.watch import main
+from ratchet.deployment.exported import ExportedModel
+from ratchet.errors import RatchetError
+
+pytestmark = pytest.mark.slow
+
+
+def rows_of(frame: pd.DataFrame, target: str = "churned") -> list[dict]:
+    return json.loads(frame.drop(columns=target).to_json(orient="records"))
+
+
+def send(directory: Path, folder: Path, rows: list, *, at_once: int = 50, **keys: str) -> list[dict]:
+    """Answers to rows of a service in this process that keeps them."""
+    model = ExportedModel.load(directory)
+    keeper = keeper_of({"keep": str(folder), **keys}, model).start()
+    http = client(directory, keeper)
+    found = []
+    for start in range(0, len(rows), at_once):
+        answer = http.post("/predict", json={"rows": rows[start : start + at_once]})
+        assert answer.status_code == 200
+        found += answer.json()["predictions"]
+    keeper.close()
+    return found
+
+
+def check(directory: Path, folder: Path, tmp_path: Path, *more: str) -> tuple[int, dict]:
+    output = tmp_path / "out"
+    status = main([f"requests={folder}", f"model={directory}", f"output={output}", *more])
+    assert "<script" in (output / "watch.html").read_text()
+    return status, json.loads((output / "watch.json").read_text())
+
+
+def test_rows_that_are_not_shifted_give_no_alarm(exported, tmp_path):
+    directory = exported("binary")
+    dates = np.random.default_rng(1).choice(orders()["at"], 600)  # later ones would move the predictions
+    send(directory, tmp_path / "kept", rows_of(orders(1200).iloc[600:].assign(at=dates)))
+    status, found = check(directory, tmp_path / "kept", tmp_path)
+    assert (status, found["rows"], found["requests"], found["drifted"]) == (0, 600, 12, 0)
+    assert {each["name"] for each in found["findings"]} >= {"age", "city", "prediction", "largest probability"}
+
+
+def test_a_service_keeps_requests_and_watch_tells_shifted_rows(exported, tmp_path):
+    """The whole way, by the commands."""
+    directory, frame = exported("binary"), orders(200)
+    rows = rows_of(frame.assign(age=frame.age + 9, city="Ulm"))
+    command = [sys.executable, str(SOURCE / "serve.py"), f"model={directory}", "port=0", f"keep={tmp_path}/kept"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        address = re.search(r"http\S+/predict", service.stdout.readline())[0]
+        body = json.dumps({"rows": rows}).encode()
+        request = urllib.request.Request(address, body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request) as answer:
+            assert len(json.load(answer)["predictions"]) == 200
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(60) in {0, 143}
+    command = [sys.executable, str(SOURCE / "watch.py"), f"requests={tmp_path}/kept", f"model={directory}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "rows 200, requests 1: " in done.stdout
+    found = json.loads((tmp_path / "watch/watch.json").read_text())
+    assert {"age", "city"} <= {each["name"] for each in found["findings"] if each["drifted"]}
+    done = subprocess.run(
+        [*command[:2], "requests=a", "alpha=2"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+def test_labels_that_arrive_later_are_joined_by_the_answer(exported, tmp_path, capsys):
+    directory, folder = exported("binary"), tmp_path / "kept"
+    frame = orders(300)
+    answers = send(directory, folder, rows_of(frame))
+    truth = pd.DataFrame({"id": [each["answer"] for each in answers], "label": frame.churned})
+    right = float(np.mean([each["predicted"] == true for each, true in zip(answers, frame.churned, strict=True)]))
+    truth.loc[3, "label"] = None
+    pd.concat([truth, pd.DataFrame({"id": ["mine"], "label": ["no"]})]).to_csv(tmp_path / "true.csv", index=False)
+    _, found = check(directory, folder, tmp_path, f"labels={tmp_path / 'true.csv'}")
+    assert found["quality"]["labels"] == 299
+    assert found["quality"]["value"] == pytest.approx(right, abs=0.01)
+    assert "labels without a kept answer: 1 of 300" in found["notes"]
+    other = truth.label.map({"yes": "no", "no": "yes"})
+    truth.assign(id=frame["order"], label=other).to_csv(tmp_path / "wrong.csv", index=False)  # by the row's own id
+    status, found = check(directory, folder, tmp_path, f"labels={tmp_path / 'wrong.csv'}")
+    assert status == 1
+    assert [each["what"] for each in found["findings"] if each["drifted"]] == ["quality"]
+    for content, said in [
+        ("id,labell\na,no\n", "has no column label; nearest: labell"),
+        ("id,label\na,maybe\n", "the label of a is 'maybe'; allowed: no, yes"),
+        ("id,label\na,no\na,yes\n", "has two labels of a: no, yes"),
+        ("", "is empty"),
+    ]:
+        (tmp_path / "bad.csv").write_text(content)
+        with pytest.raises(RatchetError, match=said):
+            check(directory, folder, tmp_path, f"labels={tmp_path / 'bad.csv'}")
+
+
+def test_errors_of_numbers_are_compared(exported, tmp_path):
+    directory, folder = exported("number"), tmp_path / "kept"
+    frame = orders(200)
+    answers = send(directory, folder, rows_of(frame, "worth"))
+    for moved, wanted in [(0, 0), (9, 1)]:
+        truth = pd.DataFrame({"id": [each["answer"] for each in answers], "label": frame.worth + moved})
+        truth.to_csv(tmp_path / "true.csv", index=False)
+        status, found = check(directory, folder, tmp_path, f"labels={tmp_path / 'true.csv'}")
+        assert (status, found["quality"]["metric"]) == (wanted, "mean error")
+
+
+def test_odd_requests_are_watched_without_a_false_alarm_or_a_traceback(exported, tmp_path):
+    directory = exported("binary")
+    rows = rows_of(orders(100))
+    send(directory, tmp_path / "one", rows[:1])
+    status, found = check(directory, tmp_path / "one", tmp_path)
+    assert (status, found["findings"]) == (0, [])
+    assert "too few rows to tell anything" in "".join(found["notes"])
+    send(directory, tmp_path / "gaps", [{**row, "income": None, "city": None, "age": 40} for row in rows])
+    status, found = check(directory, tmp_path / "gaps", tmp_path)
+    drifted = {(each["name"], each["what"]) for each in found["findings"] if each["drifted"]}
+    assert {("income", "gaps"), ("city", "gaps"), ("age", "values")} <= drifted
+    send(directory, tmp_path / "strange", [{**row, "city": "Köln ☃"} for row in rows])
+    status, found = check(directory, tmp_path / "strange", tmp_path)
+    assert next(each for each in found["findings"] if each["name"] == "city")["now"] == "other 100.0 %"
+    assert check(directory, tmp_path / "strange", tmp_path, "ignore=[city]", "alpha=1e-9", "since=1h")[0] == 0
+
+
+def test_what_is_kept_is_a_part_capped_and_redacted(exported, tmp_path, monkeypatch):
+    directory, folder = exported("binary"), tmp_path / "kept"
+    monkeypatch.setattr("ratchet.deployment.keeping._ROWS", 50)
+    rows = rows_of(orders(400))
+    send(directory, folder, rows, keep_rows="120", redact="[income,order]")
+    frame = pd.concat(map(pd.read_parquet, folder.glob("*.parquet")))
+    assert len(frame) == 100  # whole files, the newest
+    assert frame["id"].isna().all()
+    assert set(json.loads(frame["row"].iloc[0])) == set(rows[0]) - {"income", "order"}
+    _, found = check(directory, folder, tmp_path)
+    assert "not compared, as it was not kept: income" in found["notes"]
+    send(directory, tmp_path / "part", rows, keep_share="0.25")
+    assert 50 < sum(map(len, map(pd.read_parquet, (tmp_path / "part").glob("*.parquet")))) < 150
+
+
+def test_where_a_disk_fails_keeping_stops_with_one_warning_and_answers_go_on(exported, tmp_path, monkeypatch, capfd):
+    directory = exported("binary")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pyarrow.parquet.write_table", full)
+    monkeypatch.setattr("ratchet.deployment.keeping._ROWS", 10)
+    answers = send(directory, tmp_path / "kept", rows_of(orders(200)))
+    assert len(answers) == 200
+    assert capfd.readouterr().err.count("requests are no longer kept") == 1
+    assert not list((tmp_path / "kept").iterdir())
+    monkeypatch.setattr("ratchet.deployment.keeping._WAITING", 5)
+    assert len(send(directory, tmp_path / "kept", rows_of(orders(200)))) == 200
+    assert capfd.readouterr().err.count("rows come faster") == 1
+
+
+def test_arrays_are_kept_and_watched(exported, tmp_path, digits):
+    directory = exported("digits")
+    rng = np.random.default_rng(0)
+    send(directory, tmp_path / "kept", rng.uniform(0, 16, (60, 8, 8)).tolist())
+    status, found = check(directory, tmp_path / "kept", tmp_path)
+    assert status == 1
+    assert {each["name"] for each in found["findings"]} >= {"spread of the input", "prediction"}
+
+
+def test_what_cannot_be_watched_or_kept_is_one_line(exported, tmp_path):
+    directory = exported("binary")
+    model = ExportedModel.load(directory)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/kept-1-2-3.parquet").write_bytes(b"x")
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "broken/kept-2-2-3.parquet")
+    send(exported("number"), tmp_path / "other", rows_of(orders(30), "worth"))
+    here = f"model={directory}"
+    for words, said in [
+        ([], "watch needs what serve kept; type: python src/watch.py requests=<folder>"),
+        (["requests=nowhere", here], "requests=nowhere is missing; type: python src/serve.py keep=nowhere"),
+        ([f"requests={tmp_path}/empty", here], "empty holds no request; type: "),
+        ([f"requests={tmp_path}/broken", here], r"holds no request; .*cannot be read.*it has no column answer"),
+        ([f"requests={tmp_path}/other", here], "another model answered them: 30 of 30 rows"),
+        (["requests=a", here, "alpha=2"], "alpha=2; allowed: a number between 0 and 1"),
+        (["requests=a", here, "since=soon"], "since=soon .*; type: since=24h"),
+        (["requests=a", here, "ignore=[aeg]"], "ignore: there is no aeg; nearest: age"),
+        (["requests=a", here, f"output={tmp_path}"], "requests=a is missing"),
+    ]:
+        with pytest.raises(RatchetError, match=said):
+            main(words)
+    send(directory, tmp_path / "some", rows_of(orders(30)))
+    with pytest.raises(RatchetError, match=r"labels=no\.csv is missing"):
+        main([f"requests={tmp_path}/some", here, "labels=no.csv"])
+    for words, said in [
+        ({"keep_rows": "9"}, "keep_rows=9 has no effect without keep="),
+        ({"keep": "x", "keep_share": "2"}, "keep_share=2; allowed: a number above 0, at most 1"),
+        ({"keep": "x", "keep_rows": "many"}, "keep_rows=many; allowed: a whole number"),
+        ({"keep": "x", "redact": "[agee]"}, "there is no column agee; nearest: age"),
+    ]:
+        with pytest.raises(RatchetError, match=said):
+            keeper_of(words, model)
+    if os.geteuid():
+        (tmp_path / "empty").chmod(0o500)
+        with pytest.raises(OSError, match="denied"):
+            keeper_of({"keep": str(tmp_path / "empty")}, model).start()
+
+
+def test_a_reference_that_was_changed_is_not_used(exported, tmp_path):
+    import shutil
+
+    shutil.copytree(exported("binary"), tmp_path / "export")
+    with (tmp_path / "export/reference.json").open("a") as file:
+        file.write(" ")
+    with pytest.raises(RatchetError, match=r"reference\.json is not what export wrote: it was changed"):
+        main(["requests=a", f"model={tmp_path}/export"])
+    manifest = json.loads((tmp_path / "export/manifest.json").read_text())
+    del manifest["files"]["reference.json"]
+    (tmp_path / "export/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(RatchetError, match=r"has no reference\.json: an older version exported it; type: python"):
+        main(["requests=a", f"model={tmp_path}/export"])
