@@ -109,7 +109,7 @@ def labels(configs: Sequence[Mapping[str, Any]]) -> list[str]:
         for place in places:
             told = _told(configs[place], keys, room=_LONGEST - len(model) - 1)
             made[place] = " ".join(filter(None, [model if several or not told else "", told])) or "run"
-    return _distinct(made)
+    return distinct(made)
 
 
 def _telling(configs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -161,7 +161,7 @@ def _some_of(parts: Sequence[str], kept: int) -> str:
     return " ".join([*parts[:kept], *([f"and {len(parts) - kept} more"] if kept < len(parts) else [])])
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def distinct(names: Sequence[str]) -> list[str]:
     """Tell equal names apart: the second gets #2, and so on."""
     seen: dict[str, int] = {}
     made = []

@@ -11,11 +11,11 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from ratchet.comparison.gather import FINISHED, Run
 from ratchet.comparison.measures import direction_of, objective_of, value_of
-from ratchet.comparison.settings import Setting, labels, settings_of
+from ratchet.comparison.settings import Setting, distinct, labels, settings_of
 from ratchet.evidence.groups import Group, compare_groups
 from ratchet.metrics import Direction, Range, range_of
 
@@ -139,11 +139,12 @@ def _table(
 
 def _rows(settings: Sequence[Setting], group_by: Sequence[str], direction: Direction) -> list[Row]:
     """Make rows: of settings without group_by, but where several things are compared, each search is one row."""
-    bundles: dict[str, list[Setting]] = {}
+    bundles: dict[Any, list[Setting]] = {}
     if group_by:
         for setting in settings:
-            bundles.setdefault(group_name(setting, group_by), []).append(setting)
-        return [_row(name, found, direction) for name, found in bundles.items()]
+            bundles.setdefault(tuple(map(repr, _group(setting, group_by))), []).append(setting)
+        names = distinct([_group_name(found[0], group_by) for found in bundles.values()])
+        return [_row(name, found, direction) for name, found in zip(names, bundles.values(), strict=True)]
     searches = {study for setting in settings if setting.searched for study in setting.studies}
     apart = bool(searches) and (len(searches) > 1 or any(not setting.searched for setting in settings))
     alone = [setting for setting in settings if not (apart and setting.searched)]
@@ -161,10 +162,14 @@ def _names(settings: Sequence[Setting]) -> list[str]:
     return [next(named) if s.runs[0].record is not None else f"trial {s.runs[0].trial}" for s in settings]
 
 
-def group_name(setting: Setting, group_by: Sequence[str]) -> str:
+def _group(setting: Setting, group_by: Sequence[str]) -> list[Any]:
     """The values of the keys that rows are made by."""
     first = setting.runs[0]
-    found = [first.study or "no study" if key == "study" else setting.config.get(key, "none") for key in group_by]
+    return [first.study or "no study" if key == "study" else setting.config.get(key, "none") for key in group_by]
+
+
+def _group_name(setting: Setting, group_by: Sequence[str]) -> str:
+    found = _group(setting, group_by)
     leaves = [key.removesuffix(".name").removesuffix("._target_") for key in group_by]
     if len(group_by) == 1:
         return _short(found[0])
@@ -261,23 +266,19 @@ def _word(group: Group, leader: str, alone: bool) -> str:
 
 def _expected_high(chosen: Sequence[Row]) -> list[str]:
     """Rule 4 for tables: what choosing does to a value."""
-    counts = [row.best_of for row in chosen]
-    if not counts:
+    most = max((row.best_of for row in chosen), default=0)
+    total = most if most > 1 else len(chosen)
+    if total < 2:
         return []
-    repeats = [list(each.values.values()) for row in chosen for each in row.settings if len(each.values) > 1]
-    if max(counts) == 1:
-        total = len(chosen)
-        if total < 2:
-            return []
-        what = f"the best of these {total}"
-    else:
-        total = max(counts)
-        what = f"the best of {total}"
+    what = f"the best of {total}" if most > 1 else f"the best of these {total}"
+    told = [row for row in chosen if row.best_of == most]
+    repeats = [list(each.values.values()) for row in told for each in row.settings if len(each.values) > 1]
+    seeds = min(len(row.settings[0].values) for row in told)
     high = statistics.NormalDist().inv_cdf((total - 0.375) / (total + 0.25))
     pooled = ""
     if repeats:
         df = sum(len(each) - 1 for each in repeats)
-        sd = (sum(statistics.variance(each) * (len(each) - 1) for each in repeats) / df / len(repeats[0])) ** 0.5
+        sd = (sum(statistics.variance(each) * (len(each) - 1) for each in repeats) / df / seeds) ** 0.5
         pooled = f", here {high * sd:.2g}"
     return [
         f"Values that took part in a choice carry no significance: {what} is expected about {high:.1f} sd too high"

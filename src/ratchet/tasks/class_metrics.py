@@ -43,9 +43,7 @@ def per_class(predictions: MulticlassPredictions) -> list[ClassMetrics]:
             continue
         one_versus_rest = None
         if support[k] < len(labels):
-            rank = np.unique(predictions.ranking[:, k], return_inverse=True)[1] / len(
-                labels
-            )  # torchmetrics takes 0 to 1
+            rank = np.unique(predictions.ranking[:, k], return_inverse=True)[1] / len(labels)  # it is to lie in 0 to 1
             one_versus_rest = float(tm.binary_auroc(torch.from_numpy(rank), (labels == k).int()))
         precision, recall, f1 = (float(column[k]) for column in columns)
         result.append(ClassMetrics(name, int(support[k]), precision, recall, f1, one_versus_rest))
