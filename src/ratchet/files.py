@@ -99,6 +99,13 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def append_lines(path: Path, *lines: str) -> None:
+    """Add lines to a file of them, which is written whole. A last line that a kill has torn swallows none of them."""
+    text = read_text(path) if path.is_file() else ""
+    text += "" if text.endswith("\n") or not text else "\n"
+    write_atomically(path, (text + "".join(f"{line}\n" for line in lines)).encode())
+
+
 def unlink_from_others(path: Path) -> None:
     """Make a file that is about to be written in place a file of its own.
 

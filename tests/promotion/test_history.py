@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ratchet.errors import RatchetError
 from ratchet.project import Project
 from ratchet.promotion.backup import Backup, digests, require_as_left
+from ratchet.promotion.gate import _note_use, read_uses
 from ratchet.promotion.history import Entry, append, draw, read_history, reigns
 from ratchet.promotion.promotion_paths import PromotionPaths
 
@@ -44,9 +46,21 @@ def test_lines_are_appended_and_read_back(tmp_path: Path) -> None:
     append(paths, lines[1])
     assert paths.history.read_text().startswith(before)
     assert read_history(paths) == lines
+    paths.history.write_text(before.rstrip("\n"))
+    append(paths, lines[1])
+    assert read_history(paths) == lines
     paths.history.write_text(before + "no line\n")
     with pytest.raises(RatchetError, match="line 2"):
         read_history(paths)
+
+
+def test_a_line_that_a_kill_has_torn_swallows_no_look_after_it(tmp_path: Path) -> None:
+    paths, seen = PromotionPaths(Project(tmp_path)), SimpleNamespace(pairs=6, verdict="proved")
+    for challenger in ("a", "b"):
+        _note_use(SimpleNamespace(key="c"), SimpleNamespace(key=challenger), seen, data_hash="d", paths=paths)
+        with paths.uses.open("a") as stream:
+            stream.write('{"data": "d", "cham')
+    assert [use["challenger"] for use in read_uses(paths)] == ["a", "b"]
 
 
 @pytest.mark.parametrize("means", [[], [0.5], [0.5, 0.7, None, 0.6], [0.9, 0.9]])

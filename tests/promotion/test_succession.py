@@ -25,7 +25,7 @@ from ratchet.project import Project
 from ratchet.promotion import pipeline
 from ratchet.promotion.backup import Backup
 from ratchet.promotion.gate_runs import Configuration
-from ratchet.promotion.history import Entry, read_history
+from ratchet.promotion.history import Entry, append, read_history
 from ratchet.promotion.promotion_paths import PromotionPaths
 from ratchet.promotion.succession import _note, _State, alone, recover
 
@@ -195,6 +195,24 @@ def test_a_promotion_that_was_cut_off_audits_what_was_promoted_not_what_conf_say
     recover(project)
     assert [each.config for each in audited] == [promoted]
     assert [each.number for each in read_history(paths)] == [1]
+
+
+def test_a_number_that_is_on_record_is_told_and_drawn_after_a_kill(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = PromotionPaths(project)
+    entry = Entry(
+        event="promotion", number=1, at="2026-01-01", data="mnist1d", model="mlp", metric="validation/loss",
+        direction="minimize", data_hash="0" * 64,
+    )  # fmt: skip
+    append(paths, entry.model_copy(update={"mean": 0.25, "runs": 3}))
+    paths.plot.unlink()  # a kill came between the two
+    Backup(paths.journal / "files", project).take(["params.yaml"])
+    _note(paths, _State(entry=entry))
+    recover(project)
+    assert "champion 1: mnist1d mlp, loss on confirm 0.2500 over 3 audit runs" in capsys.readouterr().out
+    assert "0.2500" in paths.plot.read_text()
+    assert [each.mean for each in read_history(paths)] == [0.25]
 
 
 def test_a_second_ctrl_c_does_not_cut_off_that_files_are_put_back(project: Project) -> None:

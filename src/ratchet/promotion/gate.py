@@ -14,7 +14,7 @@ from ratchet.config.seeds import AUDIT, PAIRS, SCREEN
 from ratchet.errors import RatchetError, TrainingError
 from ratchet.evidence.attempt import AUDITS, SCREEN_SEEDS, Attempt, challenger
 from ratchet.evidence.gate import ALPHA, LOOKS, SINGLE_ALPHA, Evidence
-from ratchet.files import read_text
+from ratchet.files import append_lines, read_text
 from ratchet.project import Project
 from ratchet.promotion.gate_runs import Configuration, Failed, GateRun, Trained, train_missing
 from ratchet.promotion.promotion_paths import PromotionPaths
@@ -171,8 +171,7 @@ def _note_use(
     if not any(all(known.get(key) == value for key, value in use.items()) for known in uses):
         paths.uses.parent.mkdir(parents=True, exist_ok=True)
         line = {**use, "verdict": evidence.verdict, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-        with paths.uses.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+        append_lines(paths.uses, json.dumps(line))
 
 
 def read_uses(paths: PromotionPaths) -> list[dict[str, Any]]:

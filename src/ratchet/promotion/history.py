@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ratchet.errors import RatchetError
-from ratchet.files import read_text, write_atomically
+from ratchet.files import append_lines, read_text, write_atomically
 from ratchet.promotion.promotion_paths import PromotionPaths
 
 
@@ -71,10 +71,10 @@ def reigns(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def append(paths: PromotionPaths, *entries: Entry) -> None:
-    """Add lines, and draw the plot again."""
-    text = read_text(paths.history) if paths.history.is_file() else ""
-    lines = [json.dumps(entry.model_dump(mode="json", exclude_defaults=True)) + "\n" for entry in entries]
-    write_atomically(paths.history, (text + "".join(lines)).encode())
+    """Add lines, or none, and draw the plot again."""
+    append_lines(
+        paths.history, *(json.dumps(entry.model_dump(mode="json", exclude_defaults=True)) for entry in entries)
+    )
     write_atomically(paths.plot, draw(read_history(paths)).encode())
 
 

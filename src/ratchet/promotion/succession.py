@@ -169,7 +169,11 @@ def _finish(project: Project) -> None:
     state = _state(paths)
     entry = state.entry
     assert entry is not None
-    if not any(each.event == "promotion" and each.number == entry.number for each in read_history(paths)):
+    known = [each for each in read_history(paths) if each.event == "promotion" and each.number == entry.number]
+    if known:  # a kill came after the line, and perhaps before the plot
+        entry = known[0]
+        append(paths)
+    else:
         config = load_config(project) if state.config is None else validate(state.config)
         print("audit: the new champion on fresh seeds; they alone set its number", flush=True)
         champion = Configuration.of("champion", config, data_hash=entry.data_hash, project=project)
@@ -223,12 +227,13 @@ def undo(project: Project, *, allow_dirty: bool) -> None:
 def _go_back(project: Project) -> None:
     paths = PromotionPaths(project)
     number = _state(paths).undo
-    reigning = reigns(read_history(paths))
+    reigning, undone = reigns(read_history(paths)), list[Entry]()
     if reigning and reigning[-1].number == number:
         _bring_back(Backup(paths.before(number), project), project)
         last = reigning[-1]
         kept = last.model_dump(include={"number", "data", "model", "metric", "direction"})
-        append(paths, Entry(event="undo", at=datetime.now(UTC).isoformat(timespec="seconds"), **kept))
+        undone = [Entry(event="undo", at=datetime.now(UTC).isoformat(timespec="seconds"), **kept)]
+    append(paths, *undone)
     _forget(paths)
     before = reigns(read_history(paths))[-1]
     print(
