@@ -8,7 +8,7 @@ TESTS := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check nightly check-clusters bench bench-search truth table plots docs dashboard lock clean
+.PHONY: help setup repro test check nightly check-clusters check-wheel bench bench-search truth table plots docs dashboard lock clean
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ check-clusters: $(STAMP)  ## sweeps on SLURM, Ray and PostgreSQL (Debian, as roo
 	@scripts/check_slurm.sh
 	@scripts/check_ray.sh
 	@scripts/check_postgresql.sh
+
+check-wheel:  ## what pip installs: in an environment of its own, without this project's
+	@PYTHON=$(PYTHON) scripts/check_wheel.sh
 
 bench: $(STAMP)  ## speed and memory, as tables of ratios (minutes)
 	@$(BIN)/python bench/training.py

@@ -14,7 +14,8 @@ NEXT = ["hydra-core>=1.4.0rc3,<1.5", "omegaconf>=2.4.1rc1,<2.5"]  # published be
 def requirements(which: str) -> list[str]:
     """A line for each direct dependency: `oldest` its lower bound, `newest` as it is, `next` with what is to come."""
     with PYPROJECT.open("rb") as stream:
-        wanted: list[str] = tomllib.load(stream)["project"]["dependencies"]
+        project = tomllib.load(stream)["project"]
+    wanted: list[str] = [*project["dependencies"], *project["optional-dependencies"]["project"]]
     if which == "oldest":
         return [re.sub(r">=([^,]+).*", r"==\1", each) for each in wanted]
     return [*wanted, *(NEXT if which == "next" else [])]

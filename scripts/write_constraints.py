@@ -2,7 +2,7 @@
 
 from importlib import metadata
 
-LEFT_OUT = {"pip", "setuptools", "wheel", "ratchet"}
+LEFT_OUT = {"pip", "setuptools", "wheel", "ratchet", "ratchet-ml"}
 
 
 def main() -> None:

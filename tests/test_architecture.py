@@ -47,7 +47,11 @@ def imported_rooms(path: Path) -> set[str]:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-    return {name.split(".")[1] for name in names if name.startswith("ratchet.")} - {"__version__"}
+    return {name.split(".")[1] for name in names if name.startswith("ratchet.")} - {
+        "__version__",
+        "report",
+        "DISTRIBUTION",
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,6 +80,8 @@ def test_every_room_has_its_floor() -> None:
     ("modules", "heavy"),
     [
         ("ratchet", {"torch", "wandb", "pytorch_lightning", "numpy", "hydra", "pydantic"}),
+        ("hydra_plugins.ratchet_sweeper.sweeper", {"torch", "wandb", "dvc", "optuna", "numpy", "pydantic"}),
+        ("ratchet.search.worker.sweeper", {"torch", "wandb", "dvc", "pytorch_lightning", "pandas", "scipy"}),
         ("ratchet.config.composition", {"torch", "wandb", "pytorch_lightning", "matplotlib", "sklearn"}),
         ("ratchet.data.fetch, ratchet.data.prepare", {"torch", "wandb", "pytorch_lightning", "matplotlib", "sklearn"}),
         pytest.param("ratchet.training.train", {"wandb", "tensorboard", "sklearn"}, marks=pytest.mark.slow),

@@ -103,7 +103,7 @@ def test_of_workers_that_make_the_tables_at_once_none_fails(said, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "driver", "to_type"),
     [
-        ("postgresql://me:secret@localhost/x", "psycopg", "pip install -e '.[postgresql]'"),
+        ("postgresql://me:secret@localhost/x", "psycopg", "pip install 'psycopg[binary]'"),
         ("mysql+pymysql://me:secret@localhost/x", "pymysql", "pip install pymysql"),
     ],
 )

@@ -103,11 +103,11 @@ def _require_ours() -> None:
         if getattr(ratchet, "DISTRIBUTION", None) == "ratchet-ml":
             return
         found = ratchet.__file__
-    except ImportError as error:
+    except Exception as error:  # noqa: BLE001 - whatever a foreign package raises
         found = str(error)
     print(
         f"error: hydra/sweeper=ratchet needs the package ratchet of ratchet-ml, here is another one ({found}); "
-        "type: pip uninstall ratchet, then pip install --force-reinstall --no-deps ratchet-ml",
+        "type: pip uninstall ratchet ratchet-ml, and install ratchet-ml again",
         file=sys.stderr,
     )
     raise SystemExit(1)

@@ -30,7 +30,6 @@ from ratchet.config.environment import text_of_environment
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import to_type
 from ratchet.errors import ConfigError, RatchetError, first_line
-from ratchet.names import to_install
 from ratchet.redaction import redacted
 from ratchet.search.space.plan import Earlier, StudyPlan
 from ratchet.search.space.samplers import build_pruner
@@ -64,7 +63,7 @@ def open_storage(where: str) -> BaseStorage:
         return _connect(actual)
     except ImportError as error:
         driver = getattr(error.__cause__, "name", None) or error
-        usual = to_install("postgresql") if driver == "psycopg" else f"pip install {driver}"
+        usual = "pip install 'psycopg[binary]'" if driver == "psycopg" else f"pip install {driver}"
         raise ConfigError(
             f"sweep.storage={redacted(actual).partition(':')[0]}://... needs a driver, {driver}; type: {usual}"
         ) from error
