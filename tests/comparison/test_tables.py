@@ -286,6 +286,22 @@ def test_different_data_are_never_in_one_table(tmp_path):
     assert ["mnist1d has changed between runs" in "".join(each.notes) for each in found] == [True, True, False]
 
 
+def test_what_tasks_mean_by_one_name_is_never_in_one_table(tmp_path):
+    two, one = {"_target_": "ratchet.tasks.Binary", "positive": "cat"}, {"_target_": "ratchet.tasks.Multiclass"}
+    for place, task in enumerate((two, one, two, {**two, "positive": "dog"})):
+        make_run(tmp_path / f"runs/{place}", config={"task": task}, data_hash="a" * 64, minute=place)
+    make_run(tmp_path / "runs/earlier", config={"task": one})
+    asked = tables(tmp_path, metric="validation/f1")
+    assert [(len(each.runs), each.edition) for each in asked] == [
+        (2, "the newest data, task._target_=ratchet.tasks.Binary task.positive=cat"),
+        (1, "the newest data, as usual"),
+        (1, "the newest data, task._target_=ratchet.tasks.Binary task.positive=dog"),
+        (1, "earlier data, last trained on 2026-11-01"),
+    ]
+    assert ["something else by validation/f1" in "".join(each.notes) for each in asked] == [True, True, True, False]
+    assert [len(each.runs) for each in tables(tmp_path, metric="validation/accuracy")] == [4, 1]
+
+
 def test_trials_that_never_began_are_shown_with_their_class(tmp_path):
     make_study(tmp_path / "runs", "search", 20)
     failed = [run for run in gather(Project(tmp_path), [tmp_path / "runs"]).runs if run.status == "failed"]

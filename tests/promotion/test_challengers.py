@@ -66,6 +66,34 @@ def test_seeds_and_loggers_make_no_challenger(paths: PromotionPaths, champion: C
     assert candidate.origin["seeds"] == [7]
 
 
+F1 = "objective.metric=validation/f1"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        ([F1], [F1, "task=binary"], r"_target_=ratchet\.tasks\.Binary task\.positive=null, the champion: as usual; "),
+        (
+            ["task=binary", F1, "task.positive=a"],
+            ["task=binary", F1],
+            "task.positive=null, the champion: task.positive=a",
+        ),
+        ([], ["task=binary", "objective.metric=validation/accuracy"], None),
+        (["task=binary", F1], ["task=binary", F1, "task.threshold=0.2"], None),
+    ],
+)
+def test_one_name_of_two_quantities_is_refused(
+    paths: PromotionPaths, project: Project, ours: list[str], theirs: list[str], told: str | None
+) -> None:
+    champion = Champion(load_config(project, ours), project)
+    trial(paths, 0, *theirs, value=0.9)
+    if told is None:
+        from_trial("lr", 0, champion, paths=paths)
+    else:
+        with pytest.raises(RatchetError, match=told):
+            from_trial("lr", 0, champion, paths=paths)
+
+
 def test_a_run_is_found_by_its_id_and_its_directory(paths: PromotionPaths, champion: Champion) -> None:
     directory = trial(paths, 4, "optimizer.lr=0.02", value=0.9)
     by_id = from_run("id4", champion, paths=paths)

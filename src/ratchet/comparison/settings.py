@@ -11,6 +11,7 @@ from typing import Any
 from ratchet.comparison.gather import Run
 from ratchet.config.non_numeric_settings import is_non_numeric
 from ratchet.config.seeds import is_audit
+from ratchet.yaml_files import flow
 
 # Makes no rows apart: threads add in another order, which is chance as a seed is. An objective is no such key: it
 # decides which checkpoint is kept, when training stops and when a rate falls.
@@ -93,6 +94,11 @@ def differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = dict.fromkeys(key for config in configs for key in config)
     absent = object()
     return [key for key in keys if len({config.get(key, absent) for config in configs}) > 1]
+
+
+def written_out(config: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """The values of those of the keys that a config has, in full."""
+    return " ".join(f"{key}={flow(config[key])}" for key in keys if key in config) or "as usual"
 
 
 def labels(configs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -15,11 +15,13 @@ from typing import Any, Literal
 
 from ratchet.comparison.gather import FINISHED, Run
 from ratchet.comparison.measures import direction_of, objective_of, value_of
-from ratchet.comparison.settings import Setting, distinct, labels, settings_of
+from ratchet.comparison.settings import Setting, differing, distinct, labels, settings_of, written_out
 from ratchet.evidence.groups import Group, compare_groups
 from ratchet.metrics import Direction, Range, range_of
+from ratchet.tasks.build import definition
 
 _CHANGED = "{} has changed between runs (its file, preparation or folds): each state has a table of its own."
+_MEANT = "Tasks mean something else by {}: each meaning has a table of its own."
 TIED, AHEAD, BEHIND, UNKNOWN = "tied with best", "best", "behind", "cannot tell"
 
 
@@ -75,7 +77,7 @@ class Table:
     verdict: str  # a sentence
     notes: tuple[str, ...]
     baselines: tuple[BaselineRow, ...] = ()
-    edition: str = ""  # which of several states of the data it is of, in words
+    edition: str = ""  # which of several states of the data, or meanings of the metric, it is of, in words
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -106,17 +108,22 @@ def tables_of(
     newest = {key: max(run.record.started_at if run.record else "" for run in found) for key, found in together.items()}
     by_age = sorted(together.items(), key=lambda item: newest[item[0]], reverse=True)
     ordered = sorted(by_age, key=lambda item: (-sizes[item[0][0]], item[0][0]))
-    made = [_table(name, found, metric=metric, direction=direction, group_by=group_by) for name, found in ordered]
-    twice = {name for name, count in Counter(table.dataset for table in made).items() if count > 1}
+    made = [
+        table
+        for name, found in ordered
+        for table in _tables(name, found, metric=metric or objective_of(found), direction=direction, group_by=group_by)
+    ]
+    twice = {name for name, count in Counter(name for name, _ in together).items() if count > 1}
     if made and aside:
         made[0] = replace(made[0], notes=(*made[0].notes, _left_out(aside)))
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for place, table in enumerate(made):
         if table.dataset in twice:
             since = newest[table.dataset, table.data_hash][:10]
-            edition = f"earlier data, last trained on {since}" if table.dataset in seen else "the newest data"
+            earlier = seen.setdefault(table.dataset, table.data_hash) != table.data_hash
+            edition = f"earlier data, last trained on {since}" if earlier else "the newest data"
+            edition = ", ".join(filter(None, (edition, table.edition)))
             made[place] = replace(table, edition=edition, notes=(*table.notes, _CHANGED.format(table.dataset)))
-        seen.add(table.dataset)
     return made
 
 
@@ -125,11 +132,29 @@ def _left_out(debugging: Sequence[str]) -> str:
     return f"{len(debugging)} run{'s' * (len(debugging) > 1)} of {kinds} left out: a try is no measurement."
 
 
+def _tables(
+    data: tuple[str, str], runs: Sequence[Run], *, metric: str, direction: Direction | None, group_by: Sequence[str]
+) -> list[Table]:
+    """A table of each quantity that runs call by the metric's name, that of most runs first."""
+    meant = {run: definition(metric, run.config) for run in runs}
+    keys = differing([meant[run] for run in runs if run.config])
+    apart: dict[str, list[Run]] = {}
+    for run in runs:
+        apart.setdefault(written_out(meant[run], keys) if run.config else "", []).append(run)
+    unknown = apart.pop("", []) if len(apart) > 1 else []
+    first, *others = sorted(apart, key=lambda told: -len(apart[told]))
+    apart[first] += unknown
+    made = []
+    for told in (first, *others):
+        table = _table(data, apart[told], metric=metric, direction=direction, group_by=group_by)
+        notes = (*table.notes, _MEANT.format(metric))
+        made.append(replace(table, edition=told, notes=notes) if others else table)
+    return made
+
+
 def _table(
-    data: tuple[str, str], runs: Sequence[Run], *, metric: str | None, direction: Direction | None,
-    group_by: Sequence[str],
-) -> Table:  # fmt: skip
-    metric = metric or objective_of(runs)
+    data: tuple[str, str], runs: Sequence[Run], *, metric: str, direction: Direction | None, group_by: Sequence[str]
+) -> Table:
     direction = direction or direction_of(runs, metric)
     values = {run: value_of(run, metric) for run in runs}
     rows = _rows(settings_of(runs, values), group_by, direction)

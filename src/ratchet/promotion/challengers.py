@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
+from ratchet.comparison.settings import differing, written_out
 from ratchet.config.hints import named as to_name
 from ratchet.config.hints import to_type
 from ratchet.config.non_numeric_settings import with_non_numeric_of
@@ -28,6 +29,7 @@ from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.directory import run_directories
 from ratchet.runs.record import Status, read_config
 from ratchet.runs.trials import FEASIBLE, FRONT, NO, YES, ended_as, read_trials, study_directory
+from ratchet.tasks.build import definition
 from ratchet.yaml_files import flow
 
 
@@ -212,6 +214,7 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str, paths:
             f"{what} was judged by {theirs.metric}, the champion by {ours.metric}: they cannot be compared; train it "
             f"again with: objective.metric={ours.metric} objective.direction={ours.direction}"
         )
+    _require_one_quantity(ours.metric, champion.config, config, what=what)
     if config.model.is_lightning:
         require_predictions(first.run, project=paths.project)
     value, record = _value(found), first.record
@@ -220,6 +223,18 @@ def _candidate(found: Sequence[_Found], champion: Champion, *, what: str, paths:
         "value": None if math.isnan(value) else value, "git": record.git,
     }  # fmt: skip
     return Candidate(_as_of(champion, config), origin, value)
+
+
+def _require_one_quantity(metric: str, champion: Config, config: Config, *, what: str) -> None:
+    """Raises RatchetError where one name stands for two quantities, such as the F1 of another class."""
+    ours, theirs = (definition(metric, dict(leaves(each.plain()))) for each in (champion, config))
+    keys = differing([ours, theirs])
+    if keys:
+        raise RatchetError(
+            f"{what} means something else by {metric}: {written_out(theirs, keys)}, the champion: "
+            f"{written_out(ours, keys)}; they cannot be compared; type: its training again without task= and task.* of "
+            "its own, params.yaml has the champion's"
+        )
 
 
 def _as_of(champion: Champion, config: Config) -> Config:

@@ -25,6 +25,7 @@ OF_CLASSES = (  # the metrics of a report on classes, in its order
     "accuracy", "balanced_accuracy", "precision", "recall", "f1", "auroc", "average_precision", "matthews",
     "log_loss", "brier", "calibration_error",
 )  # fmt: skip
+OWN = "own"  # in Task.defining: every metric of task.metrics
 LEAST = 1e-15  # of a probability, where its logarithm is taken
 Rows = tuple[Sequence[str], Iterable[Sequence[object]]]  # a table: its header, its rows
 
@@ -135,13 +136,15 @@ class Task(ABC):
 
     kinds: the targets that it can learn. objectives: what a validation measures besides the loss, the usual
     objective first. on_request: what it measures too where that is the objective. training_metric: the one of
-    `objectives` that training batches are measured by.
+    `objectives` that training batches are measured by. defining: of metrics that another task of the same targets
+    measures otherwise, the setting that says what this one means by them.
     """
 
     kinds: ClassVar[tuple[TargetKind, ...]]
     objectives: ClassVar[tuple[str, ...]]
     on_request: ClassVar[tuple[str, ...]] = ()
     training_metric: ClassVar[str]
+    defining: ClassVar[Mapping[str, str]] = {}
     own: tuple[OwnMetric, ...] = ()  # a person's metrics, of task.metrics
     left_out: tuple[str, ...] = ()  # of task.metrics those that do not suit the task, and why
     requested: tuple[str, ...] = ()  # of on_request

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.errors import ConfigError
-from ratchet.tasks.base import OF_CLASSES, Arrays, Floats, Predictions, Resampled, Rows, Target, Task, logit
+from ratchet.tasks.base import OF_CLASSES, OWN, Arrays, Floats, Predictions, Resampled, Rows, Target, Task, logit
 from ratchet.tasks.multiclass import one_for_each, short
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class Binary(Task):
     )  # fmt: skip
     on_request = ("log_loss", "calibration_error")
     training_metric = "accuracy"
+    defining = dict.fromkeys(("f1", "precision", "recall", "average_precision", "calibration_error", OWN), "positive")
     usual_loss = "torch.nn.BCEWithLogitsLoss"
 
     def __init__(

@@ -9,10 +9,14 @@ from typing import Any
 
 from ratchet.dotted import named_by
 from ratchet.errors import ConfigError
-from ratchet.tasks.base import Target, Task
+from ratchet.metrics import find_metric
+from ratchet.tasks.base import OWN, Target, Task
+from ratchet.tasks.binary import Binary
 from ratchet.tasks.multiclass import Multiclass
 from ratchet.tasks.multilabel import Multilabel
+from ratchet.tasks.quantile import Quantile
 from ratchet.tasks.regression import Regression
+from ratchet.yaml_files import flow
 
 # What a target is taken for where conf/task is left to find out.
 USUAL: Mapping[str, type[Task]] = {"class": Multiclass, "labels": Multilabel, "number": Regression}
@@ -30,6 +34,33 @@ def task_class(path: str) -> type[Task]:
     if not (isinstance(found, type) and issubclass(found, Task) and not isabstract(found)):
         raise _refused(f"task._target_={path} is no Task of ratchet.tasks; allowed: {allowed}")
     return found
+
+
+def definition(metric: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What says which quantity a metric is: where it differs, numbers of one name and one data set are of two kinds.
+
+    config: dotted keys. A metric of task.metrics has its arguments; a task of src/own all that conf/task says of it.
+    """
+    known, name = find_metric(metric), metric.rpartition("/")[2]
+    if known is None or not known.is_objective:
+        return {}
+    task = {key.removeprefix("task."): value for key, value in config.items() if key.startswith("task.")}
+    told = {key: value for key, value in task.items() if key.startswith(f"metrics.{name}.")}
+    said = {f"metrics.{name}.{key}" for key in ("direction", "range", "unit")}
+    path = str(task.get("_target_") or "ratchet.tasks")
+    kind = {each.__name__: each for each in (Binary, Quantile)}.get(path.rpartition(".")[2], Task)
+    if not path.startswith("ratchet.tasks"):
+        told |= {key: value for key, value in task.items() if not key.startswith("metrics.")}
+    elif setting := kind.defining.get(OWN if told else name):
+        told |= {"_target_": path, setting: task.get(setting, inspect.signature(kind).parameters[setting].default)}
+    return {f"task.{key}": _fixed(value) for key, value in told.items() if key not in said}
+
+
+def _fixed(value: Any) -> Any:
+    """What can be hashed, and is the same for a list and a tuple."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_fixed, value))
+    return flow(value) if isinstance(value, dict) else value
 
 
 def _refused(said: str, instead: Sequence[Sequence[str]] = (["task=auto"],)) -> ConfigError:

@@ -85,6 +85,7 @@ class Quantile(Regression):
 
     objectives = ("pinball", "mae", "rmse", "r2", "coverage", "width")
     usual_loss = "ratchet.tasks.losses.QuantileLoss"
+    defining = dict.fromkeys(("loss", "pinball", "coverage", "width"), "quantiles")
 
     def __init__(
         self, target: Target, *, calibration_bins: int = 15, quantiles: Sequence[float] = (0.05, 0.5, 0.95)
