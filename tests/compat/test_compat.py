@@ -15,6 +15,7 @@ from typing import Any
 
 import optuna
 import pytest
+import pytorch_lightning as pl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
@@ -222,3 +223,13 @@ def test_w_and_b_s_process_is_found_without_importing_it() -> None:
     assert hasattr(wandb_setup, "singleton")
     assert "_proc" in Path(service_connection.__file__).read_text(encoding="utf-8")
     assert "_process" in Path(service_process.__file__).read_text(encoding="utf-8")
+
+
+def test_lightning_has_what_a_resumed_run_is_put_right_by() -> None:
+    trainer = pl.Trainer(max_steps=3, logger=False, enable_checkpointing=False, accelerator="cpu")
+    assert trainer.fit_loop._iteration_based_training()
+    lightning.resume_after_epochs(trainer)
+    trainer.fit_loop.restarting = True
+    assert not trainer.fit_loop.restarting  # no epoch is unfinished
+    assert lightning.epochs_begun(trainer) == 0
+    assert trainer.fit_loop._data_fetcher is None  # until there is a loader

@@ -51,7 +51,7 @@ def written(tmp_path: Path) -> Project:
         ["trainer.early_stopping={patience: 4, min_delta: 0.0}"],
         ["model=transformer", "trainer.batch_size=20", "loss.l2=1e-4"],
         ["objective.metric=validation/loss", "objective.direction=minimize"],
-        ["+callbacks.a._target_=pytorch_lightning.callbacks.StochasticWeightAveraging", "+callbacks.a.swa_lrs=0.01"],
+        ["+callbacks.a._target_=pytorch_lightning.callbacks.EMAWeightAveraging", "+callbacks.a.decay=0.9"],
     ],
 )
 def test_what_is_written_composes_to_the_challenger(written: Project, typed: list[str]) -> None:

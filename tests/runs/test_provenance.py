@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,20 @@ def test_looking_at_git_takes_no_lock_from_who_commits(tmp_path: Path, monkeypat
     calls = asked.read_text(encoding="utf-8").splitlines()
     assert any("status" in call for call in calls)
     assert all(call.startswith("--no-optional-locks ") for call in calls)
+
+
+def test_code_that_changed_since_it_was_imported_is_that_of_the_import_and_dirty(repository: Path) -> None:
+    code = (
+        "import subprocess, sys; from pathlib import Path; import ratchet.runs.imported_code; "
+        "from ratchet.runs.provenance import git_state; before = git_state(Path()); "
+        "assert before['dirty'] is False; Path('src/a.py').write_text('changed'); "
+        "identity = ['-c', 'user.name=t', '-c', 'user.email=t@localhost']; "
+        "subprocess.run(['git', *identity, 'commit', '-qam', 'b'], check=True); "
+        "assert git_state(Path()) == {**before, 'dirty': True}; print('told')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "told\n", done.stderr
+    assert git_state(repository)["dirty"] is False

@@ -34,6 +34,7 @@ class Trainer:
     sanity_checking, is_global_zero, current_epoch, global_step = False, True, 0, 0
     state = SimpleNamespace(fn="fit")
     strategy = SimpleNamespace(broadcast=lambda value: value)
+    lightning_module = None
 
     def __init__(self) -> None:
         self.callback_metrics: dict[str, float] = {}

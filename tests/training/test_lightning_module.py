@@ -24,6 +24,7 @@ from ratchet.promotion.rewriting import write_for
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.tasks import Target
 from ratchet.terminal.quiet import quiet_libraries
+from ratchet.training import callbacks
 from ratchet.training.checkpoint import load_model
 from ratchet.training.own_data import OwnData
 from ratchet.training.train import train
@@ -151,6 +152,14 @@ class Probable(LitDense):
         return self(x).softmax(dim=1)
 
 
+class OneCycle(LitDense):
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.01)
+        steps = self.trainer.estimated_stepping_batches  # it makes the loaders, before a checkpoint is restored
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=steps)
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
 class WrongShape(LitDense):
     def predict_step(self, batch, batch_idx):
         return self(batch[0]).argmax(dim=1)
@@ -269,6 +278,27 @@ def test_a_resumed_run_is_the_run_that_was_not_interrupted(trained: Trained, dat
     assert rows(cut) == rows(whole)
     ours, theirs = (load_model(run, target=None if data == "digits" else _TEN)[0].state_dict() for run in (cut, whole))
     assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+@DATA
+@pytest.mark.parametrize("more", [[], ["model._target_=own.dense.OneCycle"], ["trainer.max_steps=70"]])
+def test_after_ctrl_c_it_goes_on_as_if_nothing_had_been(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, data: str, more: list[str]
+) -> None:
+    monkeypatch.setattr(callbacks, "LAST_EVERY", -1.0)  # last.ckpt after every epoch
+    asked = [f"data={data}", "trainer.max_epochs=4", *more]
+    whole, _ = trained("whole", *asked)
+
+    def interrupt(self: Any, trainer: Any, *_: Any) -> None:
+        if trainer.current_epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(callbacks.Checkpoints, "on_train_epoch_start", interrupt, raising=False)
+        with pytest.raises(KeyboardInterrupt):
+            trained("cut", *asked)
+    cut, _ = trained("cut", *asked, resume=True)
+    assert rows(cut) == rows(whole)
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from ratchet.errors import (
     TrainingError,
     TrialTimeout,
 )
+from ratchet.evaluation.evaluate import evaluate
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
 from ratchet.runs.record import read_config
@@ -139,8 +140,10 @@ def test_the_same_config_gives_the_same_run_bit_for_bit(trained: Trained) -> Non
         ["scheduler=cosine", "trainer.sampling=undersample"],
         ["scheduler=plateau", "scheduler.patience=0", "optimizer.lr=0.1"],
         ["trainer.early_stopping={patience: 4, min_delta: 1}"],  # stops one epoch before the last
+        ["trainer.max_steps=58", "trainer.validate_every=2"],  # in the midst of the sixth epoch
+        ["trainer.max_steps=500", "trainer.train_on=train+validation"],
     ],
-    ids=["cosine", "plateau", "early stopping"],
+    ids=["cosine", "plateau", "early stopping", "steps", "more steps"],
 )
 def test_a_resumed_run_equals_one_that_was_never_interrupted(
     trained: Trained, monkeypatch: pytest.MonkeyPatch, more: list[str]
@@ -173,6 +176,16 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(
     assert (record.id, record.resumed, record.status) == (identifier, 1, "completed")
     assert parts.metrics.read_bytes() == whole.metrics.read_bytes()
     assert same(weights(parts), weights(whole))
+
+
+def test_the_best_checkpoint_holds_what_was_validated(trained: Trained, project: Project) -> None:
+    averaging = "+callbacks.ema._target_=pytorch_lightning.callbacks.EMAWeightAveraging"
+    run, record = trained("a", averaging, "+callbacks.ema.decay=0.97", "optimizer.lr=0.05")
+    settings = load_config(project, ["evaluation.bootstrap=0"]).evaluation
+    found = evaluate(run, output=run.path / "evaluate", project=project, config=settings)
+    assert record.best is not None
+    (score,) = [split.metrics["accuracy"] for split in found.splits if split.split == "validation"]
+    assert score == pytest.approx(record.best.value, abs=1e-6)
 
 
 def test_the_best_checkpoint_is_never_ahead_of_the_last(
@@ -488,7 +501,7 @@ def test_a_run_that_goes_on_from_its_best_has_that_best_on_disk(
 def test_config_and_record_agree_also_where_a_service_is_waited_for_in_vain(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, _ = trained("x", "trainer.max_epochs=2")
+    run, before = trained("x", "trainer.max_epochs=2")
 
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
@@ -498,6 +511,7 @@ def test_config_and_record_agree_also_where_a_service_is_waited_for_in_vain(
         trained("x", "trainer.max_epochs=3", resume=True)
     record = RunRecord.read(run)
     assert (record.status, record.config_hash) == ("interrupted", config_hash(read_config(run)))
+    assert (record.best, record.metrics) == (before.best, before.metrics)
 
 
 def test_a_signal_while_the_end_is_written_leaves_a_whole_record(

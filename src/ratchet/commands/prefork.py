@@ -14,8 +14,8 @@ from ratchet.terminal.command import to_end
 from ratchet.terminal.signals import handled_by
 
 _TRAINING = (
-    "torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.commands.sweep",
-    "ratchet.search.worker.preload",
+    "ratchet.runs.imported_code", "torch._dynamo", "pytorch_lightning", "ratchet.training.train",
+    "ratchet.commands.sweep", "ratchet.search.worker.preload",
 )  # fmt: skip
 _WANDB = ("wandb", "requests", "wandb.apis.public", "wandb.sdk.artifacts.artifact")  # with what wandb.init imports
 _MULTIRUN = {"-m", "--multirun", "hydra.mode=MULTIRUN"}

@@ -15,6 +15,8 @@ from ratchet.metrics import METRICS, find_metric
 from ratchet.names import nearest, suggestion
 from ratchet.tasks.build import task_class, usual_task
 
+_AVERAGING = "pytorch_lightning.callbacks"
+
 
 def refuse_conflicts(config: Config, usual: Callable[[], dict[str, Any]] = dict) -> None:
     """Raises OverrideError for the first settings that exclude each other. `usual` has the values that conf/ gives."""
@@ -208,8 +210,17 @@ def _named_classes(config: Config) -> None:
             raise OverrideError(
                 f"callbacks.{name} names no class; allowed: a Lightning callback by its dotted path",
                 key=f"callbacks.{name}",
-                instead=[[f"+callbacks.{name}._target_=pytorch_lightning.callbacks.StochasticWeightAveraging"]],
+                instead=[[f"+callbacks.{name}._target_={_AVERAGING}.EMAWeightAveraging"]],
             )
+        if asked["_target_"] == f"{_AVERAGING}.StochasticWeightAveraging":
+            raise OverrideError(
+                f"callbacks.{name}: StochasticWeightAveraging averages after the last validation, so that no "
+                "checkpoint which is evaluated holds its average; allowed: EMAWeightAveraging, whose is validated",
+                key=f"callbacks.{name}",
+                instead=[
+                    [f"+callbacks.{name}._target_={_AVERAGING}.EMAWeightAveraging", f"+callbacks.{name}.decay=0.99"]
+                ],
+            )  # fmt: skip
 
 
 def _regularisation(config: Config) -> None:

@@ -37,7 +37,10 @@ CODE = (
     "src/ratchet/evidence/jackknife.py", "src/ratchet/promotion/scores.py", "src/ratchet/tasks",
 )  # fmt: skip
 _KEYED_PACKAGES = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
-_PRELOAD = ("torch._dynamo", "pytorch_lightning", "ratchet.training.train", "ratchet.promotion.gate_runs")
+_PRELOAD = (
+    "ratchet.runs.imported_code", "torch._dynamo", "pytorch_lightning", "ratchet.training.train",
+    "ratchet.promotion.gate_runs",
+)  # fmt: skip
 DIVERGED: FailureClass = "non-finite loss"
 _ATTEMPTS = 2  # of a run whose process is killed
 

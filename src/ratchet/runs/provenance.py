@@ -25,11 +25,27 @@ _PACKAGES = (
 _CODE = ("src", "conf", "params.yaml")  # what a number depends on: a new file here is a change too
 
 
+_imported: dict[Path, dict[str, Any]] = {}  # the state of a folder when this process, or its parent, read the code
+
+
+def remember_code(root: Path) -> None:
+    """Remember the state of a repository: its code is being imported, by a server that trials are forked from."""
+    _imported[root.resolve()] = _state(root)
+
+
 def git_state(root: Path) -> dict[str, Any]:
     """The commit that is checked out and whether code or choices differ from it; None for both outside git.
 
-    Tracked files that were changed count, and in src/ and conf/ files that git does not know yet.
+    Tracked files that were changed count, and in src/ and conf/ files that git does not know yet. Where the repository
+    has changed since its code was imported here, the commit is that of the import, and the state dirty: what a trial
+    imports by itself may be of either.
     """
+    now = _state(root)
+    then = _imported.get(root.resolve(), now)
+    return now if now == then else {**then, "dirty": True}
+
+
+def _state(root: Path) -> dict[str, Any]:
     revision = _git(root, "rev-parse", "HEAD")
     changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     unknown = _git(root, "ls-files", "--others", "--exclude-standard", "--", *_CODE)

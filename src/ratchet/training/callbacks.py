@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -31,6 +33,27 @@ LAST_EVERY = 5.0  # seconds between two writes of last.ckpt: small models pass m
 PLAIN_EVERY = 30.0  # seconds between two lines where there is no terminal
 
 
+def _tensors(module: pl.LightningModule) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in module.state_dict().items() if isinstance(value, torch.Tensor)}
+
+
+@contextmanager
+def _holding(module: pl.LightningModule, weights: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Meanwhile the module has these weights; its own where there are none."""
+    if not weights:
+        yield
+        return
+    state = _tensors(module)
+    before = {name: state[name].clone() for name in weights if not torch.equal(state[name], weights[name])}
+    try:
+        for name in before:
+            state[name].copy_(weights[name])
+        yield
+    finally:
+        for name, value in before.items():
+            state[name].copy_(value)
+
+
 class Checkpoints(pl.callbacks.Checkpoint):
     """Keeps best.ckpt (weights at the best objective) and last.ckpt (the whole state at the end of an epoch).
 
@@ -40,8 +63,11 @@ class Checkpoints(pl.callbacks.Checkpoint):
     best that lies ahead of it.
     """
 
-    def __init__(self, run: RunDirectory, objective: ObjectiveConfig, *, validates: bool = True) -> None:
-        self.run = run
+    def __init__(
+        self, run: RunDirectory, objective: ObjectiveConfig, *, validates: bool = True, follows_weights: bool = False
+    ) -> None:
+        """`follows_weights`: somebody may validate other weights than those that are trained, such as averages."""
+        self.run, self.follows_weights = run, follows_weights
         self.objective = objective
         self.validates = validates
         self.best: Best | None = None
@@ -49,6 +75,7 @@ class Checkpoints(pl.callbacks.Checkpoint):
         self._not_finite: float | None = None  # what a validation measured that no other can be compared with
         self._written = time.monotonic()
         self._trained: list[str] = []  # what training has logged when a validation begins
+        self._validated: dict[str, torch.Tensor] = {}  # weights of the last validation, where others may be trained
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save what there is: whenever Ctrl-C comes, there is something to go on from.
@@ -62,6 +89,12 @@ class Checkpoints(pl.callbacks.Checkpoint):
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._trained = list(trainer.callback_metrics)
         trainer.callback_metrics.pop(self.objective.metric, None)  # it is to be of this validation
+
+    def on_validation_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        if self.follows_weights and batch_idx == dataloader_idx == 0:
+            self._validated = {name: value.clone() for name, value in _tensors(pl_module).items()}
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
@@ -119,7 +152,9 @@ class Checkpoints(pl.callbacks.Checkpoint):
         beside = {target: target.with_name(f".{target.name}") for target in targets}
         try:
             for target, path in beside.items():
-                trainer.save_checkpoint(path, weights_only=target == self.run.best_checkpoint)
+                is_best = target == self.run.best_checkpoint
+                with _holding(trainer.lightning_module, self._validated if is_best else {}):
+                    trainer.save_checkpoint(path, weights_only=is_best)
             if trainer.is_global_zero:
                 for target, path in beside.items():
                     path.replace(target)

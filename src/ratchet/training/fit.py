@@ -64,7 +64,10 @@ class Fit:
         module = _own_module(config, data) if config.model.is_lightning else _task_module(config, datamodule, named)
         if not parameter_count(module):
             raise ConfigError("the model has no parameters to train; choose another, for example model=logistic")
-        checkpoints = Checkpoints(run, config.objective, validates=config.trainer.train_on == "train")
+        checkpoints = Checkpoints(
+            run, config.objective, validates=config.trainer.train_on == "train",
+            follows_weights=bool(config.callbacks) or config.model.is_lightning,
+        )  # fmt: skip
         asked = config.callbacks.items()
         callbacks = tuple(built(each, key=f"callbacks.{name}", kind="Callback") for name, each in asked)
         return cls(config, project, run, data, datamodule, module, named, checkpoints, callbacks)

@@ -13,6 +13,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
+from ratchet.compat.lightning import epochs_begun
 from ratchet.config.schema import Config
 from ratchet.config.targets import built, class_at
 from ratchet.data.prepared import READABLE, Reader, Split
@@ -116,7 +117,7 @@ def _seeded(module: pl.LightningDataModule, seed: int) -> Callable[[], Any]:
     def train_dataloader() -> Any:
         trainer = module.trainer
         if trainer is not None:
-            seed_epoch(seed, trainer.current_epoch, trainer.global_rank)
+            seed_epoch(seed, epochs_begun(trainer), trainer.global_rank)
         return loader()
 
     return train_dataloader

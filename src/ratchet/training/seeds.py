@@ -8,6 +8,8 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
+from ratchet.compat.lightning import draw_again
+
 RANK_STRIDE = 2**24  # more than there are epochs; torch's generator on the CPU reads 32 bits of a seed
 
 
@@ -27,7 +29,8 @@ def seed_epoch(seed: int, epoch: int, rank: int, *, part: int = 0) -> None:
 class EpochSeeds(pl.Callback):
     """Seeds each epoch of a user's module: before its loader draws an order, and again before its first step.
 
-    The loader of the first epoch here, of a run that begins or goes on, was seeded when it was made.
+    The loader of the first epoch was seeded when it was made. Of a run that goes on it may have been made before the
+    checkpoint was read, and so draws anew.
     """
 
     def __init__(self, seed: int) -> None:
@@ -35,8 +38,10 @@ class EpochSeeds(pl.Callback):
         self._began = False
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._began:
+        if trainer.current_epoch:
             seed_epoch(self.seed, trainer.current_epoch, trainer.global_rank)
+            if not self._began:
+                draw_again(trainer)
         self._began = True
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: object, i: int) -> None:

@@ -324,6 +324,8 @@ def _begin(fit: Fit, *, project: Project, command: Sequence[str], before: RunRec
         resumed_at=now if before else None,
         legs=before.earlier_legs() if before else [],
         timings=dict(before.timings) if before else {},
+        best=before.best if before else None,  # until there is a better one: its checkpoint stays
+        metrics=dict(before.metrics) if before else {},
     )
 
 
@@ -339,8 +341,8 @@ def _finish(
 ) -> None:
     record.status = status
     record.finished_at = _now()
-    record.best = fit.checkpoints.best
-    record.metrics = {name: float(value) for name, value in metrics.items()}
+    record.best = fit.checkpoints.best or record.best
+    record.metrics = {name: float(value) for name, value in metrics.items()} or record.metrics
     if error is not None and not isinstance(error, TrialPruned):
         record.error = {"class": type(error).__name__, "message": redacted(str(error))}
         unlink_from_others(fit.run.log)

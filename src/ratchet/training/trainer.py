@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.profilers import SimpleProfiler
 
+from ratchet.compat.lightning import resume_after_epochs
 from ratchet.config.schema import Config
 from ratchet.config.sections import TrainerConfig
 from ratchet.errors import ConfigError
@@ -81,7 +82,7 @@ def build_trainer(
         callbacks.append(Reports(config.objective.metric, report))
     if settings.progress != "none":
         callbacks.append(TerminalProgress(config.objective.metric, style=settings.progress))
-    return pl.Trainer(
+    trainer = pl.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         strategy=RankedDDPStrategy() if settings.strategy == "ddp" else settings.strategy,
@@ -104,3 +105,5 @@ def build_trainer(
         num_sanity_val_steps=0,
         log_every_n_steps=0,  # nothing is logged on a step
     )
+    resume_after_epochs(trainer)
+    return trainer
