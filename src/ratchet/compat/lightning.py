@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytorch_lightning as pl
 from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
@@ -32,7 +34,8 @@ def resume_after_epochs(trainer: pl.Trainer) -> None:
 
 def epochs_begun(trainer: pl.Trainer) -> int:
     """How many epochs are trained, also while a resumed run makes its loaders: current_epoch lags behind then."""
-    return int(trainer.fit_loop.epoch_progress.current.processed)
+    current: Any = trainer.fit_loop.epoch_progress.current
+    return int(current.processed)
 
 
 def draw_again(trainer: pl.Trainer) -> None:
