@@ -226,7 +226,7 @@ def test_w_and_b_s_process_is_found_without_importing_it() -> None:
 
 
 def test_lightning_has_what_a_resumed_run_is_put_right_by() -> None:
-    trainer = pl.Trainer(max_steps=3, max_epochs=9, logger=False, enable_checkpointing=False, accelerator="cpu")
+    trainer = pl.Trainer(max_steps=3, max_epochs=9, logger=False, accelerator="cpu", plugins=[LightningEnvironment()])
     assert trainer.fit_loop._iteration_based_training()
     lightning.resume_after_epochs(trainer)
     trainer.fit_loop.restarting = True
