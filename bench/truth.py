@@ -2,14 +2,15 @@
 
 Simulated classifiers of known true accuracy (bench/known_truth/worlds.py) in four regimes, on 500 and 2,000 examples,
 go through the package's own functions (ratchet.evidence): tables of eight rows, the gate, whole chains of sweeps and
-promotions, and the gate for metrics of the whole set (macro F1, AUROC, average precision). A figure misses its aim
-where it is beyond by more than two standard errors of the simulation; then the exit status is 1, unless the miss is one
-that is known and explained below the table. "otherwise" is what the usual way gives in the same worlds: a t test over
-seeds alone, a test begun afresh at each asking, the best value of each sweep. Lines in brackets have no aim: they are
-there to be known.
+promotions, and the gate for metrics of the whole set (macro F1, AUROC, average precision). Tables whose rows are drawn
+alike, or shifted, go through what watch asks (bench/known_truth/drift.py). A figure misses its aim where it is beyond
+by more than two standard errors of the simulation; then the exit status is 1, unless the miss is one that is known and
+explained below the table. "otherwise" is what the usual way gives in the same worlds: a t test over seeds alone, a test
+begun afresh at each asking, the best value of each sweep, p values without a correction. Lines in brackets have no aim:
+they are there to be known.
 
     python bench/truth.py                         every part (minutes on two cores)
-    python bench/truth.py tables                  one part; several: gates chains metrics
+    python bench/truth.py tables                  one part; several: gates chains metrics drift
     python bench/truth.py gates repetitions=200   fewer than 1,000; seed=1: other draws; markdown=true: for the page
 """
 
@@ -17,47 +18,54 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
+from typing import Any
 
 import numpy as np
 from known_truth.chains import chain_lines
+from known_truth.drift import SIZES as REQUESTS
+from known_truth.drift import TABLES, drift_lines
 from known_truth.gates import gate_lines
 from known_truth.lines import Line
 from known_truth.metrics import metric_lines
 from known_truth.tables import table_lines
-from known_truth.worlds import REGIMES, SIZES, Regime
+from known_truth.worlds import REGIMES, SIZES
 from rich.console import Console
 from rich.table import Table
 
-PARTS: dict[str, Callable[[Regime, int, int, int], list[Line]]] = {
+PARTS: dict[str, Callable[[Any, int, int, int], list[Line]]] = {
     "tables": table_lines,
     "gates": gate_lines,
     "chains": chain_lines,
     "metrics": metric_lines,
+    "drift": drift_lines,
 }
+OTHERS: dict[str, tuple[Sequence[Any], Sequence[int]]] = {"drift": (TABLES, REQUESTS)}  # regimes and sizes of a part
 COLUMNS = ("measured", "regime", "examples", "figure", "aim", "", "otherwise")
 SLOTS = 2
 
 
-def cell(part: str, regime: Regime, n: int, repetitions: int, seed: int) -> list[Line]:
+def cell(part: str, regime: Any, n: int, repetitions: int, seed: int) -> list[Line]:
     """One part in one regime."""
     return PARTS[part](regime, n, repetitions, seed)
 
 
 def measured(parts: list[str], repetitions: int, seed: int) -> list[Line]:
     """All cells of these parts, two at a time; the draws of a cell depend on the seed and its place alone."""
-    cells = list(product(parts, REGIMES, SIZES))
+    cells: list[tuple[str, Any, int]] = [
+        (part, regime, n) for part in parts for regime, n in product(*OTHERS.get(part, (REGIMES, SIZES)))
+    ]
     seeds = [int(np.random.SeedSequence([seed, *place(*each)]).generate_state(1)[0]) for each in cells]
     with ProcessPoolExecutor(SLOTS) as pool:
         done = [pool.submit(cell, *each, repetitions, own) for each, own in zip(cells, seeds, strict=True)]
         return [line for future in done for line in future.result()]
 
 
-def place(part: str, regime: Regime, n: int) -> tuple[int, int, int]:
+def place(part: str, regime: Any, n: int) -> tuple[int, int, int]:
     """Of a cell among all of them."""
-    return list(PARTS).index(part), REGIMES.index(regime), n
+    return list(PARTS).index(part), OTHERS.get(part, (REGIMES, SIZES))[0].index(regime), n
 
 
 def rows(lines: list[Line]) -> list[list[str]]:

@@ -19,7 +19,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.syspath_prepend(str(BENCH))
-    names = ("lines", "worlds", "tables", "gates", "chains", "metrics")
+    names = ("lines", "worlds", "tables", "gates", "chains", "metrics", "drift")
     return SimpleNamespace(**{name: importlib.import_module(f"known_truth.{name}") for name in names})
 
 
@@ -121,6 +121,15 @@ def test_a_table_that_is_too_sure_is_found_out(bench: SimpleNamespace, monkeypat
     found = missed(bench.tables.table_lines(regime, 500, 40, 0))
     assert "false best, 2 equal rows, 3 seeds" in found
     assert "gaps cover the truth, 5 seeds" in found
+
+
+def test_a_watch_that_corrects_nothing_is_found_out(bench: SimpleNamespace, monkeypatch: pytest.MonkeyPatch):
+    table = bench.drift.TABLES[0]
+    monkeypatch.setattr(bench.drift, "DAYS", 5)
+    lines = bench.drift.drift_lines(table, 100, 60, 0)
+    assert missed(lines) == []
+    monkeypatch.setattr(bench.drift, "holm", list)
+    assert "watch: checks with a false alarm" in missed(bench.drift.drift_lines(table, 1000, 60, 0))
 
 
 def test_a_chain_keeps_the_champions_runs(bench: SimpleNamespace):

@@ -84,6 +84,8 @@ def _show(found: Watched) -> None:
         table.add_row(*map(escape, cells))
     if found.findings:
         Console(width=None if sys.stdout.isatty() else 120).print(table)
+    if (beyond := len(found.findings) - _SHOWN) > 0:
+        print(f"and {beyond} more, none of which differs as much, on the page")
     if (quality := found.quality) is not None:
         interval = "" if quality.low is None else f" ({quality.low:.4g} to {quality.high:.4g})"
         print(f"{quality.metric} by {quality.labels:,} labels: {quality.value:.4g}{interval}, "

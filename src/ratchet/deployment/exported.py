@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import json
 import logging
@@ -50,6 +51,8 @@ class ExportedModel:
                 raise RatchetError(f"{shown(directory / changed[0])} is not what export wrote: it was changed; {hint}")
             described = json.loads(contents[TRANSFORM])
             transform, target = Transform.from_json(described["transform"]), Target.of(described)
+            if transform.table is not None:
+                importlib.import_module("pandas")  # here, so that no first request waits for it
             return cls(manifest, described, transform, target, session(contents[MODEL], count=count))
         except (OSError, FileError, ValueError, KeyError, TypeError) as error:
             raise RatchetError(f"{shown(directory)} holds no export ({first_line(error)}); {hint}") from error

@@ -14,7 +14,7 @@ from ratchet.evidence.drift import Sample
 from ratchet.tasks.base import Target
 
 ROWS = 2000  # of a split at most
-OTHER = "other"  # the levels of a category that have no feature of their own
+OTHER = "(any other)"  # the levels of a category that have no feature of their own
 _DIGITS = 5  # of a number, counted from the size of its column: rounding parts no equal values
 
 
@@ -120,4 +120,4 @@ def said(answers: Sequence[Mapping[str, Any]], target: Target) -> Iterator[Sampl
 
 def _rounded(values: np.ndarray, size: float) -> np.ndarray:
     found: np.ndarray = np.round(values.astype(np.float64), _DIGITS - math.ceil(math.log10(size or 1.0)))
-    return found
+    return found + 0.0  # -0 is shown as 0

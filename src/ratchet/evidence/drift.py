@@ -112,7 +112,7 @@ def same_shares(one: NDArray[Any], other: NDArray[Any]) -> float:
         statistic = float(((table - expected) ** 2 / expected).sum())
         return float(special.chdtrc(len(columns) - 1, statistic))
     levels = len(columns) if len(columns) > 2 else 1
-    return min(1.0, levels * min(_fisher(table[1, k], columns[k], rows[1], total) for k in range(levels)))
+    return min(1.0, levels * float(_fisher(table[1, :levels], columns[:levels], rows[1], total).min()))
 
 
 def fewer_right(reference: tuple[int, int], new: tuple[int, int]) -> float:
@@ -137,13 +137,13 @@ def share_interval(right: int, told: int, *, alpha: float = 0.05) -> tuple[float
     return float(low), float(high)
 
 
-def _fisher(found: float, of_level: float, drawn: float, total: float) -> float:
+def _fisher(found: Floats, of_level: Floats, drawn: float, total: float) -> Floats:
     """Twice the smaller tail of the hypergeometric distribution: `drawn` of `total` rows, `of_level` of which count."""
     from scipy.stats import hypergeom
 
     low = hypergeom.cdf(found, total, of_level, drawn)
     high = hypergeom.sf(found - 1, total, of_level, drawn)
-    return float(min(1.0, 2 * min(low, high)))
+    return np.asarray(2 * np.minimum(low, high))
 
 
 def stability(reference: Sample, new: Sample) -> float | None:
