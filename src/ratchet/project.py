@@ -11,7 +11,11 @@ from pathlib import Path
 from ratchet.errors import FileError, RatchetError
 from ratchet.yaml_files import read_yaml
 
-_OF_THE_PIPELINE = ("table", "folder")  # choices of params.yaml, whose folders dvc.yaml knows as data/raw/table, ...
+_OF_THE_PIPELINE = (
+    "table",
+    "folder",
+    "text",
+)  # choices of params.yaml, whose folders dvc.yaml knows as data/raw/table, ...
 
 
 @dataclass(frozen=True)

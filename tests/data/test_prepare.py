@@ -324,7 +324,7 @@ def test_the_shipped_configs_say_all_there_is_to_say() -> None:
     for path in set(CONF.glob("*.yaml")) - {CONF / "table.yaml", CONF / "folder.yaml"}:  # what follows from files
         plain = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert plain["name"] == path.stem
-        own = {"table", "folder"}
+        own = {"table", "folder", "text"}
         assert plain.keys() - own - {"defaults"} == DataConfig.model_fields.keys() - own - {"module"}
         assert ("table" in plain) == ("defaults" in plain) == (plain["layout"] == "table")
         assert plain["prepare"].keys() | {"fit"} == PrepareConfig.model_fields.keys()  # those that have a default too

@@ -127,7 +127,7 @@ def test_the_same_file_gives_the_same_bytes_and_an_edit_is_noticed(project, revi
     first = made(project)["data_hash"]
     assert made(project)["data_hash"] == first
     assert made(project, "data.vocabulary=5")["data_hash"] != first
-    with pytest.raises(DataError, match=r"data\.texts\.vocabulary was 5, is now 20000"):
+    with pytest.raises(DataError, match=r"data\.table\.vocabulary was 5, is now 20000"):
         PreparedData.open(project.prepared("reviews"), reader="train", config=config(project).data)
 
 

@@ -37,9 +37,9 @@ def _length(config: Config) -> None:
 
 def _data(config: Config, usual: Callable[[], dict[str, Any]]) -> None:
     data = config.data
-    if (data.texts is not None) != (data.layout == "text") or (data.texts is not None and data.table is None):
+    if (data.texts is not None) != (data.layout == "text"):
         raise OverrideError(
-            f"data.layout={data.layout}: texts are a column of a table: data.texts and data.table",
+            f"data.layout={data.layout}: texts are a column of a table, data.table.text",
             instead=[["data=text", "data.path=<file>", "data.text=<column>", "data.target=<column>"]],
         )
     if data.texts is not None and (data.prepare.normalise, data.prepare.constant_features) != ("none", "keep"):

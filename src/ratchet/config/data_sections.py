@@ -100,6 +100,17 @@ class TableConfig(Section):
     group: str | None = None  # a column: rows of one group are in one split
     time: str | None = None  # a column: the latest rows are the test split, those before them confirm, and so on
     split: str | None = None  # a column that says a row's split
+    text: str | None = None  # the column of texts: then nothing else is learnt from
+    vocabulary: Annotated[int, Field(ge=2, le=10**6)] = 20000  # words at most, those of train; no matter to a tokenizer
+    max_length: Annotated[int, Field(ge=1, le=2**16)] = 256  # tokens kept of a text
+    tokenizer: str | None = None  # a folder with tokenizer.json, relative to the project's root; null: words
+    tokenizer_checksum: str | None = None  # of that file, sha256
+
+    @model_serializer(mode="wrap")
+    def _nothing_of_texts_elsewhere(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        of_texts = ("text", "vocabulary", "max_length", "tokenizer", "tokenizer_checksum")
+        return found if self.text is not None else {key: found[key] for key in found if key not in of_texts}
 
 
 class FolderConfig(Section):
@@ -109,16 +120,6 @@ class FolderConfig(Section):
     size: Annotated[int, Field(ge=1, le=1024)] = 64  # pixels of the side
     channels: Literal[1, 3] = 3
     ignore: list[str] = []  # folders of classes that are left out
-
-
-class TextConfig(Section):
-    """A table's column of texts, and how they are cut into tokens."""
-
-    text: str  # the column
-    vocabulary: Annotated[int, Field(ge=2, le=10**6)] = 20000  # words at most, those of train; no matter to a tokenizer
-    max_length: Annotated[int, Field(ge=1, le=2**16)] = 256  # tokens kept of a text
-    tokenizer: str | None = None  # a folder with tokenizer.json, relative to the project's root; null: words
-    checksum: str | None = None  # of that file, sha256
 
 
 class PrepareConfig(Section):
@@ -159,7 +160,6 @@ class DataConfig(Section):
     name: DataName
     table: TableConfig | None = None
     folder: FolderConfig | None = None
-    texts: TextConfig | None = None  # then the table is read for this column alone
     layout: Literal["sequence", "image", "table", "text"]
     shape: (
         list[PositiveInt] | None
@@ -194,6 +194,11 @@ class DataConfig(Section):
             return self.name
         return "text" if self.texts else "table" if self.table else "folder"
 
+    @property
+    def texts(self) -> TableConfig | None:
+        """The table, where a column of texts is all that is learnt from."""
+        return self.table if self.table is not None and self.table.text is not None else None
+
     def described(self) -> dict[str, Any]:
         """What a person said of their own table or folder, by keys of conf/data/<option>.yaml; nothing for others."""
         own = self.table or self.folder
@@ -202,8 +207,7 @@ class DataConfig(Section):
         said = own.model_dump(exclude_defaults=True)
         if self.table is not None:
             said["target"] = self.table.target if len(self.table.target) > 1 else self.table.target[0]
-        if self.texts is not None:
-            said |= self.texts.model_dump(exclude_defaults=True, exclude={"checksum"})
+        said.pop("tokenizer_checksum", None)
         if self.name != table_name({"path": own.path}):
             said["name"] = self.name
         # else it may be taken for another
@@ -219,10 +223,9 @@ class DataConfig(Section):
         return table_name({"path": f"{self.name}_{by or 2}"})
 
     @model_serializer(mode="wrap")
-    def _nothing_of_other_data(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _no_folder_of_other_data(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         found: dict[str, Any] = handler(self)
-        absent = [name for name in ("folder", "texts") if getattr(self, name) is None]
-        return {key: found[key] for key in found if key not in absent}
+        return found if self.folder is not None else {key: found[key] for key in found if key != "folder"}
 
     @field_validator("classes")
     @classmethod

@@ -51,7 +51,7 @@ TEXT: Final = ("text", "vocabulary", "max_length", "tokenizer")  # in conf/data/
 READER: Final = "ratchet.data.table_file.read"  # for the record; a table is read by its settings
 
 
-SECTIONS: Final = ("table", "folder", "texts")  # what is said of them, once it is completed
+SECTIONS: Final = ("table", "folder")  # what is said of them, once it is completed
 OPTIONS: Final = ("table", "folder", "text")  # of conf/data, each completed from what a person's files are
 
 
@@ -79,7 +79,8 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
         said = f"data.types is {types}; allowed: a mapping of columns, each to number, category or date"
         raise OverrideError(said, example=["'data.types={<column>: category}'"])
     table = {name: data[name] for name in SAID if data.get(name) is not None}
-    text = _text(data, project) if "text" in data else None
+    if "text" in data:
+        table |= _text(data, project)
     for name in {"target", "ignore", "missing"} & table.keys():
         table[name] = [str(each) for each in (table[name] if isinstance(table[name], list) else [table[name]])]
     file = project.root / Path(data["path"]).expanduser()
@@ -90,15 +91,13 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
         instead = [[assignment("data.path", near)]] if near != data["path"] else []
         said = f"data.path={data['path']}: {told.removeprefix('; ')}"
         raise OverrideError(said, key="data.path", instead=instead, example=["data.path=<file>"])
-    of_text = {"text": text["text"]} if text else {}
-    checksum, found = _described(file, table | of_text, data.get("target_kind"), project=project)
+    checksum, found = _described(file, table, data.get("target_kind"), project=project)
     rest = {key: value for key, value in data.items() if key not in {*SAID, *TEXT, "name", "target_kind"}}
     return {
         **rest,
-        **({"texts": text} if text else {}),
         "name": table_name(data),
         "table": table,
-        "layout": "text" if text else "table",
+        "layout": "text" if "text" in table else "table",
         "shape": None,
         "target_kind": found.kind,
         "classes": list(found.classes),
@@ -109,7 +108,7 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
 
 
 def _text(data: Mapping[str, Any], project: Project) -> dict[str, Any]:
-    """The section data.texts: the column of texts, and how they are cut into tokens."""
+    """What the section data.table says of texts: their column, and how they are cut into tokens."""
     column, folder = data["text"], data.get("tokenizer")
     targets = data["target"] if isinstance(data["target"], list) else [data["target"]]
     if not isinstance(column, str) or column in targets:
@@ -118,7 +117,7 @@ def _text(data: Mapping[str, Any], project: Project) -> dict[str, Any]:
     section = {key: data[key] for key in TEXT if key in data}
     if folder is not None:
         where = project.root / Path(str(folder)).expanduser()
-        section["checksum"] = tokenizer_checksum(where, said=f"data.tokenizer={folder}")
+        section["tokenizer_checksum"] = tokenizer_checksum(where, said=f"data.tokenizer={folder}")
     return section
 
 
@@ -132,7 +131,7 @@ def where_completed(reference: Reference, data: Mapping[str, Any]) -> Iterator[R
             yield reference
             return
     alone = [0] if key == "target" and not rest else []
-    yield Reference(("data", "texts" if key in TEXT else option, key, *rest, *alone), written, value)
+    yield Reference(("data", option, key, *rest, *alone), written, value)
     folder, _, last = written.rpartition("/")
     if key == "path" and folder and "}" not in last:
         yield Reference(("data", "sources", 0, "path"), folder, str(Path(value).parent))

@@ -67,7 +67,7 @@ def clean(raw: RawExamples, *, config: DataConfig) -> CleanExamples:
     if config.texts is not None:
         texts = np.asarray(raw.x)[sieve.left]
         blank = np.array([not text for text in texts], bool)
-        x = texts[sieve.take_out(blank, "blank_text", f"column {short(config.texts.text)} holds no text")]
+        x = texts[sieve.take_out(blank, "blank_text", f"column {short(str(config.texts.text))} holds no text")]
     else:
         x = stack(raw.x, sieve.left, shape)
     if raw.table is None and config.texts is None:  # a table's gaps are filled by what the training split says

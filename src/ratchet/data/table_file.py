@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def read(directory: Path, config: DataConfig) -> RawExamples:
     """The rows of the one file in `directory`. Raises DataError that names file, column, row and cell."""
     assert config.table is not None
-    table = {**config.table.model_dump(), "text": config.texts and config.texts.text}
+    table = config.table.model_dump()
     settings = settings_of(table)
     path = directory / config.files[0].name
     frame = read_frame(path, settings) if config.reader == READER else _frame_of(config, directory)

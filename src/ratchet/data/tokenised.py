@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ratchet.config.data_sections import TextConfig
+from ratchet.config.data_sections import TableConfig
 from ratchet.data.examples import SplitName
 from ratchet.data.transform import TABLE
 from ratchet.errors import DataError
@@ -19,9 +19,10 @@ _FREQUENT = 30  # tokens named in the card
 
 
 def tokenise(
-    texts: np.ndarray, splits: Mapping[SplitName, np.ndarray], config: TextConfig, *, root: Path, directory: Path
+    texts: np.ndarray, splits: Mapping[SplitName, np.ndarray], config: TableConfig, *, root: Path, directory: Path
 ) -> tuple[Ragged, dict[str, Any]]:
     """The tokens of all texts, and the part of the card. The transform is written into `directory`."""
+    assert config.text is not None
     train = splits["train"]
     if config.tokenizer is None:
         transform = TextTransform.fit(
@@ -30,7 +31,7 @@ def tokenise(
     else:
         folder = root / Path(config.tokenizer).expanduser()
         checksum = tokenizer_checksum(folder, said=f"data.tokenizer={config.tokenizer}")
-        if config.checksum not in {None, checksum}:
+        if config.tokenizer_checksum not in {None, checksum}:
             raise DataError(f"{folder} was changed just now; type the same again")
         transform = TextTransform.of_folder(config.text, folder, max_length=config.max_length)
     (directory / TABLE).write_text(json.dumps(transform.as_json(), ensure_ascii=False), encoding="utf-8")

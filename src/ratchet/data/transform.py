@@ -100,7 +100,7 @@ def prepared_transform(directory: Path, card: Mapping[str, Any]) -> Transform | 
     config, kept = card["config"], card.get("kept_positions")
     path = directory / TABLE
     table = None if config.get("table") is None else read_json(path) if path.is_file() else {}
-    if config.get("texts"):
+    if (config.get("table") or {}).get("text"):
         content = {"shape": None, "normalisation": card["normalisation"], "table": None, "kept": None, "text": table}
         return Transform.from_json(content) if table else None
     dropped = config["prepare"].get("constant_features") == "drop" and kept is None

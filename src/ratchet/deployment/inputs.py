@@ -89,14 +89,13 @@ class Inputs:
                 yield Batch(self._ids(frame, table.id), x)
 
     def _texts(self) -> Generator[Batch]:
-        table, text = self.config.data.table, self.config.data.texts
+        table = self.config.data.texts
         assert table is not None
-        assert text is not None
-        settings = settings_of({**table.model_dump(), "text": text.text})
-        with closing(read_frames(self.path, settings, rows=_ROWS, texts=[text.text])) as frames:
+        assert table.text is not None
+        with closing(read_frames(self.path, settings_of(table.model_dump()), rows=_ROWS, texts=[table.text])) as frames:
             for frame in frames:
                 if len(frame):
-                    tokens, surprises = self.transform.of_texts(texts_of(frame, text.text, self.name))
+                    tokens, surprises = self.transform.of_texts(texts_of(frame, table.text, self.name))
                     self.notes.update(surprises)
                     yield Batch(self._ids(frame, table.id), tokens)
 
