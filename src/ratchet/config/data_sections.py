@@ -29,6 +29,12 @@ class RawFile(Section):
     checksum: str = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
     # content: what is inside a .gz; pictures: those of a folder, in whatever order
     checksum_of: Literal["file", "content", "pictures"] = "file"
+    source: str | None = None  # the kind of source that has it; null: any
+
+    @model_serializer(mode="wrap")
+    def _no_source_of_any(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        return found if self.source is not None else {key: found[key] for key in found if key != "source"}
 
 
 class GeneratedSource(Section):
@@ -68,6 +74,14 @@ class WheelSource(Section):
     kind: Literal["wheel"]
     requirement: str  # of one version, such as ISLP==0.6.0
     path: str  # folder of the files inside the wheel
+    size: PositiveInt | None = None  # bytes to download, where they are many
+
+
+class SdistSource(Section):
+    """The archive of a package's source, which pip downloads. pip runs its setup, to know what it is."""
+
+    kind: Literal["sdist"]
+    requirement: str  # of one version, such as vaderSentiment==3.3.2
 
 
 class UrlSource(Section):
@@ -79,7 +93,7 @@ class UrlSource(Section):
 
 
 Source = Annotated[
-    GeneratedSource | PackageSource | FolderSource | DebianSource | WheelSource | UrlSource,
+    GeneratedSource | PackageSource | FolderSource | DebianSource | WheelSource | SdistSource | UrlSource,
     Field(discriminator="kind"),
 ]
 

@@ -26,7 +26,7 @@ class FetchReport:
     directory: Path  # where the files lie
     kept: tuple[str, ...]  # names of files that were there, and right
     fetched: tuple[str, ...]  # names of files that were not
-    source: str | None  # the kind of source that served; None when nothing was fetched
+    source: str | None  # the kinds of source that served; None when nothing was fetched
     size: tuple[int, int]  # how many files they are, with those in folders, and the bytes of all
 
     def in_words(self) -> str:
@@ -69,15 +69,19 @@ def fetch(config: DataConfig, *, project: Project, at_most: int | None = None) -
     ):
         wanted = [file for file in config.files if complaint(directory / file.name, like=file) is not None]
         kept = tuple(file.name for file in config.files if file not in wanted)
-        source = _deliver(config, wanted, into=scratch, project=project, at_most=at_most) if wanted else None
+        of: dict[str | None, str] = {}  # the source that served the files of each kind
+        for kind in dict.fromkeys(file.source for file in wanted):
+            some = [file for file in wanted if file.source == kind]
+            of[kind] = _deliver(config, some, into=scratch, project=project, at_most=at_most)
         for file in wanted:
             target = directory / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_dir():
                 shutil.rmtree(target)
-            (scratch / (source or "") / file.name).replace(target)
+            (scratch / of[file.source] / file.name).replace(target)
     fetched = tuple(file.name for file in wanted)
-    return FetchReport(directory, kept, fetched, source, _size(config, directory))
+    served = " and ".join(dict.fromkeys(of.values())) or None
+    return FetchReport(directory, kept, fetched, served, _size(config, directory))
 
 
 def _size(config: DataConfig, directory: Path) -> tuple[int, int]:
@@ -91,6 +95,8 @@ def _deliver(
     """Have the first source that can put the wanted files, verified, into a folder named by its kind."""
     reasons, too_large = [], None
     for source in config.sources:
+        if wanted[0].source not in {None, source.kind}:
+            continue
         folder = into / source.kind
         folder.mkdir(exist_ok=True)
         lacking = [file for file in wanted if complaint(folder / file.name, like=file) is not None]
@@ -111,6 +117,8 @@ def _deliver(
             f"{config.name} is not here, and its download has {too_large}: above {at_most / 1e6:g} MB none is begun "
             f"that nobody asked for; type: python src/fetch.py {config.typed}, then the same command again"
         )
+    if not reasons:
+        reasons = [f"no source is of the kind {wanted[0].source}"]
     raise DataError(
         f"could not fetch {', '.join(file.name for file in wanted)} of {config.name}: {'; '.join(reasons)}. "
         f"Mend data.sources or data.files in conf/data/{config.name}.yaml, or put the files into "
