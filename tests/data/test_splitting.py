@@ -88,6 +88,22 @@ def test_the_order_of_the_raw_data_changes_nothing() -> None:
         assert set(values) == set(shuffled.x[split_of(shuffled)[name]].ravel())
 
 
+@pytest.mark.parametrize("inputs", [400, 50], ids=["each its own input", "inputs of several targets"])
+def test_neither_where_targets_are_equal_numbers(inputs: int) -> None:
+    random = np.random.default_rng(1)
+    x = (np.arange(400) % inputs).astype(np.float32).reshape(-1, 1)
+    y = random.integers(0, 9, 400).astype(np.float32)
+    config = shipped_config("digits", validation=0.2, confirm=0.2, test=0.2)
+    config = config.model_copy(update={"target_kind": "number", "classes": []})
+
+    def drawn(order: np.ndarray) -> dict[SplitName, list[list[float]]]:
+        data = CleanExamples(x[order], y[order], None, digest_rows(x[order]), ())
+        splits = split(data, config=config)
+        return {name: sorted([*data.x[i].tolist(), float(data.y[i])] for i in at) for name, at in splits.items()}
+
+    assert drawn(np.arange(400)) == drawn(random.permutation(400))
+
+
 def test_another_size_of_validation_leaves_confirm_and_test_alone() -> None:
     data = examples([100, 100])
     small, large = split_of(data, validation=10), split_of(data, validation=50)

@@ -12,6 +12,7 @@ from ratchet.config.data_sections import DataConfig
 from ratchet.config.hints import to_type
 from ratchet.config.tables import as_typed
 from ratchet.data.cleaning import CleanExamples
+from ratchet.data.duplicates import both
 from ratchet.data.examples import SPLITS, SplitName
 from ratchet.data.strata import strata
 from ratchet.errors import DataError
@@ -36,8 +37,9 @@ def split(
     if together is not None:  # the first of each group is drawn, and the others follow
         _, at, of_group = np.unique(together[rest], return_index=True, return_inverse=True)
         first, rest = at[of_group], rest[np.sort(at)]
-    of, names = strata(clean.y, kind=config.target_kind, names=config.classes)
-    groups = _Strata(of, names)
+    by_value = np.argsort(both(clean.digests, clean.y), kind="stable")  # equal numbers are at the edge of a band
+    of, names = strata(clean.y[by_value], kind=config.target_kind, names=config.classes)
+    groups = _Strata(of[np.argsort(by_value)], names)
     drawn: tuple[SplitName, ...] = ("test", "confirm", "validation")
     left = [name for name in drawn if name not in splits]
     if clean.origin.times is None and clean.origin.groups is None and left:
@@ -207,7 +209,9 @@ def _carve(
             + (f"; type: data.prepare.{name}={min(max(size, least), most)}" if least <= most else "")
         )
     key = f"{config.prepare.seed}/{name}".encode()
-    order = np.argsort([_lot(digest, key) for digest in clean.digests[rest]], kind="stable")
+    examples = zip(clean.digests[rest], clean.y[rest], strict=True)
+    lots = [(_lot(digest, key), target.tobytes()) for digest, target in examples]
+    order = np.array(sorted(range(len(rest)), key=lots.__getitem__))
     taken = np.zeros(len(rest), bool)
     for index, quota in enumerate(_quotas(counts, size=size, reserve=later)):
         taken[order[y[order] == index][:quota]] = True
