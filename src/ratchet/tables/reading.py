@@ -7,30 +7,34 @@ import io
 import itertools
 import json
 import re
-import shlex
 import zlib
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ratchet.errors import ConfigError, DataError, first_line
 from ratchet.names import listed, nearest, short, suggestion
 from ratchet.tables.r_package import read_r_frame
+from ratchet.tables.text_files import (
+    LONGEST_LINE,
+    SEPARATORS,
+    beginning_of,
+    encoding_of,
+    header_of,
+    opened,
+    separator_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
-LONGEST_LINE = 2**20  # bytes: what is longer is no row of a table, and is not read into memory
 _PARQUET = {".parquet", ".pq"}
 _JSON_LINES = {".jsonl", ".ndjson"}
 _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?", re.I)
 _JSON_ROWS = 8192  # at a time
 _WHOLE = "<all of it>"
-_LOOKED_AT = 2**20  # bytes from the beginning, by which separator and header are judged
-_UTF8 = re.compile(rb"[\xc2-\xf4][\x80-\xbf]+")
 _GAPS = frozenset(  # the texts that pandas takes for gaps in csv
     ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
      "NULL", "NaN", "None", "n/a", "nan", "null")
@@ -212,7 +216,7 @@ def _csv_frames(path: Path, settings: TableSettings, rows: int, texts: Sequence[
     plain = settings.decimal == "." and settings.thousands is None  # else levels that are numbers are written otherwise
     as_texts = dict.fromkeys([*filter(None, [settings.id]), *(texts if plain else ())], "str")
     try:
-        with _opened(path) as file, pd.read_csv(file, chunksize=rows, dtype=as_texts, **options) as frames:
+        with opened(path) as file, pd.read_csv(file, chunksize=rows, dtype=as_texts, **options) as frames:
             for frame in frames:
                 yield frame.set_axis(range(start, start + len(frame)))  # R's row names are no column
                 start += len(frame)
@@ -240,8 +244,8 @@ def columns_of(path: Path, separator: str | None = None) -> list[str]:
             return list(pq.read_schema(path).names)
         if path.suffix in _JSON_LINES:
             return list(next(_json_frames(path, TableSettings(()), 1)).columns)
-        text = (beginning := _beginning(path)).decode(_encoding(path, beginning), errors="replace")
-        return _header(text, separator or _separator(text))
+        text = (beginning := beginning_of(path)).decode(encoding_of(path, beginning), errors="replace")
+        return header_of(text, separator or separator_of(text))
     except (OSError, ValueError, EOFError, StopIteration, zlib.error, DataError):
         return []
 
@@ -262,7 +266,7 @@ def _read_csv(path: Path, settings: TableSettings, named: Sequence[str], only: S
     options = _csv_options(path, settings, named)
     as_texts = dict.fromkeys(filter(None, [settings.text]), "str")
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             frame = pd.read_csv(file, usecols=None if only is None else list(only), dtype=as_texts, **options)
     except pd.errors.ParserError as error:
         said = _said_of_fields(error, options["sep"])
@@ -286,11 +290,11 @@ def _refuse_trailing_separator(path: Path, text: str, separator: str) -> None:
 
 def _csv_options(path: Path, settings: TableSettings, named: Sequence[str]) -> dict[str, Any]:
     """What pandas is told of a csv file whose header has the columns named."""
-    beginning = _beginning(path)
-    encoding = _encoding(path, beginning)
+    beginning = beginning_of(path)
+    encoding = encoding_of(path, beginning)
     text = beginning.decode(encoding, errors="replace")
-    separator = settings.separator or _separator(text)
-    header = _header(text, separator)
+    separator = settings.separator or separator_of(text)
+    header = header_of(text, separator)
     _require_columns(path, header, named, separator=separator)
     _refuse_trailing_separator(path, text, separator)
     return {
@@ -303,91 +307,6 @@ def _csv_options(path: Path, settings: TableSettings, named: Sequence[str]) -> d
 def _said_of_fields(error: Exception, separator: str) -> str:
     said = first_line(error).removeprefix("Error tokenizing data. C error: ")
     return f"{said}; fields are told apart by {SEPARATORS.get(separator, repr(separator))}"
-
-
-def _beginning(path: Path) -> bytes:
-    with _opened(path) as file:
-        beginning: bytes = file.read(_LOOKED_AT)
-    if beginning.startswith(b"PK\x03\x04"):
-        raise DataError(f"{path} is a zip archive, as workbooks of Excel are, and no table; save it as CSV (UTF-8)")
-    if not beginning.strip():
-        raise DataError(f"{path} is empty; it needs a header and rows")
-    if b"\0" in beginning and not beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path} is no text: it holds zero bytes; save it as CSV (UTF-8) or parquet")
-    return beginning
-
-
-def _opened(path: Path) -> IO[bytes]:
-    """The file's bytes, unpacked where it is a gzip file, whatever it is called."""
-    import gzip
-
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return cast("IO[bytes]", gzip.open(path)) if packed else path.open("rb")
-
-
-def _encoding(path: Path, beginning: bytes) -> str:
-    """utf-8, utf-16 by its mark, else cp1252. Raises DataError for lines of two encodings, and one that is endless."""
-    utf16 = beginning.startswith((b"\xff\xfe", b"\xfe\xff"))
-    utf8 = other = 0
-    for before, lines in _blocks(path):
-        if utf16 or lines.isascii():
-            continue
-        for number, line in enumerate(lines.split(b"\n"), before + 1):
-            if line.isascii():
-                continue
-            try:
-                line.decode("utf-8")
-                utf8 = utf8 or number
-            except UnicodeDecodeError:
-                other = other or number
-                if _UTF8.search(line):
-                    utf8 = utf8 or number
-            if utf8 and other:
-                raise DataError(
-                    f"{path} mixes encodings: line {min(utf8, other)} and line {max(utf8, other)} are not of one "
-                    "(UTF-8 and another); save it as CSV UTF-8"
-                )
-    return "utf-16" if utf16 else "cp1252" if other else "utf-8-sig"
-
-
-def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The file in pieces of whole lines, and how many lines come before each. Raises DataError for an endless line."""
-    before = 0
-    with _opened(path) as file:
-        while block := file.read(LONGEST_LINE):
-            block += file.readline(LONGEST_LINE)
-            start = block.rfind(b"\n", 0, -1) + 1  # of the last line, the only one that can be too long
-            if len(block) - start > LONGEST_LINE and b"\r" not in block[start:]:
-                number, length, piece = before + block.count(b"\n", 0, start) + 1, len(block) - start, block
-                while not piece.endswith(b"\n") and (piece := file.readline(LONGEST_LINE)):
-                    length += len(piece)
-                raise DataError(
-                    f"{path} is no table: line {number:,} has {length:,} bytes; allowed: at most {LONGEST_LINE:,}; "
-                    f"shorten its long cell; type: gzip -cdf {shlex.quote(str(path))} | sed -n {number}p | "
-                    "head -c 200, to see how it begins"
-                )
-            yield before, block
-            before += block.count(b"\n")
-
-
-def _separator(text: str) -> str:
-    """The one that cuts the header and the first rows into equally many fields, the most of them."""
-    lines = text.splitlines()[:100]
-    lines = lines[:-1] if len(lines) > 1 and not text.endswith("\n") and len(text) >= _LOOKED_AT else lines
-    best, most = ",", 1
-    for separator in SEPARATORS:
-        rows = [len(row) for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=separator) if row]
-        widths = Counter(rows)
-        width, count = widths.most_common(1)[0]
-        if width > most and rows[0] == width and count >= 0.8 * sum(widths.values()):
-            best, most = separator, width
-    return best
-
-
-def _header(text: str, separator: str) -> list[str]:
-    rows = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
-    return next((row for row in rows if row), [])
 
 
 def _require_columns(path: Path, header: Sequence[str], named: Sequence[str], *, separator: str = ",") -> None:
