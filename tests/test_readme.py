@@ -16,6 +16,7 @@ from ratchet.commands.train import main
 from ratchet.config.command_line import CommandLine
 from ratchet.config.composition import Request
 from ratchet.project import Project
+from ratchet.texts import TextTransform
 
 ROOT = Path(__file__).parents[1]
 PAGES = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
@@ -45,7 +46,11 @@ def test_every_train_command_composes(command: list[str], monkeypatch: pytest.Mo
         (tmp_path / "photos" / name).mkdir(parents=True)
         for shade in range(4):
             Image.new("L", (8, 8), 60 * shade).save(tmp_path / "photos" / name / f"{shade}.png")
-    command = [text.replace("data.path=", f"data.path={tmp_path}/") for text in command]
+    (tmp_path / "reviews.csv").write_text("body,label\nlovely,yes\ndull,no\n", encoding="utf-8")
+    (tmp_path / "weights/minilm").mkdir(parents=True)
+    tokenizer = TextTransform.fit("body", ["lovely"], vocabulary=2, max_length=2).tokenizer
+    (tmp_path / "weights/minilm/tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    command = [re.sub(r"^data\.(path|tokenizer)=", rf"data.\1={tmp_path}/", text) for text in command]
     monkeypatch.chdir(project.root)
     parsed = CommandLine.parse(command)
     if parsed.multirun:
