@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from hydra_plugins.ratchet_sweeper.sweeper import SAMPLERS
 from ratchet import report
 from ratchet.compat.hydra import VERSION_BASE
 from ratchet.errors import ConfigError
+from ratchet.search.processes.channel import TrialContext, enter_trial
 from ratchet.search.space.samplers import build_sampler
 from ratchet.search.worker.official import Translated, translate
 from search.applications import end, start, trials
@@ -182,6 +184,8 @@ def test_storages_as_hydra_would_build_them() -> None:
         (["hydra.sweeper.n_trials=0"], r"n_trials is 0; allowed: a whole number, 1 or more"),
         (["hydra.sweeper.direction=up"], r"direction is up; allowed: one of maximize, minimize"),
         (["hydra.sweeper.direction=[up]"], r"direction is \[up\]; allowed: one of maximize, minimize"),
+        (["hydra.sweeper.direction=[]"], r"direction is \[\]; allowed: one of maximize, minimize"),
+        (["hydra.sweeper.params.y={lr:1}"], r"params\.y is a mapping; allowed: keys with dots"),
         (["hydra.sweeper.max_failure_rate=2"], r"max_failure_rate is 2; allowed: a number from 0 to 1"),
         (["hydra.sweeper.storage={_target_:mine}"], r"storage is mine; allowed: an Optuna URL"),
         (["hydra.sweeper.custom_search_space=nowhere.f"], r"custom_search_space=nowhere\.f: No module named 'nowhere'"),
@@ -198,7 +202,17 @@ def test_a_wrong_setting_is_refused_in_a_line(settings: list[str], said: str) ->
 
 
 def test_report_does_nothing_outside_of_a_search() -> None:
-    assert report(0.5, 1) is None
+    report(0.5, -1)
+
+
+@pytest.mark.parametrize(("step", "error"), [(-1, ValueError), (1.5, TypeError), ("1", TypeError)])
+def test_a_step_that_is_none_is_the_tasks_mistake(step: Any, error: type[Exception]) -> None:
+    enter_trial(TrialContext("study", 0, lambda *_: "go"))
+    try:
+        with pytest.raises(error):
+            report(0.5, step)
+    finally:
+        enter_trial(None)
 
 
 # --- applications, in processes of their own
@@ -310,6 +324,24 @@ def test_a_study_of_the_official_plugin_is_gone_on_with(tmp_path: Path) -> None:
         study.add_trial(optuna.create_trial(params={"x": x}, distributions=space, value=x**2))
     run(tmp_path / "sweep", f"hydra.sweeper.storage={url}")
     assert len(study.trials) == 5
+    choice = optuna.distributions.CategoricalDistribution(["a", "b"])
+    other = optuna.create_study(storage=url, study_name="other", direction="minimize")
+    other.add_trial(optuna.create_trial(params={"y": "a"}, distributions={"y": choice}, value=1.0))
+    arguments = ["hydra.sweeper.study_name=other", f"hydra.sweeper.storage={url}"]
+    assert "other has been asking something else: space of y was Cat" in run(tmp_path / "no", *arguments, status=1)
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.slow
+def test_a_storage_of_another_version_is_a_line(tmp_path: Path) -> None:
+    optuna.storages.RDBStorage(f"sqlite:///{tmp_path}/study.db")
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("update version_info set schema_version=99, library_version='2.10'")
+        database.execute("update alembic_version set version_num='other'")
+    out = run(tmp_path / "sweep", f"hydra.sweeper.storage=sqlite:///{tmp_path}/study.db", status=1)
+    assert f"cannot be opened: The runtime optuna version {optuna.__version__} is no longer compatible" in out
+    assert out.splitlines()[-1].startswith("error: hydra.sweeper.storage=sqlite:")
+    assert not (tmp_path / "sweep").exists()
 
 
 @pytest.mark.slow

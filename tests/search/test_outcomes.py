@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import numpy as np
 import pytest
 import torch
 from hydra.errors import ConfigCompositionException
@@ -60,3 +61,45 @@ def test_what_is_raised_before_there_is_a_config_is_a_compose_error_unless_somet
     error: Exception, called: str
 ) -> None:
     assert Outcome.of_composing(error).failure == called
+
+
+@pytest.mark.parametrize(
+    ("value", "names", "metrics"),
+    [
+        (0.5, ["value"], {"value": 0.5}),
+        (np.float32(0.5), ["value"], {"value": 0.5}),
+        (torch.tensor(0.5), ["value"], {"value": 0.5}),
+        ((0.5,), ["value"], {"value": 0.5}),
+        ({"loss": 0.5}, ["value"], {"value": 0.5}),
+        ({"loss": 0.5, "size": 3, "name": "a"}, ["loss"], {"loss": 0.5, "size": 3.0}),
+        ([1, 2.5], ["a", "b"], {"a": 1.0, "b": 2.5}),
+        (np.array([1.0, 2.5]), ["a", "b"], {"a": 1.0, "b": 2.5}),
+    ],
+    ids=repr,
+)
+def test_what_a_task_may_return(value: object, names: list[str], metrics: dict[str, float]) -> None:
+    assert Outcome.of_value(value, names).metrics == metrics
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0.5",
+        b"ab",
+        None,
+        True,
+        (),
+        (1.0,),
+        (1.0, 2.0, 3.0),
+        (1.0, "b"),
+        {1.0, 2.0},
+        {"a": 1.0},
+        1.0,
+        np.array([[1.0, 2.0]]),
+    ],
+    ids=repr,
+)
+def test_what_is_not_a_number_for_each_of_two_objectives(value: object) -> None:
+    found = Outcome.of_value(value, ["a", "b"])
+    assert (found.state, found.failure) == ("failed", "no value")
+    assert "\n" not in found.error

@@ -51,19 +51,27 @@ SAMPLERS = {  # hydra/sweeper/sampler: Optuna's class, and what a file for any v
 }
 
 
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # it is the stand-in below
+        return False
+
+
 def _store(group: str, name: str, node: dict[str, Any]) -> None:
-    """Add an option that is not there: the official plugin may have stored its samplers."""
+    """Add an option that is not there: Hydra 1.4 minds being told twice."""
     store = ConfigStore.instance()
     try:
         known = store.list(group)
     except OSError:
         known = []
-    if f"{name}.yaml" not in known:  # Hydra 1.4 minds being told twice
+    if f"{name}.yaml" not in known:
         store.store(group=group, name=name, node=node, provider="ratchet")
 
 
+IS_ALONE = not _is_installed(OFFICIAL)
 _store("hydra/sweeper", "ratchet", NODE)
-for _name, _said in SAMPLERS.items():
+for _name, _said in SAMPLERS.items() if IS_ALONE else ():  # else these are the official plugin's
     _kind, *_keys = _said.split()
     _node = {"_target_": f"optuna.samplers.{_kind}", **dict.fromkeys(["seed", *_keys])}  # null: Optuna's default
     _store("hydra/sweeper/sampler", _name, _node)
@@ -113,14 +121,7 @@ def _require_ours() -> None:
     raise SystemExit(1)
 
 
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ValueError:  # it is the stand-in below
-        return False
-
-
-if not _is_installed(OFFICIAL):
+if IS_ALONE:
 
     class OptunaSweeper(RatchetSweeper):
         """What a file that names the official plugin's class gets where that is not installed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import queue
 import signal
@@ -36,7 +37,13 @@ class TrialContext:
     identity: str = ""  # of this training, the same when it is tried again; of no other study, deleted ones included
 
     def report(self, step: int, value: float, of: int | None = None) -> None:
-        """Tell the worker; `of`: how many reports there will be. Raises TrialPruned when the pruner has seen enough."""
+        """Tell the worker; `of`: how many reports there will be. Raises TrialPruned when the pruner has seen enough.
+
+        Raises TypeError or ValueError for a step that is not a whole number from 0 on.
+        """
+        step = operator.index(step)
+        if step < 0:
+            raise ValueError(f"a report's step is {step}; allowed: 0 or more")
         if self.send(step, float(value), None if of is None else int(of)) == "prune":
             raise TrialPruned
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -88,11 +88,8 @@ def _by_name(value: Any, names: Sequence[str]) -> dict[Any, Any]:
         return (
             dict(zip(names, value.values(), strict=True)) if [*names] == ["value"] and len(value) == 1 else dict(value)
         )
-    several = (
-        list(value)
-        if isinstance(value, Iterable) and not isinstance(value, str) and _number(value) is None
-        else [value]
-    )
+    listed = value.tolist() if _number(value) is None and hasattr(value, "tolist") else value  # an array, a tensor
+    several = list(listed) if isinstance(listed, list | tuple) else [value]
     return dict(zip(names, several, strict=True)) if len(several) == len(names) else {}
 
 

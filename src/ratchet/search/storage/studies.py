@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import optuna
 from omegaconf.errors import OmegaConfBaseException
+from optuna.distributions import check_distribution_compatibility
 from optuna.exceptions import (
     DuplicatedStudyError,
     ExperimentalWarning,
@@ -70,7 +71,7 @@ def open_storage(where: str) -> BaseStorage:
     except Exception as error:
         hint = " (a password is kept nowhere: name it by a variable, ${oc.env:<name>})" if ":***@" in actual else ""
         raise ConfigError(
-            f"sweep.storage={redacted(where)} cannot be opened: {redacted(first_line(error))}{hint}; "
+            f"sweep.storage={redacted(where)} cannot be opened: {redacted(first_line(error)).rstrip('.')}{hint}; "
             "allowed: an Optuna URL, or nothing for a file"
         ) from error
 
@@ -106,6 +107,7 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None], earlier: Earlier 
     if IDENTITY not in study.user_attrs:
         made_with = [each.name.lower() for each in study.directions]
         _require_same(study, {"directions": made_with}, {"directions": directions})
+        _require_same(study, *_spaces(study, plan))
         _begin(study, plan, identity, say=say, earlier=earlier)
     _require_same(study, study.user_attrs[IDENTITY], identity)
     study.pruner = build_pruner(plan.settings, objectives=len(plan.objectives))
@@ -166,6 +168,19 @@ def _require_same(study: optuna.Study, before: Mapping[str, Any], now: Mapping[s
             f"study {study.study_name} has been asking something else: {shown}; its trials cannot be compared with new "
             f"ones; type: {to_type(assignment('sweep.study', _another(study)))}, or the command as it was"
         )
+
+
+def _spaces(study: optuna.Study, plan: StudyPlan) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What trials that somebody else made have sampled, and what the plan samples, where these do not go together."""
+    before, now = {}, {}
+    made = {name: each for trial in study.get_trials(deepcopy=False) for name, each in trial.distributions.items()}
+    for dimension in plan.space.everything():
+        name, kind = dimension.name, dimension.distribution
+        try:
+            check_distribution_compatibility(made.get(name, kind), kind)
+        except ValueError:
+            before[name], now[name] = str(made[name]), str(kind)
+    return {"space": before}, {"space": now}
 
 
 def _another(study: optuna.Study) -> str:

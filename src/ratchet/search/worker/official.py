@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import optuna
 from hydra.errors import HydraException
@@ -29,7 +29,10 @@ from ratchet.search.worker.worker import Worker
 
 RESULTS = "optimization_results.yaml"
 _HYDRAS = {"defaults", "_target_", "_recursive_", "_convert_", "sweeps", "nested", "keep_returns"}
-_TPE = "optuna.samplers.TPESampler"
+_TPE = {  # hydra/sweeper/sampler=tpe as the official plugin stores it, where it is installed beside
+    "_target_": "optuna.samplers.TPESampler", "n_startup_trials": 10, "n_ei_candidates": 24, "multivariate": False,
+    "group": False, "constant_liar": False,
+}  # fmt: skip
 _MADE_BY_PLUGIN = re.compile(r"hydra_plugins\.hydra_optuna_sweeper\.\w+\.create_(nsgaii+)_sampler")
 _OF_MOTPE = re.compile(r".*(MOTPESampler|raise_motpe_removed)")
 
@@ -71,7 +74,7 @@ class Official(Section):
     params: dict[str, Any] | None = None
     search_space: dict[str, Parameter] | None = None
     custom_search_space: str | None = None
-    direction: Direction | list[Direction] | dict[str, Direction] | None = None
+    direction: Direction | Annotated[list[Direction] | dict[str, Direction], Field(min_length=1)] | None = None
     n_trials: PositiveInt | None = None
     n_jobs: PositiveInt | None = None
     max_failure_rate: float | None = Field(default=None, ge=0, le=1)
@@ -136,7 +139,7 @@ def translate(given: Mapping[str, Any], arguments: Sequence[str], *, launcher: s
     told = [
         key for key in Official.model_fields if key not in {"sampler", "pruner"} and getattr(official, key) is not None
     ]
-    told += ["sampler"] if sampler != {"_target_": _TPE} else []
+    told += ["sampler"] if any(value != _TPE.get(key) for key, value in sampler.items()) else []
     if sweeps := given["sweeps"]:
         if told:
             raise ConfigError(f"hydra.sweeper has both sweeps and {told[0]}; allowed: one of them; leave out the other")
@@ -197,6 +200,10 @@ def _check(settings: SweepSettings, custom: CustomSpace | None, official: Offici
 
 def _space(official: Official, arguments: Sequence[str], notes: list[str]) -> tuple[dict[str, str], list[str]]:
     """The search space and what is fixed: `params`, and over them what was typed, the last of a key."""
+    for key in (key for key, value in (official.params or {}).items() if isinstance(value, dict)):
+        raise ConfigError(
+            f"hydra.sweeper.params.{key} is a mapping; allowed: keys with dots, '{key}.<key>: interval(0, 1)'"
+        )
     params = {key: one.text(key) for key, one in (official.search_space or {}).items()}
     params |= {
         key: value if isinstance(value, str) else to_override_value(value)
@@ -218,7 +225,7 @@ def _space(official: Official, arguments: Sequence[str], notes: list[str]) -> tu
             space[key] = text.partition("=")[2]
         else:
             fixed[key] = text
-    ranges = [key for key in space if key in (official.params or {}) and "range(" in space[key]]
+    ranges = [key for key, text in space.items() if "range(" in text and key not in (official.search_space or {})]
     if ranges:
         keys = ", ".join(ranges)
         notes.append(
@@ -229,7 +236,7 @@ def _space(official: Official, arguments: Sequence[str], notes: list[str]) -> tu
 
 def _sampler(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Optuna's class and what is set of it; what that class does not take is a note."""
-    target = str(given.get("_target_", _TPE))
+    target = str(given.get("_target_", _TPE["_target_"]))
     if _OF_MOTPE.fullmatch(target):
         raise ConfigError(
             "hydra/sweeper/sampler=motpe: Optuna has it no more; use sampler=tpe; type: hydra/sweeper/sampler=tpe"
