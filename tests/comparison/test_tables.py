@@ -8,6 +8,7 @@ import pytest
 
 from made_runs import make_run, make_study
 from ratchet.comparison.choice import keys_named, of, runs_named
+from ratchet.comparison.files import records_of
 from ratchet.comparison.gather import gather
 from ratchet.comparison.measures import direction_of, require_metric, value_of
 from ratchet.comparison.tables import Table, tables_of
@@ -298,6 +299,7 @@ def test_what_tasks_mean_by_one_name_is_never_in_one_table(tmp_path):
         (1, "the newest data, task._target_=ratchet.tasks.Binary task.positive=dog"),
         (1, "earlier data, last trained on 2026-11-01"),
     ]
+    assert [records_of(each)[0]["edition"] for each in asked] == [each.edition for each in asked]
     assert ["something else by validation/f1" in "".join(each.notes) for each in asked] == [True, True, True, False]
     assert [len(each.runs) for each in tables(tmp_path, metric="validation/accuracy")] == [4, 1]
 

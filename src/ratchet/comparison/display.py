@@ -26,8 +26,9 @@ def show(tables: Sequence[Table], console: Console) -> None:
         ended = Counter(run.status for run in table.runs)
         tally = ", ".join(f"{count} {status}" for status, count in ended.most_common())
         better = "larger" if table.direction == "maximize" else "smaller"
-        name = escape((table.dataset or "unknown data") + (f" ({table.edition})" if table.edition else ""))
-        console.print(f"[bold]{name}[/] · {escape(table.metric)}, {better} is better · {tally}", highlight=False)
+        console.print(
+            f"[bold]{escape(table.title)}[/] · {escape(table.metric)}, {better} is better · {tally}", highlight=False
+        )
         console.print(_grid(table, narrow=console.width < _NARROW))
         if len(table.rows) > SHOWN:
             console.print(f"and {len(table.rows) - SHOWN} more rows", style="dim")

@@ -16,8 +16,9 @@ from ratchet.comparison.tables import Row, Table
 from ratchet.csv_files import csv_text
 from ratchet.files import write_atomically
 
+HEAD = ("data", "data_hash", "edition", "metric", "direction")  # what tells tables apart
 ROW_COLUMNS = (
-    "data", "data_hash", "metric", "direction", "row", "mean", "low", "high", "n", "worst", "gap", "half_width",
+    *HEAD, "row", "mean", "low", "high", "n", "worst", "gap", "half_width",
     "verdict", "settings", "seconds", "parameters", "completed", "failed", "pruned", "interrupted", "running",
 )  # fmt: skip
 
@@ -40,10 +41,9 @@ def records_of(table: Table) -> list[dict[str, Any]]:
     """The rows under ROW_COLUMNS, and below them the baselines."""
     empty = dict.fromkeys(ROW_COLUMNS) | dict.fromkeys(("n", "settings", *ROW_COLUMNS[-5:]), 0)
     beside = [
-        {**empty, "data": table.dataset, "data_hash": table.data_hash, "metric": table.metric,
-         "direction": table.direction, "row": each.name, "mean": each.value, "verdict": "baseline"}
+        {**empty, **_head(table), "row": each.name, "mean": each.value, "verdict": "baseline"}
         for each in table.baselines
-    ]  # fmt: skip
+    ]
     return [*(row_record(table, row) for row in table.rows), *beside]
 
 
@@ -52,12 +52,16 @@ def row_record(table: Table, row: Row) -> dict[str, Any]:
     group = row.group
     figures = ("mean", "low", "high", "n", "worst", "gap", "half_width")
     return {
-        "data": table.dataset, "data_hash": table.data_hash, "metric": table.metric, "direction": table.direction,
-        "row": row.name, **{name: getattr(group, name) if group else None for name in figures},
+        **_head(table), "row": row.name, **{name: getattr(group, name) if group else None for name in figures},
         "n": group.n if group else 0, "verdict": row.verdict, "settings": len(row.settings),
         "seconds": row.seconds, "parameters": row.parameters,
         **{status: row.statuses.get(status, 0) for status in ROW_COLUMNS[-5:]},
     }  # fmt: skip
+
+
+def _head(table: Table) -> dict[str, Any]:
+    told = (table.dataset, table.data_hash, table.edition, table.metric, table.direction)
+    return dict(zip(HEAD, told, strict=True))
 
 
 def _table_record(table: Table) -> dict[str, Any]:
@@ -65,13 +69,12 @@ def _table_record(table: Table) -> dict[str, Any]:
     for row in table.rows:
         record = row_record(table, row)
         rows.append({
-            **{key: record[key] for key in ROW_COLUMNS[4:]},
+            **{key: record[key] for key in ROW_COLUMNS[len(HEAD) :]},
             "values": {str(seed): value for seed, value in row.settings[0].values.items()},
             "runs": [os.path.relpath(run.directory.path) for run in row.runs],
         })  # fmt: skip
-    head = {"data": table.dataset, "data_hash": table.data_hash, "metric": table.metric, "direction": table.direction}
     baselines = [asdict(each) for each in table.baselines]
-    return {**head, "verdict": table.verdict, "notes": list(table.notes), "rows": rows, "baselines": baselines}
+    return {**_head(table), "verdict": table.verdict, "notes": list(table.notes), "rows": rows, "baselines": baselines}
 
 
 def _runs(tables: Sequence[Table]) -> bytes:

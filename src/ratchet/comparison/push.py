@@ -49,7 +49,7 @@ def push(tables: Sequence[Table], project: Project) -> str:
             rows = [record for table in tables for record in records_of(table)]
             run.log_table("comparison", ROW_COLUMNS, [list(row.values()) for row in rows])
         finally:
-            verdicts = {f"verdict/{table.dataset}": table.verdict for table in tables}
+            verdicts = {f"verdict/{table.title}": table.verdict for table in tables}
             run.finish(summary=verdicts, tags=(), exit_code=0)
     except Exception as error:  # noqa: BLE001 - whatever the service does
         print(f"warning: W&B did not take the table ({said_of(error)}); the files have it all", file=sys.stderr)

@@ -80,6 +80,11 @@ class Table:
     edition: str = ""  # which of several states of the data, or meanings of the metric, it is of, in words
 
     @property
+    def title(self) -> str:
+        """What tells it from other tables of one metric."""
+        return (self.dataset or "unknown data") + (f" ({self.edition})" if self.edition else "")
+
+    @property
     def runs(self) -> tuple[Run, ...]:
         """Every run of the table."""
         return tuple(run for row in self.rows for run in row.runs)
