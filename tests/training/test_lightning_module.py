@@ -15,7 +15,15 @@ import yaml
 from ratchet.commands.train import check_classes, main
 from ratchet.config.composition import config_hash, load_config
 from ratchet.config.modules import is_lightning_module
-from ratchet.errors import CheckpointError, ConfigError, DataError, NonFiniteLossError, RatchetError, SplitGuardError
+from ratchet.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    NonFiniteLossError,
+    RatchetError,
+    SplitGuardError,
+    TrainingError,
+)
 from ratchet.evaluation.evaluate import evaluate
 from ratchet.project import Project
 from ratchet.promotion.challengers import Champion, from_run
@@ -163,6 +171,27 @@ class OneCycle(LitDense):
 class WrongShape(LitDense):
     def predict_step(self, batch, batch_idx):
         return self(batch[0]).argmax(dim=1)
+
+
+class StepInValidation(LitDense):
+    def validation_step(self, batch, batch_idx):
+        super().validation_step(batch, batch_idx)
+        self.log("step", float(self.current_epoch))
+
+
+class StepInTraining(LitDense):
+    def training_step(self, batch, batch_idx):
+        self.log("step", float(self.current_epoch), on_step=False, on_epoch=True)
+        return super().training_step(batch, batch_idx)
+
+
+class OneName(LitDense):  # in training it falls, in validation it rises
+    def training_step(self, batch, batch_idx):
+        self.log("val/acc_best", -float(self.current_epoch), on_step=False, on_epoch=True)
+        return super().training_step(batch, batch_idx)
+
+    def on_validation_epoch_end(self):
+        self.log("val/acc_best", 10.0 + self.current_epoch)
 
 
 class Digits(pl.LightningDataModule):
@@ -493,6 +522,25 @@ def test_a_callback_goes_with_a_network_of_ours_too(own: Project, trained: Train
 def test_what_a_callback_logs_by_itself_is_for_services(trained: Trained) -> None:
     monitor = "+callbacks.rate._target_=pytorch_lightning.callbacks.LearningRateMonitor"
     assert rows(trained("a", monitor)[0]) == rows(trained("b")[0])
+
+
+@pytest.mark.parametrize("where", ["Validation", "Training"])
+def test_step_is_no_name_of_a_metric(trained: Trained, where: str) -> None:
+    with pytest.raises(TrainingError, match=f'StepIn{where} logs "step", which is the column of the steps taken'):
+        trained("a", f"model._target_=own.dense.StepIn{where}", "trainer.max_epochs=1")
+
+
+@pytest.mark.parametrize("stopping", ["null", "{patience: 2}"])
+def test_what_training_logs_by_the_same_name_is_not_the_objective(own: Project, stopping: str) -> None:
+    heard: list[float] = []
+    run = RunDirectory(own.root / "runs/a")
+    run.path.mkdir(parents=True)
+    asked = ["model._target_=own.dense.OneName", "objective.direction=minimize", "trainer.max_epochs=4"]
+    asked += [f"trainer.early_stopping={stopping}"]
+    config = load_config(own, [*QUICK, *asked])
+    with quiet_libraries(run.log):
+        train(config, run=run, project=own, report=lambda _, value, __: heard.append(value))
+    assert heard == [10.0, 11.0, 12.0, 13.0][: 4 if stopping == "null" else 3]
 
 
 SOURCES = {

@@ -181,7 +181,7 @@ class Reports(pl.callbacks.Checkpoint):
         self.metric, self.report = metric, report
         self._validations = 0
         self._of: int | None = None
-        self._validated = False
+        self._value: float | None = None  # of a validation that nobody heard of; training may log the same name
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         steps, every = trainer.estimated_stepping_batches, trainer.check_val_every_n_epoch or 1
@@ -189,14 +189,14 @@ class Reports(pl.callbacks.Checkpoint):
             self._of = math.ceil(math.ceil(steps / trainer.num_training_batches) / every)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._validated = True
+        self._value = float(trainer.callback_metrics[self.metric])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if not self._validated:
+        if self._value is None:
             return
-        self._validated = False
+        value, self._value = self._value, None
         self._validations += 1
-        self.report(self._validations, float(trainer.callback_metrics[self.metric]), self._of)
+        self.report(self._validations, value, self._of)
 
 
 class TerminalProgress(pl.Callback):

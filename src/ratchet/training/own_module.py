@@ -20,7 +20,7 @@ _LOWER = "the rate may be too high or a value of the data too large; type: train
 
 
 class Checks(pl.Callback):
-    """Raises TrainingError for a module that learns nothing, and NonFiniteLossError for numbers that are none."""
+    """Raises TrainingError for a module that learns nothing or logs what no row can have, and NonFiniteLossError."""
 
     def __init__(self, objective: str) -> None:
         self.objective = objective
@@ -48,8 +48,10 @@ class Checks(pl.Callback):
                 f"{type(pl_module).__name__}.training_step returned None for every batch, so nothing was learnt; "
                 "allowed: the loss, or a mapping that has it as loss; return it, then type the same again"
             )
+        _refuse_step(trainer, pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        _refuse_step(trainer, pl_module)
         if self.objective in trainer.callback_metrics:
             self._require_finite(self.objective, float(trainer.callback_metrics[self.objective]), trainer)
 
@@ -58,6 +60,15 @@ class Checks(pl.Callback):
             raise NonFiniteLossError(
                 f"{name} is {value} at step {trainer.global_step} (epoch {trainer.current_epoch}): {_LOWER}"
             )
+
+
+def _refuse_step(trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    """Raises TrainingError for a metric `step`: Lightning takes it for that of the row, and leaves the epoch out."""
+    if "step" in trainer.logged_metrics:
+        raise TrainingError(
+            f'{type(module).__name__} logs "step", which is the column of the steps taken; allowed: any other name; '
+            "log it under another one, then type the same again"
+        )
 
 
 class RunningBests(pl.Callback):

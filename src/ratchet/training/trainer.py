@@ -76,7 +76,7 @@ def build_trainer(
     callbacks: list[pl.Callback] = [SetEpoch(), ValidateAtTheEnd(), *more, checkpoints]
     if settings.early_stopping is not None:
         mode = {"maximize": "max", "minimize": "min"}[config.objective.direction]
-        stopping: dict[str, Any] = settings.early_stopping.model_dump()
+        stopping: dict[str, Any] = {**settings.early_stopping.model_dump(), "check_on_train_epoch_end": False}
         callbacks.append(EarlyStopping(config.objective.metric, mode=mode, strict=False, **stopping))
     if report is not None:
         callbacks.append(Reports(config.objective.metric, report))
