@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_they_stand_among_the_rows_and_are_called_what_they_are(table, tmp_path:
     [content] = json.loads((tmp_path / "table.json").read_text())
     assert [each["name"] for each in content["baselines"]] == ["majority class", "logistic regression"]
     assert len(content["rows"]) == 2
-    assert [line.split(",")[12] for line in (tmp_path / "table.csv").read_text().splitlines()[1:]][2:] == [
+    assert [row["verdict"] for row in csv.DictReader((tmp_path / "table.csv").read_text().splitlines())][2:] == [
         "baseline"
     ] * 2
     [on_page] = payload([found], tmp_path)["tables"]
