@@ -11,16 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ratchet.commands.sweep import latency
 from ratchet.config.composition import load_config
 from ratchet.data.fetch import fetch
 from ratchet.data.prepare import prepare
-from ratchet.data.prepared import PreparedData
+from ratchet.data.prepared import PreparedData, describe
+from ratchet.deployment.export import export
 from ratchet.deployment.predict import predict
 from ratchet.errors import ConfigError, DataError, RatchetError
 from ratchet.evaluation.evaluate import evaluate
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
 from ratchet.texts import Ragged, TextTransform
+from ratchet.training.buildable import Asked, complaints
 from ratchet.training.train import train
 
 QUICK = ["params=null", "logger=csv", "trainer.max_epochs=3", "trainer.progress=none"]
@@ -233,3 +236,39 @@ def test_a_tokenizer_of_words_is_the_same_after_it_was_written():
     assert again.input == fitted.input
     tokens, cut = again.apply(["A b c a a", "\u200b", "c"])
     assert ([tokens[k : k + 1][0].tolist() for k in range(3)], cut) == ([[1, 2, 0, 1], [0], [0]], 1)
+
+
+def test_a_search_builds_networks_of_texts_ahead_and_measures_them(project, reviews):
+    made(project)
+    for words, wrong in (([], None), (["model=text_transformer"], None),
+                         (["model=text_transformer", "model.heads=5"], "model.heads=5 does not divide")):  # fmt: skip
+        asked = config(project, *words)
+        found = Asked(asked, *describe(project.prepared("reviews"), asked.data))
+        (said,) = complaints([found])
+        assert said is None if wrong is None else wrong in str(said)
+    assert latency(config(project), project=project, repeats=1) > 0
+
+
+def test_a_run_on_texts_cannot_be_exported(project, reviews):
+    made(project)
+    quietly_trained(config(project), project, run := RunDirectory(project.runs / "one"))
+    with pytest.raises(ConfigError, match=r"was trained on texts.*type: python src/predict\.py run=\S+ input=<file>"):
+        export(run, output=project.root / "out", project=project, evaluation=project.root / "evaluation")
+
+
+def test_a_number_is_predicted_of_texts(project, reviews):
+    frame = rows()
+    frame["label"] = frame["body"].str.len() / 7
+    frame.to_csv(reviews, index=False)
+    made(project)
+    quietly_trained(asked := config(project), project, run := RunDirectory(project.runs / "one"))
+    found = evaluate(run, output=project.root / "evaluation", project=project, config=asked.evaluation)
+    assert "TF-IDF and ridge regression" in found.as_json()
+
+
+def test_a_table_of_new_texts_without_the_column_is_one_line(project, reviews):
+    made(project)
+    quietly_trained(config(project), project, run := RunDirectory(project.runs / "one"))
+    (project.root / "new.csv").write_text("id,bodi\n1,a lovely film\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"has no column body; its columns: id, bodi"):
+        predict(run, str(project.root / "new.csv"), output=project.root / "said.csv", project=project)

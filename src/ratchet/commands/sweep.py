@@ -33,7 +33,7 @@ from ratchet.config.seeds import refuse_reserved
 from ratchet.config.tables import is_described, table_name
 from ratchet.config.validation import validate, whole
 from ratchet.data.on_demand import is_missing, prepare_if_missing
-from ratchet.data.prepared import PreparedData, describe
+from ratchet.data.prepared import Described, PreparedData, describe
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.metrics import COSTS, Direction, find_metric
 from ratchet.project import Project
@@ -42,7 +42,6 @@ from ratchet.runs.record import RunRecord, note_the_end
 from ratchet.search.processes.channel import current_trial
 from ratchet.search.space.plan import FACTS, Earlier, TaskFacts
 from ratchet.search.space.settings import Objective, SweepSettings
-from ratchet.tasks import Target
 from ratchet.tasks.build import task_class
 from ratchet.terminal.quiet import quiet_libraries
 from ratchet.yaml_files import read_yaml
@@ -125,13 +124,13 @@ class SweptTraining:
         """What is wrong with each where it is built, for data as they are prepared, or as conf/data says."""
         from ratchet.search.processes.executors import apart
 
-        described: dict[str, tuple[tuple[int, ...] | None, Target]] = {}
+        described: dict[str, Described] = {}
         asked = []
         for config in map(_config, composed):
             key = config.data.model_dump_json()
             if key not in described:
                 described[key] = describe(self.project.prepared(config.data.name), config.data)
-            asked.append((config, *described[key]))
+            asked.append((config, described[key]))
         return apart(_complaints, asked) or []
 
     def _resolution(self, composed: DictConfig) -> str | None:
@@ -151,10 +150,10 @@ class SweptTraining:
                 PreparedData.open(self.project.prepared(data.name), reader="train", config=data)
 
 
-def _complaints(asked: Sequence[tuple[Config, tuple[int, ...] | None, Target]]) -> list[str | None]:
+def _complaints(asked: Sequence[tuple[Config, Described]]) -> list[str | None]:
     from ratchet.training.buildable import Asked, complaints  # it brings torch
 
-    return complaints([Asked(*each) for each in asked])
+    return complaints([Asked(config, *found) for config, found in asked])
 
 
 def searchable(plain: Mapping[str, Any]) -> dict[str, Direction] | None:
@@ -191,16 +190,16 @@ def latency(config: Config, *, project: Project, repeats: int = 30) -> float:
 
     if config.data.module is not None:
         return math.nan  # the shape of an example is not known
-    shape, target = describe(project.prepared(config.data.name), config.data)
+    shape, target, text = describe(project.prepared(config.data.name), config.data)
     assert shape is not None, "data that were trained on are prepared"
+    example = torch.zeros(1, *shape, dtype=torch.int64 if text else None)
     try:
-        network = network_for(config, task_for(config, target), shape=shape).eval()
-        network(torch.zeros(1, *shape))
+        network = network_for(config, task_for(config, target), shape=shape, text=text).eval()
+        network(example)
     except Exception:
         if config.model.is_lightning:
             return math.nan  # it predicts nothing
         raise
-    example = torch.zeros(1, *shape)
     times = []
     with torch.inference_mode():
         for _ in range(repeats):

@@ -258,16 +258,24 @@ class PreparedData:
         return _Arrays(Ragged(values, offsets, *self.shape), y)
 
 
-def describe(directory: Path, config: DataConfig) -> tuple[tuple[int, ...] | None, Target]:
-    """The shape of an example and the target: as prepare found them, else as the config says.
+class Described(NamedTuple):
+    """What a network is built by. shape: None where the config leaves it to prepare, and nothing is prepared."""
 
-    The shape is None where the config leaves it to prepare, and nothing is prepared. Raises DataError for a data card
+    shape: tuple[int, ...] | None
+    target: Target
+    text: TextInput | None = None
+
+
+def describe(directory: Path, config: DataConfig) -> Described:
+    """The data as prepare found them, else as the config says.
+
+    Raises DataError for a data card
     that cannot be read.
     """
     if (directory / "card.json").is_file():
         data = PreparedData(directory, "train", _read_card(directory, typed=config.typed), config.typed)
-        return data.shape, data.target
-    return tuple(config.shape) if config.shape is not None else None, config.target
+        return Described(data.shape, data.target, data.text)
+    return Described(tuple(config.shape) if config.shape is not None else None, config.target)
 
 
 def _hash_of(files: Sequence[Path]) -> str:

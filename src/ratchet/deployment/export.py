@@ -91,10 +91,10 @@ def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Pat
     predictor = _loaded(run, project)
     config = predictor.config
     if predictor.transform.text is not None:
-        predicts = to_type("python", "src/predict.py", assignment("run", shown(run.path)), "input=<file>")
+        predicts = to_type("python", "src/predict.py", assignment("run", shown(run.path)))
         raise ConfigError(
             f"{shown(run.path)} was trained on texts, and what is exported takes numbers; allowed: runs on tables, "
-            f"arrays and pictures; type: {predicts}"
+            f"arrays and pictures; type: {predicts} input=<file>"
         )
     directory = project.prepared(config.data.name)
     data = PreparedData.open(directory, reader="evaluate", config=config.data, fold=Fold.asked(config))

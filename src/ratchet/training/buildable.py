@@ -18,6 +18,7 @@ from ratchet.errors import ConfigError, first_line
 from ratchet.models.build import model_class, refuse_layout
 from ratchet.tasks import Target
 from ratchet.terminal.command import one_line
+from ratchet.texts import TextInput
 from ratchet.training.module import TaskModule
 from ratchet.training.optimizers import build_optimizer
 from ratchet.training.schedules import build_scheduler
@@ -32,6 +33,7 @@ class Asked(NamedTuple):
     config: Config
     shape: tuple[int, ...] | None  # None: of a table that is not prepared yet
     target: Target
+    text: TextInput | None = None
 
 
 def complaints(configs: Sequence[Asked]) -> list[str | None]:
@@ -70,25 +72,24 @@ def _error_of(build: Callable[[], Any]) -> str | None:
 
 def _model(asked: Asked) -> None:
     """Build the network on the meta device, which takes no memory; what cannot be there is built on the processor."""
-    config, shape, target = asked
+    config, shape, target, text = asked
     refuse_layout(model_class(config.model.target), config.model, config.data.layout)
-    if config.data.layout == "text":  # what a vocabulary and weights that are read decide, the first trial says
-        return
     if shape is None and not (config.data.module and config.model.is_lightning):
         return
     try:
         with torch.device("meta"):
-            _build_network(config, shape, target)
+            _build_network(config, shape, target, text)
     except Exception:  # noqa: BLE001 - whether it is the model or the device shows on the processor
-        _build_network(config, shape, target)
+        _build_network(config, shape, target, text)
 
 
-def _build_network(config: Config, shape: tuple[int, ...] | None, target: Target) -> None:
-    network = network_for(config, task_for(config, target), shape=shape)
+def _build_network(config: Config, shape: tuple[int, ...] | None, target: Target, text: TextInput | None) -> None:
+    network = network_for(config, task_for(config, target), shape=shape, text=text)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise ConfigError("the model has no parameters to train; choose another, for example model=logistic")
     if shape and not config.model.is_lightning:
-        require_statistics(network, torch.zeros(min(2, config.trainer.batch_size), *shape))
+        dtype = torch.int64 if text else None
+        require_statistics(network, torch.zeros(min(2, config.trainer.batch_size), *shape, dtype=dtype))
 
 
 def require_statistics(network: nn.Module, x: Tensor) -> None:
@@ -120,7 +121,7 @@ def _optimizer(asked: Asked) -> None:
 
 def _learning(asked: Asked) -> None:
     """Build the task, the loss and the augmentation, and put a batch that has every class or label through them."""
-    config, shape, target = asked
+    config, shape, target, _ = asked
     task, y = task_for(config, target), some_targets(target)
     module = TaskModule(nn.Identity(), config, task=task, loss=loss_for(config, task, y))
     module.check_batch(torch.zeros(len(y), *(shape or [1])), y)
