@@ -67,6 +67,11 @@ class TaskFacts:
     lost: Callable[[Path, str], None] | None = None  # hears of a training that was ended before it could tell
     ended: Callable[[int, Signals | None], None] | None = None  # hears how many trials failed, and what ended it early
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nobody told anything: it is a plain Hydra task."""
+        return self.objective is None and self.metrics is None
+
 
 FACTS: ContextVar[TaskFacts | None] = ContextVar("facts", default=None)  # of the task that Hydra is about to sweep
 
@@ -235,7 +240,8 @@ def _refuse_budget(plan: StudyPlan, facts: TaskFacts) -> None:
 def _with_objectives(settings: SweepSettings, base: DictConfig, facts: TaskFacts) -> SweepSettings:
     """The config's objective where the sweep names none. Raises ConfigError for a metric that no training gives."""
     known = None if facts.metrics is None else facts.metrics(task_config(base))
-    objectives = [_directed(each, known) for each in settings.objectives or [_objective(base, facts)]]
+    usual: Direction = "minimize" if facts.is_plain else "maximize"  # the former as hydra/sweeper=optuna has it
+    objectives = [_directed(each, known, usual) for each in settings.objectives or [_objective(base, facts)]]
     settings = settings.model_copy(update={"objectives": objectives})
     names = [each.metric for each in objectives]
     for metric in [*names, *(bound.metric for bound in settings.bounds)]:
@@ -316,14 +322,12 @@ def _objective(base: DictConfig, facts: TaskFacts) -> Objective:
         return facts.objective(task_config(base))
     metric, direction = (OmegaConf.select(base, f"objective.{key}") for key in ("metric", "direction"))
     known = direction if direction in get_args(Direction) else None
-    if not isinstance(metric, str):
-        return Objective(metric="value", direction=known or "minimize")  # as hydra/sweeper=optuna has it
-    return Objective(metric=metric, direction=known)
+    return Objective(metric=metric if isinstance(metric, str) else "value", direction=known)
 
 
-def _directed(objective: Objective, known: Mapping[str, Direction] | None) -> Objective:
-    """The objective with its direction: the one that was named, else that of the metric, else maximize."""
-    direction = objective.direction or (known or {}).get(objective.metric, "maximize")
+def _directed(objective: Objective, known: Mapping[str, Direction] | None, usual: Direction) -> Objective:
+    """The objective with its direction: the one that was named, else that of the metric, else the usual one."""
+    direction = objective.direction or (known or {}).get(objective.metric, usual)
     return objective.model_copy(update={"direction": direction})
 
 

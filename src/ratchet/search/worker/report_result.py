@@ -25,6 +25,7 @@ class ResultReporter:
     """Writes the results of trials to their study, and shows them."""
 
     display: Display
+    is_plain: bool = False  # of a plain Hydra application, whose grid may be for printing or the like
 
     def report(self, active: ActiveTrial, outcome: Outcome) -> None:
         """Report the result of a trial that ran."""
@@ -59,8 +60,8 @@ class ResultReporter:
         self.display.finished(of, number, "failed", outcome, {}, again=is_ours and again)
         if not again:
             of.failures.append(outcome.error)
-        if of.plan.cells and outcome.failure == "no value":
-            return  # a task for printing or the like: each of its jobs is run
+        if self.is_plain and of.plan.cells and outcome.failure == "no value":
+            return
         if not of.succeeded and len(of.failures) >= ALL_ALIKE and len(set(of.failures)) == 1 and of.given_up is None:
             of.given_up = outcome.error
             self.display.say(f"study {of.plan.name} ends early: {ALL_ALIKE} trials failed alike and none succeeded")

@@ -67,7 +67,7 @@ class Worker:
         self._jobs = Jobs(HydraTask(task, context), composer, facts, keep_returns)
         self._display, self._facts = display, facts
         self.pool: Pool[ActiveTrial] = Pool(executor, slots, say=display.say)
-        self._results = ResultReporter(display)
+        self._results = ResultReporter(display, is_plain=facts.is_plain)
         self.name = f"{ProcessId.this().name}/{next(_NUMBERS)}"
         self._interrupts_attribute, self._last_interrupt_poll = interrupts_attribute, 0.0
         self._heartbeats, self._last_heartbeat, self._reclaimed, self._exported = 0, 0.0, 0.0, time.monotonic()
