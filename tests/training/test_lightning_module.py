@@ -412,6 +412,16 @@ def test_what_is_wrong_is_said_in_one_line(trained: Trained, typed: str) -> None
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_an_error_of_what_it_saves_is_no_damage_of_the_checkpoint(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, resume: bool
+) -> None:
+    trained("a")
+    monkeypatch.setattr(sys.modules["own.dense"].LitDense, "on_save_checkpoint", lambda self, _: self.mine)
+    with pytest.raises(AttributeError, match="no attribute 'mine'"):
+        trained("a" if resume else "b", "trainer.max_epochs=3", resume=resume)
+
+
 def test_an_error_of_its_code_names_the_place(trained: Trained) -> None:
     from ratchet.terminal.command import one_line
 

@@ -68,6 +68,12 @@ def test_optimizers_are_fused_where_torch_can(name, fused):
     assert bool(build_optimizer(config(name), network().parameters()).defaults.get("fused")) == bool(fused)
 
 
+@pytest.mark.parametrize("kind", ["torch.optim.Rprop", "torch.optim.LBFGS"])
+def test_an_optimizer_that_knows_no_decay_is_built_without(kind):
+    settings = OptimizerConfig(_target_=kind, lr=0.1)
+    assert build_optimizer(settings, network().parameters()).defaults["lr"] == 0.1
+
+
 def test_what_the_config_says_of_fused_holds():
     assert build_optimizer(config("adam", fused=False), network().parameters()).defaults["fused"] is False
 
@@ -89,6 +95,7 @@ def test_frozen_parameters_are_left_alone():
     [
         ("adam", {"momentum": 0.9}, ["optimizer.momentum", "torch.optim.Adam", "betas"]),
         ("sgd", {"momentun": 0.9}, ["optimizer.momentun", "type: optimizer.momentum=0.9"]),
+        ("sgd", {"_target_": "torch.optim.Rprop"}, ["optimizer.weight_decay", "type: optimizer.weight_decay=0"]),
         ("sgd", {"params": 3}, ["optimizer.params", "no such argument"]),
         ("sgd", {"momentum": -1.0}, ["momentum", "optimizer.momentum=-1.0"]),
         ("sgd", {"momentum": 0.0}, ["Nesterov", "optimizer.nesterov=True"]),

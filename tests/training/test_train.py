@@ -9,6 +9,7 @@ import os
 import pickle
 import re
 import signal
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,26 @@ def test_a_resumed_run_equals_one_that_was_never_interrupted(
     assert (record.id, record.resumed, record.status) == (identifier, 1, "completed")
     assert parts.metrics.read_bytes() == whole.metrics.read_bytes()
     assert same(weights(parts), weights(whole))
+
+
+def test_code_that_draws_from_numpy_or_random_draws_the_same_after_a_resume(
+    trained: Trained, write_own: Callable[[str, str], Path]
+) -> None:
+    code = """
+    import random
+    import numpy as np
+    from torch import nn
+
+    class Noisy(nn.CrossEntropyLoss):
+        def forward(self, outputs, target):
+            return super().forward(outputs, target) * (random.random() + np.random.rand())
+    """
+    write_own("noisy", textwrap.dedent(code))
+    asked = ["loss._target_=own.noisy.Noisy", "scheduler=none"]
+    trained("cut", *asked, "trainer.max_epochs=2")
+    cut, _ = trained("cut", *asked, "trainer.max_epochs=3", resume=True)
+    whole, _ = trained("whole", *asked, "trainer.max_epochs=3")
+    assert cut.metrics.read_text() == whole.metrics.read_text()
 
 
 def test_the_best_checkpoint_holds_what_was_validated(trained: Trained, project: Project) -> None:

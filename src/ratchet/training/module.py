@@ -17,7 +17,7 @@ from ratchet.training.batches import Batch
 from ratchet.training.checkpoint import KEY
 from ratchet.training.optimizers import build_optimizer
 from ratchet.training.schedules import Plateau, build_scheduler
-from ratchet.training.seeds import epoch_seed
+from ratchet.training.seeds import seed_epoch
 
 PLATEAU = "ratchet/plateau"  # a checkpoint's entry for the state of the schedule that waits for a plateau
 FINITE_CHECK_EVERY = 50  # steps; reading a loss back stalls an accelerator
@@ -73,7 +73,7 @@ class TaskModule(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         # Drawn from (seed, epoch, rank): a run resumed at an epoch sees the randomness that it would have seen.
-        torch.manual_seed(epoch_seed(self.config.seed, self.current_epoch, self.global_rank))
+        seed_epoch(self.config.seed, self.current_epoch, self.global_rank)
         self._first_step = self.global_step
         self._losses.clear()
         self._scores.clear()

@@ -35,6 +35,8 @@ def build_optimizer(config: OptimizerConfig, parameters: Iterable[nn.Parameter],
     """
     kind = _optimizer_class(config.target)
     arguments = config.arguments
+    if not config.weight_decay and "weight_decay" not in inspect.signature(kind).parameters:
+        del arguments["weight_decay"]  # there is nothing to say to it
     _check_names(kind, arguments, target=config.target)
     adjusted = [parameter for parameter in parameters if parameter.requires_grad]
     if not adjusted:
@@ -64,6 +66,7 @@ def _check_names(kind: type[Optimizer], arguments: dict[str, Any], *, target: st
             continue
         near = [f"optimizer.{each}" for each in nearest(key, allowed)[:1]]
         instead = [[f"{sign}{assignment(each, value)}"] for each in near for sign in ("", "+")]
+        instead = [["optimizer.weight_decay=0"]] if key == "weight_decay" else instead
         said = f"optimizer.{key}: {target} has no such argument; {suggestion(key, allowed)}"
         raise OverrideError(said, key=f"optimizer.{key}", instead=instead)
 

@@ -20,9 +20,9 @@ def epoch_seed(seed: int, epoch: int, rank: int) -> int:
 
 def seed_epoch(seed: int, epoch: int, rank: int, *, part: int = 0) -> None:
     """Seed torch, numpy and random, each part of an epoch anew."""
-    number = (epoch_seed(seed, epoch, rank) + part * 7_919_999) % 2**32
+    number = epoch_seed(seed, epoch, rank) + part * 7_919_999
     torch.manual_seed(number)
-    np.random.seed(number)  # noqa: NPY002 - a person's code draws from it
+    np.random.seed(number % 2**32)  # noqa: NPY002 - a person's code draws from it
     random.seed(number)
 
 

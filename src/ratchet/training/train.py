@@ -14,7 +14,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,7 +135,7 @@ def _train(
         )  # fmt: skip
         began = _note_time(record, "setup", since=began)
         record.write(run)
-        with explained(config), _restored(run):
+        with explained(config), _restored(run) if resume else nullcontext():
             trainer = fit.trainer(loggers, report=report)
             fit.go(trainer, resume=resume)
             _conclude(fit)
@@ -375,8 +375,9 @@ def _restored(run: RunDirectory) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
-        files = {Path(frame.filename).name for frame in traceback.extract_tb(error.__traceback__)}
-        if "checkpoint_connector.py" in files and ran_out(error) is None:
+        frames = traceback.extract_tb(error.__traceback__)
+        restores = any(Path(frame.filename).name == "checkpoint_connector.py" for frame in frames)
+        if restores and ran_out(error) is None and all(frame.name != "dump_checkpoint" for frame in frames):
             raise _not_resumable(run, error) from error
         raise
 
