@@ -13,9 +13,14 @@ from ratchet.terminal.command import run_command
 
 def main(arguments: list[str]) -> None:
     """Export a run and say how near it is to its checkpoint."""
+    import sys
+
     from ratchet.commands.export import main as export
 
-    print(export(arguments).in_words())
+    exported = export(arguments)
+    for note in exported.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(exported.in_words())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""CSV files: no cell is a formula to a spreadsheet, and what was written is what is read."""
+"""CSV files: no cell is a formula to a spreadsheet, ids are as they were, and what was written is what is read."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ LARGEST = 2**27  # bytes: a million rows of learning curves
 
 # What spreadsheets run begins so (OWASP, CSV injection); apostrophes in front, so that one more can be taken off again.
 _LIVE = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_ID = re.compile(r"[-+][\w.:-]*", re.A)  # -A1 and -x-7: what joins by it must find it; it calls and changes nothing
 _NUMBER = re.compile(r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|inf|nan)")
 
 
@@ -36,7 +37,7 @@ def _is_live(value: object) -> bool:
     if value is None or isinstance(value, int | float):
         return False
     text = str(value)
-    return _LIVE.match(text) is not None and _NUMBER.fullmatch(text) is None
+    return _LIVE.match(text) is not None and not any(plain.fullmatch(text) for plain in (_NUMBER, _ID))
 
 
 def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:

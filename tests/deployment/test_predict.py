@@ -69,7 +69,10 @@ def test_every_kind_of_file_and_standard_input_give_the_same_in_the_order_of_the
     expected, _ = written(run, "new.csv", project)
     assert list(expected.id) == list(frame.order)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("new.csv").read_bytes())))
-    for given in ("new.parquet", "new.jsonl", "-"):
+    frame.to_json("new.jsonl.gz", orient="records", lines=True)
+    frame.set_index("order").to_parquet("named.parquet")
+    frame.set_index(frame.index[::-1]).to_parquet("index.parquet")
+    for given in ("new.parquet", "new.jsonl", "new.jsonl.gz", "named.parquet", "index.parquet", "-"):
         assert written(run, given, project)[0].equals(expected)
 
 
@@ -91,6 +94,17 @@ def test_a_row_is_predicted_alike_whatever_stands_beside_it(evaluated, here, mon
     same("other.csv", whole)
     monkeypatch.setattr("ratchet.deployment.inputs._ROWS", 7)
     same("new.csv", whole)
+
+
+def test_a_run_that_is_not_complete_is_said(evaluated, here):
+    project, run = evaluated("class")
+    orders(5).to_csv("new.csv", index=False)
+    shutil.copytree(run.path, here / "run")
+    record = json.loads((here / "run/run.json").read_text())
+    for status, said in [("completed", ()), ("interrupted", ("the run is not complete (interrupted): ",))]:
+        (here / "run/run.json").write_text(json.dumps({**record, "status": status}))
+        notes = predict(RunDirectory(here / "run"), "new.csv", output=Path("out.csv"), project=project).notes
+        assert [note for note in notes if "run" in note] == [f"{each}its best checkpoint so far" for each in said]
 
 
 def test_a_copied_run_predicts_without_a_project_s_data(evaluated, here):

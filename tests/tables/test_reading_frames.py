@@ -98,12 +98,16 @@ def test_a_prepared_table_that_does_not_say_how_its_dates_are_written_has_no_tra
         "normalisation": {"kind": "none", "mean": [0.0], "std": [1.0]},
     }
     (path := tmp_path / "transform.json").write_text(json.dumps(content))
-    assert (found := prepared_transform(tmp_path, card)) is not None
+    assert (found := prepared_transform(tmp_path, card, typed="data=x")) is not None
     assert found.table is not None
     assert found.table.rules[0].column == column
     del content["columns"][0]["day_first"]
     path.write_text(json.dumps(content))
-    assert prepared_transform(tmp_path, card) is None
+    assert prepared_transform(tmp_path, card, typed="data=x") is None
+    with pytest.raises(
+        DataError, match=r"transform\.json is not what prepare wrote; type: python src/prepare\.py data=x"
+    ):
+        prepared_transform(tmp_path, {**card, "transform_sha256": "0"}, typed="data=x")
 
 
 def test_the_code_of_a_category_does_not_depend_on_the_piece_that_it_is_in(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def _prepare_into(
         x, of_texts = tokenise(examples.x, splits, config.texts, root=project.root, directory=directory)
     elif table is not None:
         transform = TableTransform.fit(table.columns, x[splits["train"]])
-        (directory / TABLE).write_text(json.dumps(transform.as_json(), ensure_ascii=False), encoding="utf-8")
+        fitted = json.dumps(transform.as_json(), ensure_ascii=False).encode()
+        (directory / TABLE).write_bytes(fitted)
         columns = report_columns(table.columns, x, examples.y, splits, config.target_kind)
         x = transform.apply(x)
     findings, kept = examples.findings, None
@@ -121,6 +122,7 @@ def _prepare_into(
         card |= {
             "features": transform.features,
             "numbers": transform.numbers,
+            "transform_sha256": hashlib.sha256(fitted).hexdigest(),
             "left_out": [as_typed(note, settings) for note in table.notes],
             "columns": [asdict(each) for each in columns],
             "warnings": [

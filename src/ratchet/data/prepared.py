@@ -152,7 +152,7 @@ class PreparedData:
     @property
     def transform(self) -> Transform | None:
         """What turns raw examples into these; None where an older version of prepare did not keep it."""
-        return prepared_transform(self.directory, self.card)
+        return prepared_transform(self.directory, self.card, typed=self.typed)
 
     @property
     def data_hash(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,10 +96,16 @@ class Transform:
         )
 
 
-def prepared_transform(directory: Path, card: Mapping[str, Any]) -> Transform | None:
-    """That of the prepared data in a folder; None where an older version prepared them and left something out."""
+def prepared_transform(directory: Path, card: Mapping[str, Any], *, typed: str) -> Transform | None:
+    """That of the prepared data in a folder; None where an older version prepared them and left something out.
+
+    Raises DataError for a file that is not the one whose sha256 the card has.
+    """
     config, kept = card["config"], card.get("kept_positions")
     path = directory / TABLE
+    wanted = card.get("transform_sha256")
+    if wanted and (not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != wanted):
+        raise DataError(f"{path} is not what prepare wrote; type: python src/prepare.py {typed}")
     table = None if config.get("table") is None else read_json(path) if path.is_file() else {}
     if (config.get("table") or {}).get("text"):
         content = {"shape": None, "normalisation": card["normalisation"], "table": None, "kept": None, "text": table}

@@ -66,6 +66,7 @@ class Exported:
     directory: Path
     parity: Parity
     size: int  # bytes of model.onnx
+    notes: tuple[str, ...]
 
     def in_words(self) -> str:
         """One line for a person."""
@@ -121,7 +122,7 @@ def export(run: RunDirectory, *, output: Path, project: Project, evaluation: Pat
         manifest = {"files": sums, **facts, "opset": OPSET, "ratchet": __version__, "torch": torch.__version__}
         (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         replace_directory(scratch, output)
-    return Exported(output, parity, size)
+    return Exported(output, parity, size, predictor.notes)
 
 
 def _is_ours(output: Path) -> bool:

@@ -65,7 +65,9 @@ def predict(
         new = scratch / "predictions.csv"
         with new.open("w", encoding="utf-8", newline="") as file:
             file.writelines(_lines(predictor, inputs, counts))
-        notes = tuple(f"{said} ({_rows(count)})" if count else said for said, count in inputs.notes.items())
+        notes = predictor.notes + tuple(
+            f"{said} ({_rows(count)})" if count else said for said, count in inputs.notes.items()
+        )
         content = _record(predictor, given, counts.total(), counts[""], notes)
         (scratch / record.name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (scratch / record.name).replace(record)
@@ -79,7 +81,7 @@ def _refuse(output: Path, record: Path, given: str) -> None:
     written = {output.resolve(), record.resolve()}
     if output.suffix != ".csv" or output.is_dir() or (given != "-" and Path(given).resolve() in written):
         another = output.with_name(f"{output.stem}_predicted.csv")
-        raise RatchetError(f"output={output}: allowed: a file .csv that is not the input; {to_type_output(another)}")
+        raise RatchetError(f"output={output}: allowed: a file .csv that is not the input; {_to_type_output(another)}")
     try:
         before = read_json(record) if record.exists() or record.is_symlink() else None
     except (OSError, FileError):
@@ -87,11 +89,11 @@ def _refuse(output: Path, record: Path, given: str) -> None:
     if before is not None and not (isinstance(before, dict) and {"input", "rows", "checkpoint"} <= before.keys()):
         another = output.with_name(f"{output.stem}_predicted.csv")
         raise RatchetError(
-            f"{record} is there and is no record of a prediction; it would be lost; {to_type_output(another)}"
+            f"{record} is there and is no record of a prediction; it would be lost; {_to_type_output(another)}"
         )
 
 
-def to_type_output(path: Path) -> str:
+def _to_type_output(path: Path) -> str:
     """What to type for another output."""
     return f"type: {to_type(assignment('output', str(path)))}"
 

@@ -58,8 +58,10 @@ class Predictor:
         described = contents[KEY]
         model, _ = load_model(run)
         task = task_of(config, described)
+        record = RunRecord.read(run) if run.is_one else None
+        of_run = {"id": record and record.id, "status": record.status if record else "no record"}
         provenance = {
-            "run": {"path": shown(run.path), "id": RunRecord.read(run).id if run.is_one else None},
+            "run": {"path": shown(run.path), **of_run},
             "data": described["data"],
             "checkpoint": {"path": shown(run.best_checkpoint), "sha256": digest},
         }
@@ -90,6 +92,12 @@ class Predictor:
         said = task.predictions(outputs, np.array(y))
         conformal = None if coverage is None else Conformal.calibrated(said, coverage)
         return replace(self, task=task, conformal=conformal)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the run: that it did not end as it should."""
+        status = self.provenance["run"]["status"]
+        return () if status == "completed" else (f"the run is not complete ({status}): its best checkpoint so far",)
 
     def predict(self, x: Examples) -> Predictions:
         """What is said of transformed examples (n, *shape). Their targets in it mean nothing."""

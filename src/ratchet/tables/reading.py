@@ -126,7 +126,7 @@ def read_frame(path: Path, settings: TableSettings, *, only: Sequence[str] | Non
     try:
         if path.suffix in _PARQUET:
             return _read_parquet(path, named, only)
-        if path.suffix in _JSON_LINES:
+        if _is_json_lines(path):
             return _read_json(path, settings, named, only)
         if path.suffix == ".rdb":
             frame = read_r_frame(path, settings.object)
@@ -148,7 +148,7 @@ def read_frames(
     try:
         if path.suffix in _PARQUET:
             yield from _parquet_frames(path, rows)
-        elif path.suffix in _JSON_LINES:
+        elif _is_json_lines(path):
             yield from _json_frames(path, settings, rows)
         else:
             yield from _csv_frames(path, settings, rows, texts)
@@ -164,6 +164,7 @@ def _parquet_frames(path: Path, rows: int) -> Generator[pd.DataFrame]:
         _require_columns(path, file.schema_arrow.names, ())
         for batch in file.iter_batches(rows):
             frame = batch.to_pandas(ignore_metadata=True)  # else columns that were an index are none
+            frame = frame.drop(columns="__index_level_0__", errors="ignore")  # an index without a name
             yield frame.set_axis(range(start, start + len(frame)))
             start += len(frame)
 
@@ -187,9 +188,14 @@ def frame_of_rows(rows: Sequence[Mapping[str, Any]], start: int = 0, missing: Se
     return frame
 
 
+def _is_json_lines(path: Path) -> bool:
+    """Packed or not."""
+    return Path(path.name.removesuffix(".gz")).suffix in _JSON_LINES
+
+
 def _json_frames(path: Path, settings: TableSettings, rows: int) -> Generator[pd.DataFrame]:
     def lines() -> Iterator[dict[str, Any]]:
-        with path.open(encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(opened(path), encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
                 if not line.strip():
                     continue
@@ -242,7 +248,7 @@ def columns_of(path: Path, separator: str | None = None) -> list[str]:
             import pyarrow.parquet as pq
 
             return list(pq.read_schema(path).names)
-        if path.suffix in _JSON_LINES:
+        if _is_json_lines(path):
             return list(next(_json_frames(path, TableSettings(()), 1)).columns)
         text = (beginning := beginning_of(path)).decode(encoding_of(path, beginning), errors="replace")
         return header_of(text, separator or separator_of(text))
