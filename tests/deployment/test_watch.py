@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from deployment.conftest import SOURCE, client, orders
 from ratchet.commands.serve import keeper_of
 from ratchet.commands.watch import main
 from ratchet.deployment.exported import ExportedModel
+from ratchet.deployment.kept import Kept
+from ratchet.deployment.watching import read_reference, watch
 from ratchet.errors import RatchetError
 
 pytestmark = pytest.mark.slow
@@ -232,3 +235,27 @@ def test_a_reference_that_was_changed_is_not_used(exported, tmp_path):
     (tmp_path / "export/manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(RatchetError, match=r"has no reference\.json: an older version exported it; type: python"):
         main(["requests=a", f"model={tmp_path}/export"])
+
+
+def test_a_column_that_is_called_prediction_is_no_prediction(exported):
+    """Pairs are of one kind, whatever their names."""
+    model = ExportedModel.load(exported("binary"))
+    rows = rows_of(orders(60))
+    frame = pd.DataFrame(
+        {
+            "answer": [f"a-{k}" for k in range(60)], "id": None, "at": pd.Timestamp("2026-01-01", tz="UTC"),
+            "row": [json.dumps(row) for row in rows], "said": [json.dumps(each) for each in model.answers(rows)],
+            "milliseconds": 1.0, "memory_mb": 1.0,
+        }
+    )  # fmt: skip
+    reference = read_reference(exported("binary"), model)
+    rules = tuple(
+        replace(rule, column=replace(rule.column, name="prediction")) if rule.column.name == "city" else rule
+        for rule in model.transform.table.rules
+    )
+    columns = tuple(replace(each, name="prediction") if each.name == "city" else each for each in reference.columns)
+    renamed = replace(model, transform=replace(model.transform, table=replace(model.transform.table, rules=rules)))
+    frame["row"] = frame["row"].str.replace('"city"', '"prediction"')
+    found = watch(Kept(frame, ()), renamed, replace(reference, columns=columns))
+    assert {("column", "prediction"), ("answer", "prediction")} <= {(each.of, each.name) for each in found.findings}
+    assert not found.drifted

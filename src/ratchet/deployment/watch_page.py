@@ -21,7 +21,7 @@ _PARTS = ("reference", "requests")
 
 def watch_page(watched: Watched, *, name: str, cache: Path | None) -> str:
     """HTML that needs nothing beside it. cache: as of ratchet.pages."""
-    order = dict.fromkeys(each.name for each in watched.findings if each.name in watched.pairs)
+    order = dict.fromkeys((each.of, each.name) for each in watched.findings if (each.of, each.name) in watched.pairs)
     return render(
         Path(__file__).with_name("watch.html"), cache=cache, watched=watched, name=name,
         charts=[_chart(*watched.pairs[each]) for each in list(order)[:DRAWN]], drawn=DRAWN, columns=len(order),

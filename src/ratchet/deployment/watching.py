@@ -23,8 +23,9 @@ ALPHA = 0.05  # the chance that a check finds something where nothing has change
 
 @dataclass(frozen=True)
 class Finding:
-    """One test. p: corrected for all tests of the check. what: values, gaps or quality."""
+    """One test. p: corrected for all tests of the check. of: column or answer; what: values, gaps or quality."""
 
+    of: str
     name: str
     what: str
     before: str
@@ -60,7 +61,7 @@ class Watched:
     milliseconds: Mapping[str, float]  # of a request, by percentile
     memory_mb: float
     notes: tuple[str, ...]
-    pairs: Mapping[str, tuple[Sample, Sample]]
+    pairs: Mapping[tuple[str, str], tuple[Sample, Sample]]  # by of and name of a finding
 
     @property
     def drifted(self) -> list[Finding]:
@@ -96,16 +97,18 @@ def watch(
     """
     answers = kept.answers
     columns, missing = _columns(kept.rows, model)
-    known = {each.name: each for each in (*columns, *said(answers, model.target))}
-    beside = [each for each in (*reference.columns, *reference.predictions) if each.name not in {*ignore, *missing}]
-    pairs = {each.name: (each, known[each.name]) for each in beside}
-    tested = [(*pair, *asked) for pair in pairs.values() for asked in compared(*pair)]
+    both = {"column": (reference.columns, columns), "answer": (reference.predictions, said(answers, model.target))}
+    pairs = {
+        (of, old.name): (old, new) for of, samples_of in both.items() for old, new in zip(*samples_of, strict=True)
+        if old.name not in ignore and not (of == "column" and old.name in missing)
+    }  # fmt: skip
+    tested = [(of, *pair, *asked) for (of, _), pair in pairs.items() for asked in compared(*pair)]
     quality, p_quality = _quality(answers, labels, reference)
     corrected = holm([*(p for *_, p in tested), *([] if p_quality is None else [p_quality])])
-    found = [_finding(old, new, what, p, alpha) for (old, new, what, _), p in zip(tested, corrected, strict=False)]
+    found = [_finding(*test[:4], p=p, alpha=alpha) for test, p in zip(tested, corrected, strict=False)]
     if quality is not None and p_quality is not None:
         worse = corrected[-1] <= alpha
-        found.append(Finding(quality.metric, "quality", f"{quality.before:.4g}", f"{quality.value:.4g}", None,
+        found.append(Finding("answer", quality.metric, "quality", f"{quality.before:.4g}", f"{quality.value:.4g}", None,
                              corrected[-1], worse))  # fmt: skip
     frame = kept.frame
     by_request = frame.groupby(frame["answer"].str.rpartition("-")[0])["milliseconds"].first()
@@ -152,7 +155,7 @@ def _quality(
     return Quality("mean error", len(met), interval.mean, interval.low, interval.high, float(old.mean())), p
 
 
-def _finding(old: Sample, new: Sample, what: str, p: float, alpha: float) -> Finding:
+def _finding(of: str, old: Sample, new: Sample, what: str, *, p: float, alpha: float) -> Finding:
     if what == "gaps":
         told = [f"{100 * each.gaps / (each.gaps + each.known):.1f} % empty" for each in (old, new)]
     elif old.levels is None:
@@ -162,7 +165,7 @@ def _finding(old: Sample, new: Sample, what: str, p: float, alpha: float) -> Fin
         most = int(np.abs(shares[0] - shares[1]).argmax())
         told = [f"{old.levels[most]} {100 * share[most]:.1f} %" for share in shares]
     before, now = told
-    return Finding(old.name, what, before, now, stability(old, new) if what == "values" else None, p, p <= alpha)
+    return Finding(of, old.name, what, before, now, stability(old, new) if what == "values" else None, p, p <= alpha)
 
 
 def _spread(sample: Sample) -> str:
