@@ -29,9 +29,10 @@ pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
 SWEEPS = sorted(path.stem for path in (REPOSITORY / "sweeps").glob("*.yaml") if path.stem != "base")
-MODELS = sorted(path.stem for path in (REPOSITORY / "conf/model").glob("*.yaml"))
+OF_TEXTS = {"encoder", "text_bag", "text_transformer"}
+MODELS = sorted({path.stem for path in (REPOSITORY / "conf/model").glob("*.yaml")} - OF_TEXTS)
 # a sequence, an image, a table; these are of several models, not all for each
-DATA_OF = {"full": ("mnist1d", "digits"), "grid": ("mnist1d", "digits"), "tables": ("credit",)}
+DATA_OF = {"full": ("mnist1d", "digits"), "grid": ("mnist1d", "digits"), "tables": ("credit",), "sentiment": ()}
 SWEPT = [
     pytest.param(name, data, marks=[] if (name, data) == ("architecture", "credit") else pytest.mark.nightly)
     for name in SWEEPS for data in DATA_OF.get(name, ("mnist1d", "digits", "credit"))
