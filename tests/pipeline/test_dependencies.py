@@ -31,6 +31,8 @@ CHANGES_NOTHING = {
     "ratchet/tables": "as of the config; a table's arrays are made by prepare",
     "ratchet/pictures": "as of the config; what a folder has its checksum says, and its arrays are made by prepare",
     "ratchet/names.py": "what a message suggests",
+    "ratchet/search/processes/channel.py": "who is told of a trial",
+    "ratchet/search/processes/outcomes.py": "likewise",
     "ratchet/project.py": "where files lie",
     "ratchet/terminal": "what a person sees",
     "ratchet/redaction.py": "what is left out of messages and records",
@@ -38,9 +40,11 @@ CHANGES_NOTHING = {
     "ratchet/data/staging.py": "how directories are written",
 }
 OF_THE_OBJECTIVE = dict.fromkeys(["ratchet/metrics.py", "ratchet/tasks", "ratchet/evidence"], "of the objective")
+OF_THE_CONFIG = "as of the config; texts are cut into tokens by prepare"
 OF_STAGES = {
     # here the config is what decides
-    "compose": {"ratchet/config": "", "ratchet/compat/hydra.py": "", "ratchet/evidence": "of the gate"},
+    "compose": {"ratchet/config": "", "ratchet/texts": OF_THE_CONFIG, "ratchet/compat/hydra.py": "",
+                "ratchet/evidence": "of the gate"},
     "train": {
         "hydra_plugins": "of searches", "ratchet/search": "of searches",
         "ratchet/commands/prefork.py": "of searches", "ratchet/commands/sweep.py": "of searches",
@@ -48,7 +52,7 @@ OF_STAGES = {
         "ratchet/evaluation": "of searches", "ratchet/evidence": "of the gate", "ratchet/pages": "of prepare",
     },
     "evaluate": {"ratchet/tracking": "who is told of it", "ratchet/evidence/jackknife.py": "of the gate"},
-    "fetch": OF_THE_OBJECTIVE,
+    "fetch": {**OF_THE_OBJECTIVE, "ratchet/texts": OF_THE_CONFIG},
     "prepare": {**OF_THE_OBJECTIVE, "ratchet/pictures": "", "ratchet/tables": ""},
 }  # fmt: skip
 BEHIND_PREPARED = "ratchet/data/"  # what prepared.py imports of prepare's own: names of splits, the card's form

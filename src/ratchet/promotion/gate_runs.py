@@ -35,6 +35,7 @@ CODE = (
     "src/own", "src/ratchet/compat/lightning.py", "src/ratchet/models", "src/ratchet/training",
     "src/ratchet/data/prepared.py", "src/ratchet/data/folds.py", "src/ratchet/data/strata.py",
     "src/ratchet/evidence/jackknife.py", "src/ratchet/promotion/scores.py", "src/ratchet/tasks",
+    "src/ratchet/texts",
 )  # fmt: skip
 _KEYED_PACKAGES = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
 _PRELOAD = (
