@@ -236,6 +236,23 @@ def test_the_official_example_runs_as_it_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_launcher_places_n_jobs_workers(tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    out = run(tmp_path, "hydra/launcher=joblib", "hydra.sweeper.n_jobs=2", "hydra.sweeper.n_trials=4")
+    assert "study sphere: 4 trials, 2 workers by joblib" in out
+    assert (tmp_path / "optimization_results.yaml").exists()
+    assert [trial.state for trial in trials(tmp_path)] == [TrialState.COMPLETE] * 4
+
+
+@pytest.mark.slow
+def test_a_name_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAMED", "mine")
+    assert "study mine-1: 1 trial" in run(
+        tmp_path, "hydra.sweeper.study_name=${oc.env:NAMED}-1", "hydra.sweeper.n_trials=1"
+    )
+
+
+@pytest.mark.slow
 def test_a_custom_search_space(tmp_path: Path) -> None:
     run(tmp_path, "hydra.sweeper.custom_search_space=sphere.configure", "hydra.sweeper.n_trials=2", "reach=0.1")
     for trial in trials(tmp_path):
@@ -285,7 +302,7 @@ def test_what_a_trial_forks_reports_nothing_and_waits_for_nobody(tmp_path: Path)
 @pytest.mark.slow
 def test_reports_of_a_plain_loop_are_pruned(tmp_path: Path) -> None:
     arguments = ["steps=3", "hydra.sweeper.n_trials=12"]
-    run(tmp_path, *arguments, "hydra.sweeper.pruner.n_startup_trials=2")
+    run(tmp_path, *arguments, "+hydra.sweeper.pruner.n_startup_trials=2")
     states = {trial.state for trial in trials(tmp_path)}
     assert TrialState.PRUNED in states
     run(tmp_path / "all", *arguments, "hydra.sweeper.pruner=null")

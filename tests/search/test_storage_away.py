@@ -59,7 +59,7 @@ def test_a_study_comes_to_its_end_over_a_line_that_is_cut_all_the_time(seed, sai
     for beat in range(400):
         other.beat(beat)
         now += STALE / 4
-        ledger.reclaim(now=now, lost=lambda _: None)
+        ledger.reclaim(now=now, lost=lambda *_: None)
         claim = ledger.claim()
         if claim is None:
             continue

@@ -84,7 +84,7 @@ def test_each_ticket_is_finished_once(seed):
         ledger, what = ledgers[who], draws.random()
         now[0] += 1.0
         if what < 0.15:
-            ledger.reclaim(now=now[0], lost=lambda _: None)
+            ledger.reclaim(now=now[0], lost=lambda *_: None)
         elif what < 0.3:
             ledger.beat(int(now[0]))
         elif what < 0.65 and len(held[who]) < 2:

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 OFFICIAL = "hydra_plugins.hydra_optuna_sweeper"
 NODE: dict[str, Any] = {
@@ -27,7 +27,7 @@ NODE: dict[str, Any] = {
     "max_failure_rate": None,
     "study_name": None,
     "storage": None,
-    "pruner": {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 5},  # of tasks that report
+    "pruner": {"_target_": "optuna.pruners.MedianPruner"},  # of tasks that report
     "nested": False,  # each study in a directory of its own under hydra.sweep.dir
     "keep_returns": True,  # sweep() gives Hydra's JobReturn of each job
     "_recursive_": False,  # samplers and pruners are built where they are used
@@ -93,9 +93,13 @@ class RatchetSweeper(Sweeper):
         from ratchet.search.worker.sweeper import sweep_under_hydra
 
         assert self.config is not None
+        node = self.config.hydra.sweeper
+        by_reference = plain_with_references(node)  # what holds a password is never resolved into a record
+        kept = {key: by_reference[key] for key in ("sweeps", "storage")}
+        settings: Any = OmegaConf.to_container(node, resolve=True)
         return sweep_under_hydra(
             arguments,
-            settings=plain_with_references(self.config.hydra.sweeper),
+            settings={**settings, **kept},
             task=self.task_function,
             context=self.hydra_context,
             master=self.config,

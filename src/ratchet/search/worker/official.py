@@ -220,7 +220,8 @@ def _space(official: Official, arguments: Sequence[str], notes: list[str]) -> tu
                 "allowed: interval(low, high), range(start, stop), choice(a, b), a value"
             ) from error
         key = override.get_key_element()
-        space.pop(key, None), fixed.pop(key, None)
+        space.pop(key, None)
+        fixed.pop(key, None)
         if override.is_sweep_override():
             space[key] = text.partition("=")[2]
         else:
