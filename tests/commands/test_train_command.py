@@ -13,6 +13,7 @@ import yaml
 
 from ratchet.project import Project
 from ratchet.runs import RunDirectory, RunRecord
+from ratchet.training.train import sole_training
 
 pytestmark = pytest.mark.slow
 
@@ -187,8 +188,15 @@ def test_resume_goes_on_with_the_runs_own_config(project, train):
     assert not (run / "checkpoints").exists()
 
 
-@pytest.mark.parametrize("typed", [[], ["trainer.max_epochs=1"], ["trainer.max_steps=5"]])
-def test_a_run_that_is_over_is_left_as_it_is(project, train, typed):
+@pytest.mark.parametrize(
+    ("typed", "more"),
+    [
+        ([], "trainer.max_epochs=4"),
+        (["trainer.max_epochs=1"], "trainer.max_epochs=4"),
+        (["trainer.max_steps=5"], "trainer.max_epochs=4 trainer.max_steps=44"),
+    ],
+)
+def test_a_run_that_is_over_is_left_as_it_is(project, train, typed, more):
     assert train("model=logistic", "trainer.max_epochs=2")[0] == 0
     (run,) = runs(project)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
@@ -197,10 +205,38 @@ def test_a_run_that_is_over_is_left_as_it_is(project, train, typed):
     assert (status, err) == (
         0,
         "note: nothing is left to do after 2 epochs (22 steps); to go on, type: "
-        f"python src/train.py resume={where} trainer.max_epochs=4\n",
+        f"python src/train.py resume={where} {more}\n",
     )
     assert f"in {where}" in out
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ("trainer.max_steps=15", "(15 steps); to go on, type: python src/train.py resume={} trainer.max_steps=30\n"),
+        ("trainer.early_stopping={patience: 1, min_delta: 9}", "it stopped early; type: its first command, with more"),
+    ],
+)
+def test_what_ended_a_run_is_what_may_be_more(project, train, ends, said):
+    assert train("model=logistic", "trainer.max_epochs=9", ends)[0] == 0
+    (run,) = runs(project)
+    status, _, err = train(f"resume={run}")
+    assert status == 0
+    assert said.format(run.relative_to(project.root)) in err
+    if "max_steps" in ends:
+        _, _, err = train(*err.partition("src/train.py ")[2].split())
+        assert "nothing is left" not in err
+
+
+def test_a_run_that_is_being_trained_keeps_what_it_has_written(project, train):
+    run = RunDirectory(project.runs / "a")
+    run.create()
+    run.metrics.write_text("epoch,step\n", encoding="utf-8")
+    with sole_training(run):
+        status, _, err = train("model=logistic", f"hydra.run.dir={run.path}")
+    assert (status, "is being trained by another process" in err) == (1, True)
+    assert run.metrics.exists()
 
 
 TUNED = "# @package _global_\naugmentation: {shift: 0.25}\noptimizer: {lr: 0.0625}\ntrainer: {max_epochs: 1}\n"

@@ -127,6 +127,10 @@ def test_a_number_must_come_out_bit_for_bit_on_the_same_type_of_machine() -> Non
     require_promised(record(0.9), record(0.905, processor="another"))
     with pytest.raises(Exception, match="machine changed: one then, another now"):
         require_promised(record(0.9), record(0.95, processor="another"))
+    on_a_gpu = {"host": {"processor": "one", "system": "Linux", "device": "H200"}}
+    require_promised(record(0.9), record(0.905, **on_a_gpu))
+    with pytest.raises(Exception, match="device changed: cpu then, H200 now"):
+        require_promised(record(0.9), record(0.95, **on_a_gpu))
 
 
 def test_the_reasons_are_what_differs() -> None:

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from ratchet.runs.provenance import git_state
+from ratchet.runs.provenance import device, git_state
 
 
 @pytest.fixture
@@ -46,6 +47,11 @@ def test_outside_git_nothing_is_said(tmp_path: Path) -> None:
     assert git_state(tmp_path) == {"revision": None, "dirty": None}
 
 
+def test_a_gpu_has_its_makers_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda which: f"GPU number {which.index}")
+    assert [device(torch.device(which)) for which in ("cpu", "cuda:1")] == ["cpu", "GPU number 1"]
+
+
 def test_looking_at_git_takes_no_lock_from_who_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = tmp_path / "asked"
     (tmp_path / "git").write_text(f'#!/bin/sh\necho "$@" >> {asked}\n', encoding="utf-8")
@@ -60,7 +66,7 @@ def test_looking_at_git_takes_no_lock_from_who_commits(tmp_path: Path, monkeypat
 def test_code_that_changed_since_it_was_imported_is_that_of_the_import_and_dirty(repository: Path) -> None:
     code = (
         "import subprocess, sys; from pathlib import Path; import ratchet.runs.imported_code; "
-        "from ratchet.runs.provenance import git_state; before = git_state(Path()); "
+        "from ratchet.runs.provenance import device, git_state; before = git_state(Path()); "
         "assert before['dirty'] is False; Path('src/a.py').write_text('changed'); "
         "identity = ['-c', 'user.name=t', '-c', 'user.email=t@localhost']; "
         "subprocess.run(['git', *identity, 'commit', '-qam', 'b'], check=True); "

@@ -20,6 +20,7 @@ from ratchet.errors import (
     ConfigError,
     DataError,
     NonFiniteLossError,
+    OutOfMemoryError,
     RatchetError,
     SplitGuardError,
     TrainingError,
@@ -420,6 +421,16 @@ def test_an_error_of_what_it_saves_is_no_damage_of_the_checkpoint(
     monkeypatch.setattr(sys.modules["own.dense"].LitDense, "on_save_checkpoint", lambda self, _: self.mine)
     with pytest.raises(AttributeError, match="no attribute 'mine'"):
         trained("a" if resume else "b", "trainer.max_epochs=3", resume=resume)
+
+
+@pytest.mark.parametrize(("data", "hint"), [("digits", "trainer.batch_size=50"), ("own_digits", "data.batch_size=32")])
+def test_memory_that_runs_out_is_saved_where_batches_are_made(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, data: str, hint: str
+) -> None:
+    trained("a", f"data={data}", "trainer.max_epochs=1")
+    monkeypatch.setattr(sys.modules["own.dense"].LitDense, "training_step", lambda *_: torch.empty(2**50))
+    with pytest.raises(OutOfMemoryError, match=f"out of memory.*; type: {hint}, or choose a smaller model"):
+        trained("b", f"data={data}")
 
 
 def test_an_error_of_its_code_names_the_place(trained: Trained) -> None:

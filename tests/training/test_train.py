@@ -97,6 +97,7 @@ def test_a_run_directory_holds_everything(trained: Trained, project: Project) ->
     assert set(written["git"]) == {"revision", "dirty"}
     card = json.loads((project.prepared("digits") / "card.json").read_text())
     assert written["data"] == {"name": "digits", "hash": card["data_hash"]}
+    assert written["host"]["device"] == "cpu"
     assert yaml.safe_load(run.config.read_text())["model"]["width"] == 16
     rows = run.metrics.read_text().splitlines()
     assert len(rows) == 1 + 4
@@ -561,6 +562,27 @@ def test_a_second_training_does_not_replace_a_run(trained: Trained) -> None:
     ):
         trained("a", "seed=1")
     assert run.best_checkpoint.read_bytes() == weights_before
+
+
+def test_nor_one_that_ended_while_it_began(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = train_module._note_the_data
+    others: list[RunRecord] = []
+
+    def another_is_faster(*arguments: Any) -> None:
+        monkeypatch.setattr(train_module, "_note_the_data", begin)
+        others.append(trained("a", "seed=1")[1])
+
+    monkeypatch.setattr(train_module, "_note_the_data", another_is_faster)
+    with pytest.raises(RatchetError, match=r"holds the run .* \(completed\), which is not replaced"):
+        trained("a")
+    assert len(others) == 1
+
+
+def test_a_leg_without_wandb_keeps_what_the_run_is_there(trained: Trained) -> None:
+    run, record = trained("a", "trainer.max_epochs=1")
+    record.model_copy(update={"wandb_id": "mine", "wandb_sweep": "grid"}).write(run)
+    _, record = trained("a", "trainer.max_epochs=2", resume=True)
+    assert (record.wandb_id, record.wandb_sweep) == ("mine", "grid")
 
 
 def test_the_variables_of_a_cluster_make_no_rank_of_a_training(

@@ -209,12 +209,14 @@ class _Job:
         return record.best.value if record.best else None
 
     def _train(self, config: Config, run: RunDirectory) -> RunRecord:
-        from ratchet.training.train import train
+        from ratchet.training.train import sole_training, train
 
         prepare_if_missing(config.data, project=self.project)
         command = ["train.py", *self.line.typed]
-        if self.resumed is None and not run.holds_a_run:
-            run.clear_remains()
+        if self.resumed is None:
+            with sole_training(run):
+                if not run.holds_a_run:
+                    run.clear_remains()
         with quiet_libraries(run.log):
             return train(
                 config, run=run, project=self.project, command=command, resume=self.resumed is not None,

@@ -126,8 +126,8 @@ def _is_same(wanted: float, got: float | None, *, elsewhere: bool) -> bool:
     return wanted == got
 
 
-def _machine(record: RunRecord) -> tuple[Any, Any]:
-    return record.host.get("processor"), record.host.get("system")
+def _machine(record: RunRecord) -> tuple[Any, Any, Any]:
+    return record.host.get("processor"), record.host.get("system"), record.host.get("device", "cpu")
 
 
 def reasons(promise: RunRecord, made: RunRecord) -> list[str]:
@@ -138,6 +138,7 @@ def reasons(promise: RunRecord, made: RunRecord) -> list[str]:
         "config": (_short(promise.config_hash), _short(made.config_hash)),
         "threads": (promise.threads, made.threads),
         "machine": (_machine(promise)[0], _machine(made)[0]),
+        "device": (_machine(promise)[2], _machine(made)[2]),
         "seed": (promise.seed, made.seed),
     }
     pairs |= {

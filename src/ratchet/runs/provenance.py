@@ -83,6 +83,13 @@ def host() -> dict[str, Any]:
     }
 
 
+def device(root: Any) -> str:
+    """The name of the torch.device that computes: of a GPU its maker's, elsewhere its kind."""
+    import torch
+
+    return torch.cuda.get_device_name(root) if root.type == "cuda" else root.type
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

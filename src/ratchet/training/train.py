@@ -94,6 +94,8 @@ def train(
     _note_the_data(fit)
     run.create()
     with sole_training(run):
+        if not resume and study is None:
+            _refuse_to_replace(run)  # again: another training may have ended here since
         return _train(
             fit, began=began, project=project, command=command, resume=resume, report=report, study=study, trial=trial,
             wandb_id=wandb_id, agent=agent,
@@ -110,7 +112,7 @@ def _train(
         _refuse_changes(config, run=run)
     before = RunRecord.read(run) if resume and run.record.is_file() else None
     if before and reached and _is_over(before, reached, config=config):
-        _note_the_end(reached, run=run)
+        _note_the_end(reached, config, run=run)
         return before
     if not resume:
         shutil.rmtree(run.evaluation, ignore_errors=True)  # it is of the weights that are about to be replaced
@@ -134,9 +136,10 @@ def _train(
             parameters=agent.parameters if agent else None, keeps_curves=for_dvc,
         )  # fmt: skip
         began = _note_time(record, "setup", since=began)
-        record.write(run)
         with explained(config), _restored(run) if resume else nullcontext():
             trainer = fit.trainer(loggers, report=report)
+            record.host["device"] = provenance.device(trainer.strategy.root_device)
+            record.write(run)
             fit.go(trainer, resume=resume)
             _conclude(fit)
         status = "completed"
@@ -289,17 +292,13 @@ def _is_over(before: RunRecord, reached: _Reached, *, config: Config) -> bool:
     return same or any(limit is not None and done >= limit for limit, done in limits)
 
 
-def _note_the_end(reached: _Reached, *, run: RunDirectory) -> None:
-    print(
-        f"note: nothing is left to do after {reached.epochs} epochs ({reached.steps} steps); to go on, type: "
-        + to_type(
-            "python",
-            "src/train.py",
-            named("resume", os.path.relpath(run.path)),
-            f"trainer.max_epochs={2 * max(1, reached.epochs)}",
-        ),
-        file=sys.stderr,
-    )
+def _note_the_end(reached: _Reached, config: Config, *, run: RunDirectory) -> None:
+    limits = ((config.trainer.max_epochs, reached.epochs, "epochs"), (config.trainer.max_steps, reached.steps, "steps"))
+    more = [f"trainer.max_{unit}={2 * done}" for limit, done, unit in limits if limit is not None and done >= limit]
+    again = to_type("python", "src/train.py", named("resume", os.path.relpath(run.path)), *more)
+    way = f"to go on, type: {again}" if more else "it stopped early; type: its first command, with more patience"
+    said = f"note: nothing is left to do after {reached.epochs} epochs ({reached.steps} steps); {way}"
+    print(said, file=sys.stderr)
 
 
 def _begin(fit: Fit, *, project: Project, command: Sequence[str], before: RunRecord | None) -> RunRecord:
@@ -309,7 +308,8 @@ def _begin(fit: Fit, *, project: Project, command: Sequence[str], before: RunRec
     return RunRecord(
         id=identifier,
         status="running",
-        wandb_id=((before and before.wandb_id) or identifier) if tracks_in_wandb(config) else None,
+        wandb_id=(before and before.wandb_id) or (identifier if tracks_in_wandb(config) else None),
+        wandb_sweep=before.wandb_sweep if before else None,
         command=[redacted(argument) for argument in command],
         git=provenance.git_state(project.root),
         data={"name": config.data.name, "hash": fit.data.data_hash},
@@ -398,8 +398,11 @@ def explained(config: Config) -> Iterator[None]:
     except Exception as error:
         short = ran_out(error)
         if short == "memory":
-            smaller = f"type: trainer.batch_size={config.trainer.batch_size // 2}, or choose a smaller model"
-            smaller = smaller if config.trainer.batch_size > 1 else TO_SHRINK
+            own = config.data.module
+            size: Any = config.trainer.batch_size if own is None else own.arguments.get("batch_size")
+            key = f"{'trainer' if own is None else 'data'}.batch_size"
+            halved = isinstance(size, int) and size > 1
+            smaller = f"type: {key}={size // 2}, or choose a smaller model" if halved else TO_SHRINK
             raise OutOfMemoryError(f"out of memory ({first_line(error)[:120]}); {smaller}") from error
         if isinstance(error, MisconfigurationException) and config.model.is_lightning:
             raise TrainingError(
