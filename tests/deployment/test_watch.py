@@ -8,7 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +22,9 @@ from deployment.conftest import SOURCE, client, orders
 from ratchet.commands.serve import keeper_of
 from ratchet.commands.watch import main
 from ratchet.deployment.exported import ExportedModel
+from ratchet.deployment.keeping import Keeper
 from ratchet.deployment.kept import Kept
+from ratchet.deployment.reference import some
 from ratchet.deployment.watching import read_reference, watch
 from ratchet.errors import RatchetError
 
@@ -114,6 +118,25 @@ def test_labels_that_arrive_later_are_joined_by_the_answer(exported, tmp_path, c
             check(directory, folder, tmp_path, f"labels={tmp_path / 'bad.csv'}")
 
 
+def test_a_row_without_an_id_is_kept_without_one(exported, tmp_path):
+    """Its place in the request would be the id of other rows."""
+    rows = rows_of(orders(6))
+    for row in rows[:5]:
+        row.pop("order")
+    send(exported("binary"), tmp_path / "kept", [*rows[:4], {**rows[4], "order": None}, rows[5]], at_once=3)
+    frame = pd.concat(map(pd.read_parquet, (tmp_path / "kept").glob("*.parquet")))
+    assert sorted(map(str, frame["id"].dropna())) == [str(rows[5]["order"])]
+
+
+def test_a_reference_of_periodic_rows_has_every_phase():
+    rows = np.arange(14_000) % 7
+    drawn = some(rows)
+    assert len(drawn) == 2000
+    assert np.bincount(drawn, minlength=7).min() > 200
+    assert (some(rows) == drawn).all()
+    assert (some(rows[:2000]) == rows[:2000]).all()
+
+
 def test_errors_of_numbers_are_compared(exported, tmp_path):
     directory, folder = exported("number"), tmp_path / "kept"
     frame = orders(200)
@@ -169,9 +192,63 @@ def test_where_a_disk_fails_keeping_stops_with_one_warning_and_answers_go_on(exp
     assert len(answers) == 200
     assert capfd.readouterr().err.count("requests are no longer kept") == 1
     assert not list((tmp_path / "kept").iterdir())
-    monkeypatch.setattr("ratchet.deployment.keeping._WAITING", 5)
-    assert len(send(directory, tmp_path / "kept", rows_of(orders(200)))) == 200
+
+
+def keeper_in(folder: Path, **more: object) -> Keeper:
+    return Keeper(folder, "0" * 64, **more).start()
+
+
+def kept_in(folder: Path) -> pd.DataFrame:
+    return pd.concat(map(pd.read_parquet, sorted(folder.glob("*.parquet"))))
+
+
+def answers_to(rows: list) -> list[dict]:
+    return [{"id": k, "answer": f"a-{k}", "predicted": "no"} for k in range(len(rows))]
+
+
+def test_wide_rows_are_written_as_soon_as_there_is_enough_of_them(tmp_path, monkeypatch, capfd):
+    """A quarter of what may wait is not left lying for the seconds that few rows wait."""
+    monkeypatch.setattr("ratchet.deployment.keeping._SECONDS", 300.0)
+    monkeypatch.setattr("ratchet.deployment.keeping._WAITING", 40_000)
+    keeper, rows = keeper_in(tmp_path), [[0.5] * 3000]  # 15,000 bytes
+    for number in range(1, 6):
+        keeper.keep(rows, answers_to(rows), milliseconds=1.0)
+        until(lambda number=number: len(list(tmp_path.glob("*.parquet"))) == number)
+    rows = [[0.5] * 30_000]  # more than may wait: alone it is let in
+    until(lambda: not keeper._waiting)
+    keeper.keep(rows, answers_to(rows), milliseconds=1.0)
+    keeper.close()
+    assert len(kept_in(tmp_path)) == 6
+    assert not capfd.readouterr().err
+
+
+def until(true: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if true():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it has not come to be")
+
+
+def test_of_a_request_that_is_too_large_any_rows_are_kept(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("ratchet.deployment.keeping._WAITING", 10_000)
+    keeper, rows = keeper_in(tmp_path), [["x" * 60] for _ in range(1000)]
+    keeper.keep(rows, answers_to(rows), milliseconds=1.0)  # long texts: their size counts, not their number
+    keeper.close()
+    places = kept_in(tmp_path)["answer"].str.rpartition("-")[2].astype(int)
+    assert 50 < len(places) < 150
+    assert places.max() > 500
     assert capfd.readouterr().err.count("rows come faster") == 1
+
+
+@pytest.mark.parametrize("rows", [1, 50, 120])
+def test_fewer_rows_than_a_file_holds_are_kept_all_the_same(tmp_path, rows, monkeypatch):
+    monkeypatch.setattr("ratchet.deployment.keeping._ROWS", 100)
+    keeper = keeper_in(tmp_path, rows=rows)
+    for _ in range(3):
+        keeper.keep([[1.0]] * 350, answers_to([0] * 350), milliseconds=1.0)
+    keeper.close()
+    assert 0 < len(kept_in(tmp_path)) <= rows
 
 
 def test_arrays_are_kept_and_watched(exported, tmp_path, digits):

@@ -23,7 +23,9 @@ SCHEMA = (
 )  # fmt: skip
 _ROWS = 1000  # of a file
 _SECONDS = 10.0  # after which fewer are written
-_WAITING = 2**20  # values that may wait for the disk; what comes beyond is not kept
+_WAITING = (
+    2**26
+)  # bytes that may wait for the disk, a quarter of which is written at once; what comes beyond is not kept
 
 
 @dataclass
@@ -66,17 +68,22 @@ class Keeper:
         """Take a request along. It never waits and never raises."""
         if self._stopped:
             return
-        chosen = [k for k in range(len(rows)) if self.share >= 1 or random.random() < self.share]
-        width = max(1, _values(rows[0]))
-        with self._lock:
-            fit = max(0, _WAITING - self._waiting) // width
-            self._waiting += width * min(fit, len(chosen))
-        if len(chosen) > fit and not self._told:
+        order = random.sample(range(len(rows)), len(rows))  # where some cannot be kept they are any, not the last
+        chosen = [k for k in order if random.random() < self.share]
+        of = {"at": datetime.now(UTC), "milliseconds": milliseconds, "of_rows": len(rows)}
+        found: list[dict[str, Any]] = []
+        for k in chosen:
+            each = self._shown(rows[k], answers[k])
+            with self._lock:
+                if self._waiting and self._waiting + _bytes(each) > _WAITING:
+                    break
+                self._waiting += _bytes(each)
+            found.append({**of, **each})
+        if found:
+            self._queue.put(found)
+        if len(found) < len(chosen) and not self._told:
             self._told = True
             self._warn("rows come faster than they can be written: some are not kept")
-        at, of = datetime.now(UTC), {"milliseconds": milliseconds, "of_rows": len(rows), "width": width}
-        if chosen[:fit]:
-            self._queue.put([{**of, "at": at, "row": rows[k], "said": answers[k]} for k in chosen[:fit]])
 
     def _warn(self, said: str) -> None:
         with suppress(OSError, ValueError):
@@ -91,22 +98,25 @@ class Keeper:
             self._warn(f"requests are no longer kept ({error}); free some space, then start serve again")
 
     def _collect(self) -> bool:
-        """Write the next file; whether there may be another."""
+        """Write what has come; whether more may come."""
         found: list[dict[str, Any]] = []
+        size = 0
         until: Callable[[], float] | None = None
         going = True
-        while len(found) < _ROWS and going:
+        while len(found) < _ROWS and size < _WAITING // 4 and going:
             try:
                 more = self._queue.get(timeout=None if until is None else max(0.0, until()))
             except queue.Empty:
                 break
             going = more is not None
             found += more or []
+            size += sum(map(_bytes, more or []))
             until = until or _clock(_SECONDS)
-        if found:
-            self._write(found)
-            with self._lock:
-                self._waiting -= sum(each["width"] for each in found)
+        newest = found[-self.rows :]  # the folder holds no more
+        for start in range(0, len(newest), _ROWS):
+            self._write(newest[start : start + _ROWS])
+        with self._lock:
+            self._waiting -= size
         return going
 
     def _write(self, found: Sequence[dict[str, Any]]) -> None:
@@ -114,7 +124,7 @@ class Keeper:
         import pyarrow.parquet as pq
 
         memory = _memory()
-        rows = [{**each, **self._shown(each), "model": self.model, "memory_mb": memory} for each in found]
+        rows = [{**each, "model": self.model, "memory_mb": memory} for each in found]
         types = pa.schema([pa.field(name, _type(pa, kind)) for name, kind in SCHEMA])
         name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}-{len(rows)}.parquet"
         temporary = self.folder / f".{name}.{os.getpid()}"
@@ -125,10 +135,10 @@ class Keeper:
             temporary.unlink(missing_ok=True)
         self._make_room()
 
-    def _shown(self, each: Mapping[str, Any]) -> dict[str, Any]:
-        row, said = each["row"], dict(each["said"])
-        place = said.pop("id")
-        name = None if self.id_column is None or self.id_column in self.redacted else place
+    def _shown(self, row: Any, answer: Mapping[str, Any]) -> dict[str, Any]:
+        said = dict(answer)
+        del said["id"]  # of a row without one it is the row's place, which other requests have too
+        name = row.get(self.id_column) if self.id_column is not None and self.id_column not in self.redacted else None
         if self.columns is not None:
             row = {key: value for key, value in row.items() if key in self.columns - self.redacted}
         return {
@@ -137,11 +147,11 @@ class Keeper:
         }  # fmt: skip
 
     def _make_room(self) -> None:
-        """Drop the oldest files beyond the rows that are allowed."""
+        """Drop the oldest files beyond the rows that are allowed, never the newest."""
         total = 0
-        for path in sorted(self.folder.glob(f"{PREFIX}*.parquet"), reverse=True):
+        for place, path in enumerate(sorted(self.folder.glob(f"{PREFIX}*.parquet"), reverse=True)):
             total += int(count) if (count := path.stem.rpartition("-")[2]).isdecimal() else 0
-            if total > self.rows:
+            if place and total > self.rows:
                 path.unlink(missing_ok=True)
 
 
@@ -153,9 +163,9 @@ def _type(pa: Any, kind: str) -> Any:
     return pa.timestamp("us", tz="UTC") if kind.startswith("timestamp") else pa.type_for_alias(kind)
 
 
-def _values(row: Any) -> int:
-    """How many values a row holds."""
-    return sum(map(_values, row)) if isinstance(row, list) else len(row) if isinstance(row, Mapping) else 1
+def _bytes(each: Mapping[str, Any]) -> int:
+    """The size of a row and its answer, which are ASCII."""
+    return len(each["row"]) + len(each["said"])
 
 
 def _clock(seconds: float) -> Callable[[], float]:

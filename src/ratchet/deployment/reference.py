@@ -68,8 +68,9 @@ class Reference:
 
 
 def some(rows: Any) -> np.ndarray:
-    """ROWS of them at most, evenly."""
-    return np.asarray(rows[:: max(1, math.ceil(len(rows) / ROWS))])
+    """ROWS of them at most, in their order: drawn by a fixed seed, as a stride can meet a period of the rows."""
+    drawn = np.random.default_rng(0).choice(len(rows), min(ROWS, len(rows)), replace=False)
+    return np.asarray(rows[np.sort(drawn)])
 
 
 def samples(x: np.ndarray, transform: Transform, codes: np.ndarray | None = None) -> Iterator[Sample]:
