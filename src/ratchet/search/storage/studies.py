@@ -102,7 +102,7 @@ def open_study(plan: StudyPlan, *, say: Callable[[str], None], earlier: Earlier 
     except DuplicatedStudyError:
         study = optuna.load_study(storage=storage, study_name=plan.name)
         deadline = time.monotonic() + BEING_MADE
-        while IDENTITY not in study.user_attrs and time.monotonic() < deadline:
+        while not (IDENTITY in study.user_attrs or study.get_trials(deepcopy=False)) and time.monotonic() < deadline:
             time.sleep(0.05)  # another worker is making it just now
     if IDENTITY not in study.user_attrs:
         made_with = [each.name.lower() for each in study.directions]
