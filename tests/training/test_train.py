@@ -459,6 +459,15 @@ def test_gradients_are_clipped_under_mixed_precision(trained: Trained, optimizer
     assert not same(weights(clipped), weights(free))
 
 
+@pytest.mark.parametrize("model", ["mlp", "transformer"])
+def test_double_precision_is_kept_where_a_run_is_read(trained: Trained, project: Project, model: str) -> None:
+    run, _ = trained("a", f"model={model}", "model.width=16", "trainer.precision=64-true", "trainer.max_epochs=1")
+    saved = torch.load(run.best_checkpoint, weights_only=True)["state_dict"]
+    assert same(weights(run), {key.removeprefix("network."): value for key, value in saved.items()})
+    settings = load_config(project, ["evaluation.bootstrap=0"]).evaluation
+    evaluate(run, output=run.path / "evaluate", project=project, config=settings)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 @pytest.mark.parametrize("trainer", ["gpu", "ddp"])
 def test_a_gpu_that_is_not_there_is_said_in_one_line(trained: Trained, trainer: str, tmp_path: Path) -> None:

@@ -139,6 +139,8 @@ def load_model(run: RunDirectory, *, target: Target | None = None) -> tuple[nn.M
     shape, numbers = tuple(described["input_shape"]) or None, described.get("numbers", ())
     text = TextInput(**described["text"]) if described.get("text") else None
     network = network_for(config, task, shape=shape, numbers=numbers, text=text)
+    if config.trainer.precision == "64-true":
+        network.double()
     prefix, weights = "network.", contents["state_dict"]
     if config.model.is_lightning:
         prefix, weights = "", {f"module.{k}".replace("_orig_mod.", ""): v for k, v in weights.items()}
