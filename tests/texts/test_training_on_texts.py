@@ -126,6 +126,14 @@ def test_odd_texts_are_cleaned_counted_or_cut(project, reviews):
     assert "texts of at most 20 tokens" in (project.prepared("reviews") / "card.html").read_text(encoding="utf-8")
 
 
+def test_texts_with_few_words_in_common_are_warned_of(project, reviews):
+    assert made(project)["warnings"] == []
+    frame = rows()
+    frame["body"] = [f"{number} x{number}" for number in range(len(frame))]
+    frame.to_csv(reviews, index=False)
+    assert made(project)["warnings"][0].startswith("100% of the tokens of train are unknown")
+
+
 def test_the_same_file_gives_the_same_bytes_and_an_edit_is_noticed(project, reviews):
     first = made(project)["data_hash"]
     assert made(project)["data_hash"] == first

@@ -148,7 +148,8 @@ def _take_out_duplicates(
 
 def _nothing_left(findings: Sequence[Finding], config: DataConfig) -> str:
     reasons = ", ".join(f"{item.removed:,} {item.reason}: {item.why}" for item in findings if item.removed)
+    look = f"look at shape, classes and reader in conf/data/{config.name}.yaml"
     return (
         f"no example of {config.name} is left after cleaning ({reasons or 'the raw data is empty'}); "
-        f"look at shape, classes and reader in conf/data/{config.name}.yaml"
+        f"{'mend the file, then type the same again' if config.described() else look}"
     )

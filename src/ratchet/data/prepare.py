@@ -26,7 +26,7 @@ from ratchet.data.report import write_report
 from ratchet.data.splitting import split
 from ratchet.data.staging import one_process_at_a_time, replace_directory, scratch_beside, storage_errors
 from ratchet.data.targets import describe_target
-from ratchet.data.tokenised import tokenise
+from ratchet.data.tokenised import little_known, tokenise
 from ratchet.data.transform import TABLE
 from ratchet.errors import DataError
 from ratchet.names import short
@@ -114,7 +114,7 @@ def _prepare_into(
     if stored != "float32":
         card["stored"] = stored
     if config.texts is not None:
-        card["text"] = of_texts
+        card |= {"text": of_texts, "warnings": [*_drawn(examples, splits, config), *little_known(of_texts)]}
     if kept is not None:
         card["kept_positions"] = kept.tolist()
     if table is not None:

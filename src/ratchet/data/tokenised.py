@@ -16,6 +16,7 @@ from ratchet.errors import DataError
 from ratchet.texts import Ragged, TextTransform, tokenizer_checksum
 
 _FREQUENT = 30  # tokens named in the card
+_MANY = 0.3  # unknown tokens, as a share of those of train, from which on a person is told
 
 
 def tokenise(
@@ -47,6 +48,17 @@ def tokenise(
         "cut": cut,
         "frequent": [[transform.name(token), int(counts[token])] for token in most],
     }
+
+
+def little_known(of_texts: Mapping[str, Any]) -> list[str]:
+    """What is said where many tokens of train are unknown: too few texts have a word in common."""
+    share = of_texts["unknown"]["train"]
+    if share < _MANY:
+        return []
+    return [
+        f"{share:.0%} of the tokens of train are unknown, as words of one text alone are; allowed: more texts, "
+        "a larger data.vocabulary, or data.tokenizer=<folder>"
+    ]
 
 
 def _share(tokens: Ragged, unknown: int | None) -> float:

@@ -55,7 +55,8 @@ class Ragged:
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         """int64 (rows, the longest of them), with PADDING behind each shorter text."""
-        starts, lengths = self.offsets[:-1][rows], self.lengths[rows]
+        starts = self.offsets[:-1][rows]
+        lengths = self.offsets[1:][rows] - starts
         places = np.arange(lengths.max(initial=1))
         inside = places < lengths[:, None]
         padded: np.ndarray = np.full(inside.shape, PADDING, np.int64)
