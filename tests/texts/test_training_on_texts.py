@@ -126,6 +126,19 @@ def test_odd_texts_are_cleaned_counted_or_cut(project, reviews):
     assert "texts of at most 20 tokens" in (project.prepared("reviews") / "card.html").read_text(encoding="utf-8")
 
 
+def test_other_words_of_the_same_order_are_other_data(project, reviews):
+    first = made(project)
+    frame = rows()
+    frame["body"] = frame["body"].str.replace("film", "fiim")  # the same tokens, which mean something else
+    frame.to_csv(reviews, index=False)
+    second = made(project)
+    assert second["text"]["digest"] != first["text"]["digest"]
+    assert second["data_hash"] != first["data_hash"]
+    (project.prepared("reviews") / "transform.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(DataError, match=r"transform\.json"):
+        _ = PreparedData.open(project.prepared("reviews"), reader="train", config=config(project).data).transform
+
+
 def test_texts_with_few_words_in_common_are_warned_of(project, reviews):
     assert made(project)["warnings"] == []
     frame = rows()

@@ -97,7 +97,12 @@ def _prepare_into(
         for rows in _pieces(splits["train"], x):
             before.add(x[rows])
     stored = "uint8" if config.folder is not None else "int32" if isinstance(x, Ragged) else "float32"
-    after, data_hash, hashes = _write_splits(directory, x, examples, splits, normalisation, stored=stored)
+    beside = str(of_texts["digest"]).encode() if config.texts is not None else b""
+    if stored == "uint8":
+        beside = normalisation.mean.tobytes() + normalisation.std.tobytes()
+    after, data_hash, hashes = _write_splits(
+        directory, x, examples, splits, normalisation, stored=stored, beside=beside
+    )
     card = make_card(
         config,
         n_raw=n_raw,
@@ -114,7 +119,11 @@ def _prepare_into(
     if stored != "float32":
         card["stored"] = stored
     if config.texts is not None:
-        card |= {"text": of_texts, "warnings": [*_drawn(examples, splits, config), *little_known(of_texts)]}
+        card |= {
+            "text": of_texts,
+            "transform_sha256": hashlib.sha256((directory / TABLE).read_bytes()).hexdigest(),
+            "warnings": [*_drawn(examples, splits, config), *little_known(of_texts)],
+        }
     if kept is not None:
         card["kept_positions"] = kept.tolist()
     if table is not None:
@@ -186,11 +195,14 @@ def _write_splits(
     normalisation: Normalisation,
     *,
     stored: str,
+    beside: bytes,
 ) -> tuple[dict[SplitName, ValueSummary], str, dict[str, str]]:
-    """Write every split's arrays. Returns summaries of their values, the sha256 over all arrays, and each split's."""
+    """Write every split's arrays. Returns summaries of their values, the sha256 over all arrays, and each split's.
+
+    beside: what is no part of the arrays and says what they mean, such as the vocabulary: it is hashed with them.
+    """
     whole, hashes = hashlib.sha256(), {}
-    if stored == "uint8":  # what they are normalised by is no part of the arrays
-        whole.update(normalisation.mean.tobytes() + normalisation.std.tobytes())
+    whole.update(beside)
     y, ids = examples.y, examples.origin.ids
     assert ids is not None, "cleaning gives every example one"
     after = {name: ValueSummary() for name in SPLITS}
