@@ -21,12 +21,16 @@ import pytest
 from deployment.conftest import SOURCE, client, orders
 from ratchet.commands.serve import keeper_of
 from ratchet.commands.watch import main
+from ratchet.data.normalisation import Normalisation
+from ratchet.data.transform import Transform
 from ratchet.deployment.exported import ExportedModel
 from ratchet.deployment.keeping import Keeper
-from ratchet.deployment.kept import Kept
-from ratchet.deployment.reference import some
+from ratchet.deployment.kept import Kept, labels_of, read_kept
+from ratchet.deployment.reference import samples, some
 from ratchet.deployment.watching import read_reference, watch
 from ratchet.errors import RatchetError
+from ratchet.tables.columns import Column
+from ratchet.tables.transform import TableTransform
 
 pytestmark = pytest.mark.slow
 
@@ -101,7 +105,7 @@ def test_labels_that_arrive_later_are_joined_by_the_answer(exported, tmp_path, c
     _, found = check(directory, folder, tmp_path, f"labels={tmp_path / 'true.csv'}")
     assert found["quality"]["labels"] == 299
     assert found["quality"]["value"] == pytest.approx(right, abs=0.01)
-    assert "labels without a kept answer: 1 of 300" in found["notes"]
+    assert "labels without a kept answer: 1" in found["notes"]
     other = truth.label.map({"yes": "no", "no": "yes"})
     truth.assign(id=frame["order"], label=other).to_csv(tmp_path / "wrong.csv", index=False)  # by the row's own id
     status, found = check(directory, folder, tmp_path, f"labels={tmp_path / 'wrong.csv'}")
@@ -192,6 +196,64 @@ def test_where_a_disk_fails_keeping_stops_with_one_warning_and_answers_go_on(exp
     assert len(answers) == 200
     assert capfd.readouterr().err.count("requests are no longer kept") == 1
     assert not list((tmp_path / "kept").iterdir())
+
+
+def test_rows_before_and_after_a_column_is_redacted_raise_no_alarm_for_gaps(exported, tmp_path):
+    directory, folder = exported("binary"), tmp_path / "kept"
+    rows = rows_of(orders(300))
+    send(directory, folder, rows[:150])
+    send(directory, folder, rows[150:], redact="[age]")
+    _, found = check(directory, folder, tmp_path)
+    assert not [each for each in found["findings"] if each["drifted"] and each["what"] == "gaps"]
+    assert {"gaps", "values"} == {each["what"] for each in found["findings"] if each["name"] == "age"}
+    assert "age is compared without the 150 rows that were kept without it" in found["notes"]
+
+
+def test_labels_are_joined_to_rows_that_are_not_compared_and_those_before_since_are_told_apart(
+    exported, tmp_path, monkeypatch
+):
+    directory, folder = exported("binary"), tmp_path / "kept"
+    frame = orders(120)
+    early = send(directory, folder, rows_of(frame[:20]))
+    since = pd.Timestamp.now("UTC")
+    late = send(directory, folder, rows_of(frame[20:]))
+    monkeypatch.setattr("ratchet.deployment.kept.MOST", 30)
+    monkeypatch.setattr("ratchet.deployment.kept._PIECE", 200)
+    ids = [*(each["answer"] for each in [*early, *late]), "mine"]
+    pd.DataFrame({"id": ids, "label": [*frame.churned, "no"]}).to_csv(tmp_path / "true.csv", index=False)
+    _, found = check(directory, folder, tmp_path, f"labels={tmp_path / 'true.csv'}", f"since={since.isoformat()}")
+    assert (found["rows"], found["quality"]["labels"]) == (100, 100)
+    assert "labels without a kept answer: 1" in found["notes"]
+    assert "labels of rows before the time that since= names: 20" in found["notes"]
+    assert any(note.startswith("30 of 100 rows are compared") for note in found["notes"])
+    kept = read_kept(folder, model=ExportedModel.load(directory).manifest["checkpoint"]["sha256"], since=None)
+    pieces = list(kept.pieces())
+    assert len(pieces) > 2
+    assert [row["order"] for piece in pieces for row in piece if "order" in row] == []
+    assert sum(map(len, pieces)) == 30
+
+
+@pytest.mark.parametrize(("classes", "label"), [(["0", "1"], "1.0"), (["true", "false"], "True"), (["7", "8"], "007")])
+def test_labels_are_classes_however_they_are_written(tmp_path, classes, label):
+    kept = Kept(pd.DataFrame({"answer": ["a"], "id": [None]}), ())
+    (tmp_path / "true.csv").write_text(f"id,label\na,{label}\n")
+    found, notes = labels_of(tmp_path / "true.csv", kept, classes=classes)
+    assert found[0] in classes
+    assert not notes
+
+
+@pytest.mark.parametrize("values", [np.arange(20) / 30, 1e6 + 1e7 * np.tan(np.arange(20) / 15), 1e-9 * np.arange(20)])
+def test_equal_numbers_of_the_reference_and_of_requests_stay_equal_and_others_apart(values):
+    codes = np.repeat(values.astype(np.float32), 20)[:, None]
+    table = TableTransform.fit([Column("size", "number")], codes)
+    x = table.apply(codes)
+    mean, std = (np.array([value], np.float32) for value in (x.mean(), x.std()))
+    transform = Transform(None, Normalisation("feature", mean, std), table)
+    old, new = (
+        next(samples(transform.normalisation.apply(x), transform, *more)).values for more in ((), (codes[::-1],))
+    )
+    assert (old == new).all()
+    assert len(np.unique(old)) >= 19
 
 
 def keeper_in(folder: Path, **more: object) -> Keeper:
@@ -314,7 +376,7 @@ def test_a_reference_that_was_changed_is_not_used(exported, tmp_path):
         main(["requests=a", f"model={tmp_path}/export"])
 
 
-def test_a_column_that_is_called_prediction_is_no_prediction(exported):
+def test_a_column_that_is_called_prediction_is_no_prediction(exported, tmp_path):
     """Pairs are of one kind, whatever their names."""
     model = ExportedModel.load(exported("binary"))
     rows = rows_of(orders(60))
@@ -322,7 +384,7 @@ def test_a_column_that_is_called_prediction_is_no_prediction(exported):
         {
             "answer": [f"a-{k}" for k in range(60)], "id": None, "at": pd.Timestamp("2026-01-01", tz="UTC"),
             "row": [json.dumps(row) for row in rows], "said": [json.dumps(each) for each in model.answers(rows)],
-            "milliseconds": 1.0, "memory_mb": 1.0,
+            "milliseconds": 1.0, "memory_mb": 1.0, "model": "m", "of_rows": 60,
         }
     )  # fmt: skip
     reference = read_reference(exported("binary"), model)
@@ -333,6 +395,7 @@ def test_a_column_that_is_called_prediction_is_no_prediction(exported):
     columns = tuple(replace(each, name="prediction") if each.name == "city" else each for each in reference.columns)
     renamed = replace(model, transform=replace(model.transform, table=replace(model.transform.table, rules=rules)))
     frame["row"] = frame["row"].str.replace('"city"', '"prediction"')
-    found = watch(Kept(frame, ()), renamed, replace(reference, columns=columns))
+    frame.to_parquet(tmp_path / "kept-1-1-60.parquet")
+    found = watch(read_kept(tmp_path, model="m", since=None), renamed, replace(reference, columns=columns))
     assert {("column", "prediction"), ("answer", "prediction")} <= {(each.of, each.name) for each in found.findings}
     assert not found.drifted

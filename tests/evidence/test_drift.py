@@ -32,7 +32,21 @@ def test_the_distance_of_distributions_is_that_of_scipy():
     for n, m, moved in [(2000, 50, 0.0), (2000, 300, 0.3), (500, 500, 0.1)]:
         one, other = np.sort(rng.normal(size=n)), np.sort(rng.normal(size=m) + moved)
         assert same_distribution(one, other) == pytest.approx(stats.ks_2samp(one, other).pvalue, rel=0.15, abs=1e-3)
-    assert same_distribution(np.arange(2000.0), np.array([1e9])) >= 2 / 2001  # what one value can say at most
+    assert same_distribution(np.arange(2000.0), np.array([1e9])) == pytest.approx(
+        2 / 2001
+    )  # what one value can say at most
+
+
+def test_p_values_of_a_small_reference_are_exact():
+    one, other = np.arange(20.0), np.sort(np.random.default_rng(3).normal(13, 5, 5000))
+    wanted = stats.ks_2samp(one, other, method="exact").pvalue
+    assert same_distribution(one, other) == same_distribution(other, one) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_two_samples_are_one_of_both():
+    one, other = [3.0, np.nan, 1.0], [2.0, np.nan]
+    assert (number(one) + number(other)).as_json() == number(one + other).as_json()
+    assert (category([0, 1]) + category([np.nan, 1])).as_json() == category([0, 1, np.nan, 1]).as_json()
 
 
 def test_shares_are_compared_as_scipy_does():
@@ -56,6 +70,7 @@ def test_shares_are_compared_as_scipy_does():
         (number([1.0] * 50), number([1.0] * 50), []),  # constant in both
         (number([1.0] * 50), number([2.0] * 50), ["values"]),
         (number(np.arange(50)), number(np.arange(19)), []),  # too few
+        (number(np.arange(19)), number(np.arange(50) + 99), []),
         (number(np.arange(50)), number([np.nan] * 50), ["gaps"]),
         (number([np.nan] * 50), number([np.nan] * 50), ["gaps"]),
         (category([0, 1, 2] * 9), category([np.nan] * 30), ["gaps"]),

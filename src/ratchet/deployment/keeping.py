@@ -21,6 +21,7 @@ SCHEMA = (
     ("answer", "string"), ("id", "string"), ("at", "timestamp[us, tz=UTC]"), ("model", "string"), ("row", "string"),
     ("said", "string"), ("milliseconds", "float32"), ("of_rows", "int32"), ("memory_mb", "float32"),
 )  # fmt: skip
+DROPPED = b"dropped"  # in a file's metadata: how many rows were not kept since the one before
 _ROWS = 1000  # of a file
 _SECONDS = 10.0  # after which fewer are written
 _WAITING = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,35 +13,53 @@ import numpy as np
 
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import to_type
-from ratchet.deployment.keeping import PREFIX, SCHEMA
+from ratchet.deployment.keeping import DROPPED, PREFIX, SCHEMA
 from ratchet.errors import ConfigError, DataError, first_line
 from ratchet.files import not_a_directory, not_a_file, shown
 from ratchet.names import listed, short, suggestion
-from ratchet.tables.columns import text_column
+from ratchet.tables.columns import by_meaning, meaning_of, text_column
 from ratchet.tables.reading import TableSettings, read_frames
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST = 50_000  # rows that are compared; of more, an even part
+_PIECE = 2**24  # characters of rows at a time
+_OLD = timedelta(days=1)  # of the newest row: it is said
 
 
 @dataclass(frozen=True)
 class Kept:
     """Requests of one export, in their order. notes: what a person should know of them."""
 
-    frame: pd.DataFrame  # the columns of keeping.SCHEMA
+    frame: pd.DataFrame  # the columns of keeping.SCHEMA without `row`; the file and the place in it where a row lies
     notes: tuple[str, ...]
+    earlier: frozenset[str] = frozenset()  # ids of answers and rows before the time that was asked for
 
     @property
-    def rows(self) -> list[Any]:
-        """As they were sent."""
-        return [json.loads(row) for row in self.frame["row"]]
+    def compared(self) -> pd.DataFrame:
+        """MOST of the frame at most, evenly."""
+        places = np.linspace(0, len(self.frame) - 1, min(MOST, len(self.frame)))
+        return self.frame.iloc[places.round().astype(int)]
 
-    @property
-    def answers(self) -> list[dict[str, Any]]:
-        """What was said of each row."""
-        return [json.loads(said) for said in self.frame["said"]]
+    def pieces(self) -> Iterator[list[Any]]:
+        """The rows that are compared, as they were sent. Raises DataError for a file that is gone."""
+        import pyarrow.parquet as pq
+
+        rows, size = list[Any](), 0
+        for path, part in self.compared.groupby("file", sort=False):
+            try:
+                texts = pq.read_table(path, columns=["row"], partitioning=None)["row"].take(part["place"].tolist())
+            except (OSError, ValueError) as error:
+                raise DataError(f"{path} cannot be read ({first_line(error)}); type the same again") from error
+            for text in map(str, texts):
+                rows.append(json.loads(text))
+                size += len(text)
+                if size >= _PIECE:
+                    yield rows
+                    rows, size = [], 0
+        if rows:
+            yield rows
 
 
 def read_kept(folder: Path, *, model: str, since: datetime | None) -> Kept:
@@ -52,31 +70,40 @@ def read_kept(folder: Path, *, model: str, since: datetime | None) -> Kept:
     begin = to_type("python", "src/serve.py", assignment("keep", str(folder)))
     if wrong := not_a_directory(folder):
         raise DataError(f"requests={folder} {wrong}; type: {begin}, which keeps them there")
-    found, notes = [], []
+    found, notes, earlier, whole, others, lost = [], list[str](), set[str](), 0, 0, 0
     names = [name for name, _ in SCHEMA]
     for path in sorted(folder.glob(f"{PREFIX}*.parquet")):
         try:
             with pq.ParquetFile(path) as file:
-                part = file.read(columns=names).to_pandas()
-            if missing := [name for name in names if name not in part]:
-                raise ValueError(f"it has no column {missing[0]}")
-            found.append(part)
+                if missing := [name for name in names if name not in file.schema_arrow.names]:
+                    raise ValueError(f"it has no column {missing[0]}")
+                part = file.read(columns=[name for name in names if name != "row"]).to_pandas()
+                dropped = int((file.schema_arrow.metadata or {}).get(DROPPED, 0))
         except (OSError, ValueError) as error:  # those of pyarrow are ValueErrors
             notes.append(f"{shown(path)} cannot be read ({first_line(error)})")
-    whole = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=names)
-    frame = whole[whole["model"] == model]
-    if others := len(whole) - len(frame):
-        notes.append(f"left out, as another model answered them: {others:,} of {len(whole):,} rows")
-    if since is not None:
-        frame = frame[pd.to_datetime(frame["at"], utc=True) >= since]
-    if not len(frame):
+            continue
+        part = part.assign(file=str(path), place=np.arange(len(part)))
+        ours = part[part["model"] == model]
+        whole, others = whole + len(part), others + len(part) - len(ours)
+        late = ours["at"] >= (since or pd.Timestamp(0, tz="UTC"))
+        earlier |= {*ours["answer"][~late], *ours["id"][~late].dropna()}
+        if late.any():
+            found.append(ours[late])
+            lost += dropped
+    if others:
+        notes.append(f"left out, as another model answered them: {others:,} of {whole:,} rows")
+    if not found:
         told = "; ".join([f"{shown(folder)} holds no request", *notes])
         of = "" if since is None else f" since {since:%Y-%m-%d %H:%M} UTC"
         raise DataError(f"{told}{of}; type: {begin}, and send some (they are written after ten seconds)")
+    frame = pd.concat(found, ignore_index=True)
     if len(frame) > MOST:
-        notes.append(f"{MOST:,} of {len(frame):,} rows are looked at, evenly taken")
-        frame = frame.iloc[np.linspace(0, len(frame) - 1, MOST).round().astype(int)]
-    return Kept(frame.reset_index(drop=True), tuple(notes))
+        notes.append(f"{MOST:,} of {len(frame):,} rows are compared, evenly taken; quality and latency are of all")
+    if lost:
+        notes.append(f"rows that serve answered and could not keep: {lost:,}")
+    if datetime.now(UTC) - (newest := frame["at"].max()) > _OLD:
+        notes.append(f"nothing was kept since {newest:%Y-%m-%d %H:%M} UTC: does serve still run with keep={folder}?")
+    return Kept(frame, tuple(notes), frozenset(earlier))
 
 
 def since_when(text: str | None) -> datetime | None:
@@ -109,6 +136,7 @@ def labels_of(path: Path, kept: Kept, *, classes: Sequence[str] | None) -> tuple
     """
     if wrong := not_a_file(path):
         raise DataError(f"labels={path} {wrong}; allowed: a table with the columns id, label")
+    alike = by_meaning(classes or ())
     settings, known, empty = TableSettings(target=("label",), id="id"), dict[str, Any](), 0
     for frame in read_frames(path, settings, rows=8192, texts=["label"]):
         if missing := [name for name in ("id", "label") if name not in frame.columns]:
@@ -118,18 +146,20 @@ def labels_of(path: Path, kept: Kept, *, classes: Sequence[str] | None) -> tuple
         for name, text in zip(ids.tolist(), labels.tolist(), strict=True):
             if not text:
                 empty += 1
-            elif known.setdefault(name, value := _label(text, name, path, classes)) != value:
+            elif known.setdefault(name, value := _label(text, name, path, classes, alike)) != value:
                 raise DataError(f"labels={path} has two labels of {short(name)}: {known[name]}, {value}; leave one")
     told = kept.frame[["answer", "id"]].to_dict("records")
     found = [known.get(each["answer"], known.get(each["id"])) for each in told]
     met = {each[key] for each in told for key in ("answer", "id")}
-    notes = (
-        [f"labels without a kept answer: {beyond:,} of {len(known):,}"] if (beyond := len(known.keys() - met)) else []
-    )
-    return found, [*notes, *([f"ids without a label: {empty:,}"] if empty else [])]
+    beyond = known.keys() - met
+    counts = {
+        "labels without a kept answer": len(beyond - kept.earlier), "ids without a label": empty,
+        "labels of rows before the time that since= names": len(beyond & kept.earlier),
+    }  # fmt: skip
+    return found, [f"{what}: {count:,}" for what, count in counts.items() if count]
 
 
-def _label(text: str, name: str, path: Path, classes: Sequence[str] | None) -> Any:
+def _label(text: str, name: str, path: Path, classes: Sequence[str] | None, alike: Mapping[str, int]) -> Any:
     if classes is None:
         try:
             value = float(text)
@@ -138,6 +168,8 @@ def _label(text: str, name: str, path: Path, classes: Sequence[str] | None) -> A
         if not np.isfinite(value):
             raise DataError(f"labels={path}: the label of {short(name)} is {short(text)!r}; allowed: a number")
         return value
+    if text not in classes and (code := alike.get(meaning_of(text))) is not None:
+        return classes[code]
     if text not in classes:
         raise DataError(f"labels={path}: the label of {short(name)} is {short(text)!r}; allowed: {listed(classes)}")
     return text

@@ -15,7 +15,7 @@ from ratchet.tasks.base import Target
 
 ROWS = 2000  # of a split at most
 OTHER = "(any other)"  # the levels of a category that have no feature of their own
-_DIGITS = 5  # of a number, counted from the size of its column: rounding parts no equal values
+_DIGITS = 5  # of what was predicted, counted from its size: a batch of another size rounds otherwise
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,13 @@ def some(rows: Any) -> np.ndarray:
     return np.asarray(rows[np.sort(drawn)])
 
 
-def samples(x: np.ndarray, transform: Transform, codes: np.ndarray | None = None) -> Iterator[Sample]:
+def samples(
+    x: np.ndarray, transform: Transform, codes: np.ndarray | None = None, there: np.ndarray | None = None
+) -> Iterator[Sample]:
     """A sample of each column of a table, of arrays the mean and the spread of each example.
 
-    x: as the network takes it. codes: of raw rows, which know of gaps that x has filled.
+    x: as the network takes it; every number is read from it, so that equal ones stay equal. codes: of raw rows, which
+    know of gaps that x has filled. there: bool (rows, columns), the cells that count; None: all.
     """
     if transform.table is None:
         flat = x.reshape(len(x), -1).astype(np.float64)
@@ -84,11 +87,11 @@ def samples(x: np.ndarray, transform: Transform, codes: np.ndarray | None = None
             yield Sample.of_numbers(name, _rounded(values, 1.0))
         return
     scale = transform.normalisation
-    if codes is None:
-        codes = transform.table.codes_of(x * scale.std.astype(np.float64) + scale.mean)
-    place = 0
-    for rule, column in zip(transform.table.rules, codes.T, strict=True):
-        name = rule.column.name
+    columns = transform.table.codes_of(x * scale.std.astype(np.float64) + scale.mean)
+    if codes is not None:
+        columns[np.isnan(codes)] = np.nan
+    for k, rule in enumerate(transform.table.rules):
+        name, column = rule.column.name, columns[:, k] if there is None else columns[there[:, k], k]
         if rule.column.kind == "category":
             places = np.full(len(rule.column.levels) + 1, len(rule.kept))  # the last one: UNKNOWN is -1
             places[list(rule.kept)] = np.arange(len(rule.kept))
@@ -96,11 +99,9 @@ def samples(x: np.ndarray, transform: Transform, codes: np.ndarray | None = None
             found = np.where(gaps, np.nan, places[np.where(gaps, -1, column).astype(np.int64)])
             yield Sample.of_codes(name, found, [*(rule.column.levels[code] for code in rule.kept), OTHER])
         elif rule.column.kind == "number":
-            mean, std = (float(part.reshape(-1)[place if part.size > 1 else 0]) for part in (scale.mean, scale.std))
-            yield Sample.of_numbers(name, _rounded(column, abs(mean) + std))
+            yield Sample.of_numbers(name, column)
         else:  # a date moves on: that it is another one says nothing
             yield Sample.of_codes(name, np.where(np.isnan(column), np.nan, 0), ["a date"])
-        place += len(rule.names)
 
 
 def said(answers: Sequence[Mapping[str, Any]], target: Target) -> Iterator[Sample]:

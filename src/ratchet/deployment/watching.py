@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -95,15 +97,16 @@ def watch(
 
     The chance of any finding is alpha where rows are drawn as those of the reference, one independent of the other.
     """
-    answers = kept.answers
-    columns, missing = _columns(kept.rows, model)
+    columns, without = _columns(kept, model)
+    answers = [json.loads(each) for each in kept.compared["said"]]
+    missing = [name for name, rows in without.items() if rows == len(answers)]
     both = {"column": (reference.columns, columns), "answer": (reference.predictions, said(answers, model.target))}
     pairs = {
         (of, old.name): (old, new) for of, samples_of in both.items() for old, new in zip(*samples_of, strict=True)
         if old.name not in ignore and not (of == "column" and old.name in missing)
     }  # fmt: skip
     tested = [(of, *pair, *asked) for (of, _), pair in pairs.items() for asked in compared(*pair)]
-    quality, p_quality = _quality(answers, labels, reference)
+    quality, p_quality = _quality(kept, labels, reference)
     corrected = holm([*(p for *_, p in tested), *([] if p_quality is None else [p_quality])])
     found = [_finding(*test[:4], p=p, alpha=alpha) for test, p in zip(tested, corrected, strict=False)]
     if quality is not None and p_quality is not None:
@@ -116,32 +119,37 @@ def watch(
         len(frame), len(by_request), str(frame["at"].min()), str(frame["at"].max()), alpha,
         tuple(sorted(found, key=lambda each: (each.p, -(each.stability or 0)))), quality,
         {str(q): round(float(np.percentile(by_request, q)), 3) for q in (50, 95, 99)},
-        round(float(frame["memory_mb"].max()), 1), (*kept.notes, *_told(missing, len(frame)), *notes), pairs,
+        round(float(frame["memory_mb"].max()), 1), (*kept.notes, *_told(without, len(answers)), *notes), pairs,
     )  # fmt: skip
 
 
-def _columns(rows: Sequence[Any], model: ExportedModel) -> tuple[list[Sample], list[str]]:
-    """A sample of each column, and the columns that were not kept."""
-    if model.transform.table is None:
-        return list(samples(model.transformed(rows)[0], model.transform)), []
-    there = {key for row in rows for key in row}
-    missing = [rule.column.name for rule in model.transform.table.rules if rule.column.name not in there]
-    x, codes = model.transformed([{**dict.fromkeys(missing), **row} for row in rows])
-    return list(samples(x, model.transform, codes)), missing
+def _columns(kept: Kept, model: ExportedModel) -> tuple[list[Sample], dict[str, int]]:
+    """A sample of each column, of the rows that were kept with it; and of how many rows each was not."""
+    table, parts = model.transform.table, list[list[Sample]]()
+    names = [] if table is None else [rule.column.name for rule in table.rules]
+    without = np.zeros(len(names), int)
+    for rows in kept.pieces():
+        there = np.array([[name in row for name in names] for row in rows], bool)
+        without += (~there).sum(axis=0)
+        x, codes = model.transformed(rows if table is None else [{**dict.fromkeys(names), **row} for row in rows])
+        parts.append(list(samples(x, model.transform, codes, there)))
+    return [reduce(add, each) for each in zip(*parts, strict=True)], dict(zip(names, without.tolist(), strict=True))
 
 
-def _told(missing: Sequence[str], rows: int) -> Iterator[str]:
-    if missing:
+def _told(without: Mapping[str, int], rows: int) -> Iterator[str]:
+    if missing := [name for name, lacking in without.items() if lacking == rows]:
         yield f"not compared, as it was not kept: {', '.join(missing)}"
+    for name, lacking in without.items():
+        if 0 < lacking < rows:
+            yield f"{name} is compared without the {lacking:,} rows that were kept without it"
     if rows < FEWEST:
         yield f"too few rows to tell anything: nothing is tested below {FEWEST}"
 
 
-def _quality(
-    answers: Sequence[Mapping[str, Any]], labels: Sequence[Any] | None, reference: Reference
-) -> tuple[Quality | None, float | None]:
+def _quality(kept: Kept, labels: Sequence[Any] | None, reference: Reference) -> tuple[Quality | None, float | None]:
     """And the p value of its not being worse; None of too few labels."""
-    met = [(each["predicted"], true) for each, true in zip(answers, labels or [], strict=False) if true is not None]
+    both = zip(kept.frame["said"], labels or [], strict=False)
+    met = [(json.loads(said)["predicted"], true) for said, true in both if true is not None]
     if not met:
         return None, None
     if reference.errors is None:

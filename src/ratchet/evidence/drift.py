@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy import special
 
 FEWEST = 20  # values from which on they are tested
 _EXPECTED = 5  # rows of each cell from which on chi-square's approximation holds (Cochran 1954)
+_EXACT = 100  # values below which Kolmogorov and Smirnov's p is exact, which takes time
 _BANDS = 10  # of numbers, for the population stability index
 
 Floats = NDArray[np.float64]
@@ -44,6 +45,12 @@ class Sample:
         counts = np.bincount(codes[~gaps].astype(np.int64), minlength=len(levels))
         return cls(name, counts.astype(np.float64), int(gaps.sum()), tuple(levels))
 
+    def __add__(self, other: Sample) -> Sample:
+        """The rows of both."""
+        numbers = self.levels is None
+        values = np.sort(np.concatenate([self.values, other.values])) if numbers else self.values + other.values
+        return replace(self, values=values, gaps=self.gaps + other.gaps)
+
     @property
     def known(self) -> int:
         """Rows without a gap."""
@@ -67,7 +74,7 @@ def compared(reference: Sample, new: Sample) -> Iterator[tuple[str, float]]:
     whole = np.array([[reference.gaps, reference.known], [new.gaps, new.known]])
     if whole[:, 0].any() and whole[1].sum() >= FEWEST:
         yield "gaps", same_shares(*whole)
-    if not reference.known or new.known < FEWEST:
+    if min(reference.known, new.known) < FEWEST:
         return
     if reference.levels is not None:
         if ((reference.values + new.values) > 0).sum() > 1:
@@ -86,9 +93,13 @@ def distance(one: Floats, other: Floats) -> float:
 def same_distribution(one: Floats, other: Floats) -> float:
     """The p value of Kolmogorov and Smirnov's test of two sorted samples; with ties it is too large, never too small.
 
-    By the limit for a known distribution, at the effective number of values (Stephens 1970), but never less than what
-    the samples' sizes allow.
+    Exact where one of them is small; else by the limit for a known distribution, at the effective number of values
+    (Stephens 1970), but never less than what the samples' sizes allow.
     """
+    if min(len(one), len(other)) < _EXACT:
+        from scipy.stats import ks_2samp
+
+        return float(ks_2samp(one, other, method="exact").pvalue)
     n = len(one) * len(other) / (len(one) + len(other))
     root = n**0.5
     limit = float(special.kolmogorov((root + 0.12 + 0.11 / root) * distance(one, other)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -79,8 +80,8 @@ def code_column(series: pd.Series, column: Column, where: str) -> np.ndarray:
         codes: np.ndarray = pd.Index(column.levels, dtype=object).get_indexer(texts.astype(object)).astype(np.float32)
         codes[texts.isna().to_numpy()] = np.nan
         if (unknown := codes == UNKNOWN).any():  # of another type in this file: 7 and 7.0, 007 where no letter is
-            alike = _by_meaning(column.levels)
-            found = {text: alike.get(_meaning(text), UNKNOWN) for text in texts[unknown].unique()}
+            alike = by_meaning(column.levels)
+            found = {text: alike.get(meaning_of(text), UNKNOWN) for text in texts[unknown].unique()}
             codes[unknown] = texts[unknown].map(found).to_numpy()
         return codes
     dates = column.kind == "date"
@@ -88,13 +89,14 @@ def code_column(series: pd.Series, column: Column, where: str) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def _by_meaning(levels: tuple[str, ...]) -> dict[str, int]:
+def by_meaning(levels: Sequence[str]) -> dict[str, int]:
     """The codes of levels by what they mean, without those of which several mean the same."""
-    meant = [_meaning(level) for level in levels]
+    meant = [meaning_of(level) for level in levels]
     return {meaning: code for code, meaning in enumerate(meant) if meant.count(meaning) == 1}
 
 
-def _meaning(text: str) -> str:
+def meaning_of(text: str) -> str:
+    """What a text says, however it is written: 7 of 7.0 and 007, true of True."""
     if "_" in text:  # no number in a table, though it is one in Python
         return text
     try:
