@@ -309,6 +309,14 @@ def test_reports_of_a_plain_loop_are_pruned(tmp_path: Path) -> None:
     assert {trial.state for trial in trials(tmp_path)} == {TrialState.COMPLETE, TrialState.PRUNED}
 
 
+@pytest.mark.nightly
+def test_a_plain_loop_of_torch(tmp_path: Path) -> None:
+    run(tmp_path, "mood=torch", "steps=3", "hydra.sweeper.n_trials=8", "+hydra.sweeper.pruner.n_startup_trials=2")
+    found = trials(tmp_path)
+    assert {trial.state for trial in found} == {TrialState.COMPLETE, TrialState.PRUNED}
+    assert all(trial.value == trial.intermediate_values[3] for trial in found if trial.state == TrialState.COMPLETE)
+
+
 def test_a_pruner_can_be_another_or_none() -> None:
     (settings,) = translated("hydra.sweeper.pruner._target_=optuna.pruners.HyperbandPruner").sweeps.values()
     assert type(build_pruner(settings, objectives=1)) is optuna.pruners.HyperbandPruner

@@ -21,6 +21,20 @@ def configure(config: DictConfig, trial: Trial) -> None:
     trial.suggest_categorical("+w", ["a b", "c"])
 
 
+def torch_loop(config: DictConfig) -> float:
+    import torch
+
+    weight = torch.nn.Parameter(torch.tensor(float(config.x)))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    for step in range(1, config.steps + 1):
+        optimizer.zero_grad()
+        loss = weight**2
+        loss.backward()
+        optimizer.step()
+        report(loss, step, of=config.steps)
+    return float(loss)
+
+
 @hydra.main(**VERSION_BASE, config_path="conf", config_name="sphere")
 def main(config: DictConfig) -> Any:
     value = float(config.x) ** 2 + float(config.y) ** 2
@@ -32,6 +46,8 @@ def main(config: DictConfig) -> Any:
         child.start()
         child.join(20)
         return float(child.exitcode != 0)
+    if config.mood == "torch":
+        return torch_loop(config)
     for step in range(1, config.steps + 1):
         report(value, step)
     returned = {
