@@ -16,6 +16,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from omegaconf import OmegaConf
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
@@ -26,11 +27,13 @@ from ratchet.compat.hydra import VERSION_BASE
 from ratchet.errors import ConfigError
 from ratchet.search.processes.channel import TrialContext, enter_trial
 from ratchet.search.space.samplers import build_pruner, build_sampler
+from ratchet.search.space.space import Dimension
 from ratchet.search.worker.official import Translated, translate
 from search.applications import end, start, trials
 
 APPS = Path(__file__).parent / "apps"
 SPHERE = APPS / "sphere.py"
+SPACE = "hydra.sweeper.search_space"
 UNSET = ("hydra.sweeper.params=null", "hydra.sweeper.study_name=null", "hydra.sweeper.direction=null",
          "hydra.sweeper.n_trials=null", "hydra.sweeper.n_jobs=null", "hydra.sweeper.sampler.seed=null")  # fmt: skip
 
@@ -80,8 +83,8 @@ def test_sweeps_of_ones_own_are_all_there_is() -> None:
     [
         ("{type: float, low: 1, high: 2}", "interval(1.0, 2.0)"),
         ("{type: float, low: 1e-5, high: 0.1, log: true}", "tag(log, interval(1e-05, 0.1))"),
-        ("{type: int, low: 1, high: 8}", "interval(1, 8)"),
-        ("{type: int, low: 1, high: 8, log: true}", "tag(log, interval(1, 8))"),
+        ("{type: int, low: 1, high: 8}", "int(interval(1, 8))"),
+        ("{type: int, low: 1, high: 8, log: true}", "tag(log, int(interval(1, 8)))"),
         ("{type: categorical, choices: [a b, 1, null, true]}", "'a b',1,null,true"),
     ],
 )
@@ -96,13 +99,27 @@ def test_a_search_space_of_earlier_versions(entry: str, text: str) -> None:
         ("{type:int,low:1,high:7,step:3}", [1, 4, 7]),
         ("{type:float,low:0,high:1,step:0.25}", [0, 0.25, 0.5, 0.75, 1]),
         ("{type:float,low:0,high:0.9,step:0.3}", [0, 0.3, 0.6, 0.9]),
+        ("{type:float,low:0.1,high:0.9,step:0.3}", [0.1, 0.4, 0.7]),
     ],
 )
 def test_a_search_space_with_steps_has_both_of_its_ends(entry: str, values: list[float]) -> None:
-    from ratchet.search.space.space import Dimension
-
     found = translated("hydra.sweeper.params=null", f"hydra.sweeper.search_space={{x:{entry}}}")
     assert Dimension.parse("x", found.sweeps["search"].space["x"]).cells() == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("entry", "distribution"),
+    [
+        ("{type:int,low:1,high:8}", IntDistribution(1, 8)),
+        ("{type:int,low:1,high:8,log:true}", IntDistribution(1, 8, log=True)),
+        ("{type:int,low:1,high:8,step:3}", IntDistribution(1, 7, step=3)),
+        ("{type:float,low:1,high:8}", FloatDistribution(1, 8)),
+        ("{type:float,low:0.1,high:0.9,step:0.3}", FloatDistribution(0.1, 0.7, step=0.3)),
+    ],
+)
+def test_a_search_space_is_the_distribution_that_it_names(entry: str, distribution: BaseDistribution) -> None:
+    found = translated("hydra.sweeper.params=null", f"hydra.sweeper.search_space={{x:{entry}}}")
+    assert Dimension.parse("x", found.sweeps["search"].space["x"]).distribution == distribution
 
 
 @pytest.mark.parametrize("name", sorted(set(SAMPLERS) - {"motpe"}))
@@ -195,6 +212,11 @@ def test_storages_as_hydra_would_build_them() -> None:
         (["hydra/sweeper/sampler=grid", "hydra.sweeper.params={x:'range(0,9)',y:1}"], "the grid has 9 combinations"),
         (["hydra.sweeper.params={x:'interval(0'}"], r"params: x=interval\(0 cannot be read"),
         (["hydra.sweeper.params=null", "hydra.sweeper.search_space={x:{type:int,low:1}}"], "x has no low or high"),
+        (
+            ["hydra.sweeper.params=null", f"{SPACE}={{x:{{type:int,low:1,high:3,step:0.5}}}}"],
+            "step is 0.5; .* 1 or more",
+        ),
+        (["hydra.sweeper.params=null", f"{SPACE}={{x:{{type:float,low:1,high:3,step:0}}}}"], "step is 0; .* above 0"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_a_line(settings: list[str], said: str) -> None:

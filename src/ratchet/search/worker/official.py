@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -57,10 +58,17 @@ class Parameter(Section):
             raise _lacking(key, "low or high", f"{{type: {self.type}, low: 0, high: 1}}")
         kind = int if self.type == "int" else float
         low, high = kind(self.low), kind(self.high)
+        if self.step is not None and (self.step <= 0 or kind(self.step) != self.step):
+            allowed = "a whole number, 1 or more" if kind is int else "a number above 0"
+            raise ConfigError(
+                f"hydra.sweeper.search_space.{key}.step is {self.step:g}; allowed: {allowed}; mend it, or leave it out"
+            )
         if self.step is not None and not self.log and low < high:
-            step = kind(self.step)
-            return f"range({low!r}, {high + step / 2 if kind is float else high + 1!r}, {step!r})"
+            first, end, step = (Decimal(repr(each)) for each in (low, high, kind(self.step)))
+            stop = first + (end - first) // step * step + (1 if kind is int else step / 2)  # just above the last value
+            return f"range({low!r}, {kind(stop)!r}, {kind(step)!r})"
         interval = f"interval({low!r}, {high!r})"
+        interval = f"int({interval})" if kind is int else interval
         return f"tag(log, {interval})" if self.log else interval
 
 
