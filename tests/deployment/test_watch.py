@@ -292,6 +292,54 @@ def until(true: Callable[[], bool]) -> None:
     raise AssertionError("it has not come to be")
 
 
+def test_after_a_failure_it_is_tried_again_and_the_rows_between_are_counted(tmp_path, monkeypatch, capfd):
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr("ratchet.deployment.keeping._SECONDS", 0.01)
+    monkeypatch.setattr("ratchet.deployment.keeping._AGAIN", 300.0)
+    keeper = keeper_in(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr(pq, "write_table", lambda *_: 1 / 0)
+        keeper.keep([[1.0]] * 3, answers_to([0] * 3), milliseconds=1.0)
+        until(lambda: keeper._dropped == 3)
+    keeper.keep([[1.0]] * 4, answers_to([0] * 4), milliseconds=1.0)  # not yet
+    assert keeper._dropped == 7
+    keeper._until = 0.0
+    for number in (1, 2):
+        keeper.keep([[1.0]] * 5, answers_to([0] * 5), milliseconds=1.0)
+        until(lambda number=number: len(list(tmp_path.glob("*.parquet"))) == number)
+    keeper.close()
+    kept = read_kept(tmp_path, model="0" * 64, since=None)
+    assert len(kept.frame) == 10
+    assert kept.notes == ("rows that serve answered and could not keep: 7",)
+    assert capfd.readouterr().err.count("warning") == 1
+
+
+def test_that_nothing_was_kept_of_late_is_said(tmp_path):
+    keeper = keeper_in(tmp_path)
+    keeper.keep([[1.0]], answers_to([0]), milliseconds=1.0)
+    keeper.close()
+    assert not read_kept(tmp_path, model="0" * 64, since=None).notes
+    path = next(tmp_path.glob("*.parquet"))
+    frame = pd.read_parquet(path)
+    frame.assign(at=frame["at"] - pd.Timedelta(days=2)).to_parquet(path)
+    assert "nothing was kept since" in read_kept(tmp_path, model="0" * 64, since=None).notes[0]
+
+
+def test_where_few_rows_come_files_are_written_more_seldom_and_old_unfinished_ones_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr("ratchet.deployment.keeping._SECONDS", 0.001)
+    old, new = (tmp_path / f".kept-{name}-3.parquet.77" for name in "ab")
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    keeper = keeper_in(tmp_path)
+    assert [path for path in (old, new) if path.exists()] == [new]
+    for rows, quiet in [(1, 1), (2, 2), (500, 0)]:
+        keeper.keep([[1.0]] * rows, answers_to([0] * rows), milliseconds=1.0)
+        until(lambda quiet=quiet: keeper._quiet == quiet)
+    keeper.close()
+
+
 def test_of_a_request_that_is_too_large_any_rows_are_kept(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr("ratchet.deployment.keeping._WAITING", 10_000)
     keeper, rows = keeper_in(tmp_path), [["x" * 60] for _ in range(1000)]

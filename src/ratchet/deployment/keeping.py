@@ -9,6 +9,7 @@ import random
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,10 @@ SCHEMA = (
 )  # fmt: skip
 DROPPED = b"dropped"  # in a file's metadata: how many rows were not kept since the one before
 _ROWS = 1000  # of a file
-_SECONDS = 10.0  # after which fewer are written
+_FEW = 100  # of a file: the next one may wait twice as long, ten minutes at last
+_SECONDS = 10.0  # after which fewer than a file's rows are written
+_AGAIN = 60.0  # seconds until it is tried again after a failure
+_STALE = 3600.0  # seconds after which no one writes an unfinished file any more
 _WAITING = (
     2**26
 )  # bytes that may wait for the disk, a quarter of which is written at once; what comes beyond is not kept
@@ -31,7 +35,7 @@ _WAITING = (
 
 @dataclass
 class Keeper:
-    """Keeps requests in a folder until `close`; where that fails it says so once, and keeps no more.
+    """Keeps requests in a folder until `close`; where that fails it says so once, and tries again later.
 
     share: of rows that are kept, chosen at random. rows: of the folder; the oldest files give way. redacted: columns
     that are left out. columns: those the model reads, no other is kept; None: rows are arrays.
@@ -47,12 +51,19 @@ class Keeper:
     _queue: queue.SimpleQueue[list[dict[str, Any]] | None] = field(default_factory=queue.SimpleQueue)
     _waiting: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _stopped: bool = False
+    _dropped: int = 0  # rows that were not kept since the last file
+    _failing: bool = False
+    _until: float = 0.0  # by time.monotonic: nothing is kept before
+    _quiet: int = 0  # files in a row that few rows came for
     _told: bool = False
 
     def start(self) -> Keeper:
         """Begin. Raises OSError for a folder that cannot be written into."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # another service takes them away too
+            for left in self.folder.glob(f".{PREFIX}*"):
+                if time.time() - left.stat().st_mtime > _STALE:
+                    left.unlink()
         probe = self.folder / f".{PREFIX}{secrets.token_hex(4)}"
         probe.touch()
         probe.unlink()
@@ -67,13 +78,11 @@ class Keeper:
 
     def keep(self, rows: Sequence[Any], answers: Sequence[Mapping[str, Any]], *, milliseconds: float) -> None:
         """Take a request along. It never waits and never raises."""
-        if self._stopped:
-            return
         order = random.sample(range(len(rows)), len(rows))  # where some cannot be kept they are any, not the last
         chosen = [k for k in order if random.random() < self.share]
         of = {"at": datetime.now(UTC), "milliseconds": milliseconds, "of_rows": len(rows)}
         found: list[dict[str, Any]] = []
-        for k in chosen:
+        for k in chosen if time.monotonic() >= self._until else ():
             each = self._shown(rows[k], answers[k])
             with self._lock:
                 if self._waiting and self._waiting + _bytes(each) > _WAITING:
@@ -82,7 +91,8 @@ class Keeper:
             found.append({**of, **each})
         if found:
             self._queue.put(found)
-        if len(found) < len(chosen) and not self._told:
+        self._lose(len(chosen) - len(found))
+        if len(found) < len(chosen) and not self._told and not self._failing:
             self._told = True
             self._warn("rows come faster than they can be written: some are not kept")
 
@@ -91,12 +101,8 @@ class Keeper:
             print(f"warning: {self.folder}: {said}; answers go on", file=sys.stderr, flush=True)
 
     def _run(self) -> None:
-        try:
-            while self._collect():
-                pass
-        except Exception as error:  # noqa: BLE001 - whatever it is, answers go on
-            self._stopped = True
-            self._warn(f"requests are no longer kept ({error}); free some space, then start serve again")
+        while self._collect():
+            pass
 
     def _collect(self) -> bool:
         """Write what has come; whether more may come."""
@@ -112,13 +118,28 @@ class Keeper:
             going = more is not None
             found += more or []
             size += sum(map(_bytes, more or []))
-            until = until or _clock(_SECONDS)
+            until = until or _clock(_SECONDS * 2**self._quiet)
         newest = found[-self.rows :]  # the folder holds no more
         for start in range(0, len(newest), _ROWS):
-            self._write(newest[start : start + _ROWS])
+            self._try(newest[start : start + _ROWS])
+        self._quiet = 0 if len(found) >= _FEW else min(6, self._quiet + 1)
         with self._lock:
             self._waiting -= size
         return going
+
+    def _try(self, rows: Sequence[dict[str, Any]]) -> None:
+        try:
+            self._write(rows)
+            self._failing = False
+        except Exception as error:  # noqa: BLE001 - whatever it is, answers go on
+            if not self._failing:
+                self._warn(f"requests are no longer kept ({error}); free some space: it is tried again each minute")
+            self._failing, self._until = True, time.monotonic() + _AGAIN
+            self._lose(len(rows))
+
+    def _lose(self, rows: int) -> None:
+        with self._lock:
+            self._dropped += rows
 
     def _write(self, found: Sequence[dict[str, Any]]) -> None:
         import pyarrow as pa
@@ -126,12 +147,14 @@ class Keeper:
 
         memory = _memory()
         rows = [{**each, "model": self.model, "memory_mb": memory} for each in found]
-        types = pa.schema([pa.field(name, _type(pa, kind)) for name, kind in SCHEMA])
+        lost = self._dropped
+        types = pa.schema([pa.field(name, _type(pa, kind)) for name, kind in SCHEMA], {DROPPED: str(lost)})
         name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}-{len(rows)}.parquet"
         temporary = self.folder / f".{name}.{os.getpid()}"
         try:
             pq.write_table(pa.Table.from_pylist(rows, schema=types), temporary)
             temporary.replace(self.folder / name)
+            self._lose(-lost)
         finally:
             temporary.unlink(missing_ok=True)
         self._make_room()
@@ -171,8 +194,6 @@ def _bytes(each: Mapping[str, Any]) -> int:
 
 def _clock(seconds: float) -> Callable[[], float]:
     """What is left of so many seconds."""
-    import time
-
     end = time.monotonic() + seconds
     return lambda: end - time.monotonic()
 
