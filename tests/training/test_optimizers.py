@@ -95,7 +95,7 @@ def test_frozen_parameters_are_left_alone():
     [
         ("adam", {"momentum": 0.9}, ["optimizer.momentum", "torch.optim.Adam", "betas"]),
         ("sgd", {"momentun": 0.9}, ["optimizer.momentun", "type: optimizer.momentum=0.9"]),
-        ("sgd", {"_target_": "torch.optim.Rprop"}, ["optimizer.weight_decay", "type: optimizer.weight_decay=0"]),
+        ("sgd", {"_target_": "torch.optim.Rprop"}, ["optimizer.weight_decay", "type: '~optimizer.weight_decay'"]),
         ("sgd", {"params": 3}, ["optimizer.params", "no such argument"]),
         ("sgd", {"momentum": -1.0}, ["momentum", "optimizer.momentum=-1.0"]),
         ("sgd", {"momentum": 0.0}, ["Nesterov", "optimizer.nesterov=True"]),

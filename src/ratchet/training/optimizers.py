@@ -66,7 +66,7 @@ def _check_names(kind: type[Optimizer], arguments: dict[str, Any], *, target: st
             continue
         near = [f"optimizer.{each}" for each in nearest(key, allowed)[:1]]
         instead = [[f"{sign}{assignment(each, value)}"] for each in near for sign in ("", "+")]
-        instead = [["optimizer.weight_decay=0"]] if key == "weight_decay" else instead
+        instead += [[f"~optimizer.{key}"]]
         said = f"optimizer.{key}: {target} has no such argument; {suggestion(key, allowed)}"
         raise OverrideError(said, key=f"optimizer.{key}", instead=instead)
 
