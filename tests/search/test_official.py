@@ -210,6 +210,7 @@ def test_storages_as_hydra_would_build_them() -> None:
         (["hydra.sweeper.custom_search_space=nowhere.f"], r"custom_search_space=nowhere\.f: No module named 'nowhere'"),
         (["hydra/sweeper/sampler=motpe"], "use sampler=tpe; type: hydra/sweeper/sampler=tpe"),
         (["hydra/sweeper/sampler=grid", "hydra.sweeper.params={x:'range(0,9)',y:1}"], "the grid has 9 combinations"),
+        (["hydra.sweeper.params.y='glob(*)'"], r"y=glob\(\*\): a search cannot count these values"),
         (["hydra.sweeper.params={x:'interval(0'}"], r"params: x=interval\(0 cannot be read"),
         (["hydra.sweeper.params=null", "hydra.sweeper.search_space={x:{type:int,low:1}}"], "x has no low or high"),
         (

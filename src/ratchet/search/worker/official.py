@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import optuna
+from hydra.core.override_parser.types import ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, PositiveInt
@@ -228,6 +229,8 @@ def _space(official: Official, arguments: Sequence[str], notes: list[str]) -> tu
                 "allowed: interval(low, high), range(start, stop), choice(a, b), a value"
             ) from error
         key = override.get_key_element()
+        if override.value_type == ValueType.GLOB_CHOICE_SWEEP:
+            raise ConfigError(f"{text}: a search cannot count these values; type: {key}=choice(<a>,<b>)")
         space.pop(key, None)
         fixed.pop(key, None)
         if override.is_sweep_override():
