@@ -32,6 +32,7 @@ LONGEST = [  # begun first, so that no worker is left alone with one of them at 
     "test_promote", "test_faults", "test_sweep_command", "test_repro", "test_hints", "test_dashboard", "test_online",
     "test_ended_by_a_signal", "test_readme", "test_launchers", "test_ranks", "test_comparison_page",
     "test_train_command", "test_lightning_module", "test_table", "test_sweep_agent", "test_secrets",
+    "test_watch",
 ]  # fmt: skip
 PARAMS = "data: digits\nmodel: cnn\nlogger: csv\nseed: 0\noverrides: {}\n"
 

@@ -26,13 +26,16 @@ from ratchet.data.transform import Transform
 from ratchet.deployment.exported import ExportedModel
 from ratchet.deployment.keeping import Keeper
 from ratchet.deployment.kept import Kept, labels_of, read_kept
-from ratchet.deployment.reference import samples, some
+from ratchet.deployment.reference import Reference, samples, some
+from ratchet.deployment.reference import said as samples_said
 from ratchet.deployment.watching import read_reference, watch
 from ratchet.errors import RatchetError
 from ratchet.tables.columns import Column
 from ratchet.tables.transform import TableTransform
+from ratchet.tasks.base import Target
 
 pytestmark = pytest.mark.slow
+TRANSFORM = Transform((3,), Normalisation("none", np.zeros(1, np.float32), np.ones(1, np.float32)))
 
 
 def rows_of(frame: pd.DataFrame, target: str = "churned") -> list[dict]:
@@ -447,3 +450,19 @@ def test_a_column_that_is_called_prediction_is_no_prediction(exported, tmp_path)
     found = watch(read_kept(tmp_path, model="m", since=None), renamed, replace(reference, columns=columns))
     assert {("column", "prediction"), ("answer", "prediction")} <= {(each.of, each.name) for each in found.findings}
     assert not found.drifted
+
+
+def test_answers_of_every_task_have_samples():
+    probabilities = {"a": 0.9, "b": 0.6}
+    several = [
+        {"predicted": ["a", "b"], "probabilities": probabilities},
+        {"predicted": [], "probabilities": {"a": 0.1}},
+    ]
+    target = Target("labels", ("a", "b"))
+    counts, largest = samples_said(several, target)
+    assert (counts.name, counts.levels, list(counts.values)) == ("number of labels", ("0", "1", "2"), [1, 0, 1])
+    assert list(largest.values) == [0.1, 0.9]
+    (numbers,) = samples_said([{"predicted": 2.0}, {"predicted": 1.0}], Target("number", ("x",), std=0.001))
+    assert (list(numbers.values), numbers.levels) == ([1, 2], None)
+    found = Reference.of(np.zeros((2, 3)), several, [["a"], []], transform=TRANSFORM, target=target)
+    assert Reference.from_json(json.loads(json.dumps(found.as_json()))).right is None

@@ -142,8 +142,8 @@ def importances(predictor: Predictor, x: np.ndarray, y: np.ndarray, *, seed: int
     labels, the size of a number's error.
     """
     rng, columns = np.random.default_rng(seed), columns_of(predictor)
-    step = -(-len(x) // _ROWS)
-    x, y = np.array(x[::step]), np.array(y[::step])
+    rows = np.sort(rng.choice(len(x), min(_ROWS, len(x)), replace=False))
+    x, y = x[rows], y[rows]
     with threads(predictor.config.trainer.threads):
         found = [
             Importance(name, t_interval(_growth(predictor, x, y, place, rng), alpha=0.05 / len(columns)))
