@@ -221,6 +221,68 @@ def test_what_is_left_out_is_asked_for(project, reviews, words, wrong):
     assert wrong in str(caught.value)
 
 
+def folder_of_texts(folder: Path, each: int, *, start: int = 0) -> Path:
+    for row in rows().iloc[start : start + 2 * each].itertuples():
+        (folder / row.label).mkdir(parents=True, exist_ok=True)
+        (folder / row.label / f"{row.id}.txt").write_text(row.body, encoding="utf-8")
+    return folder
+
+
+FOLDER = [*QUICK, "data=text", "data.path=mails"]
+
+
+def test_a_folder_for_each_class_needs_no_column(project):
+    folder = folder_of_texts(project.root / "mails", 40)
+    (folder / "readme.txt").write_text("of no class")
+    (folder / "good" / "photo.png").write_bytes(b"no text")
+    found = load_config(project, FOLDER).data
+    assert (found.name, found.layout, found.classes) == ("mails", "text", ["bad", "good"])
+    assert shlex.split(found.typed) == ["data=text", "data.path=mails"]
+    fetch(found, project=project)
+    card = prepare(found, project=project)
+    assert sum(each["total"] for each in card["counts"].values()) == 80
+    assert "good/r0.txt" in [name for split in ("train", "validation", "confirm", "test")
+                             for name in np.load(project.prepared("mails") / split / "ids.npy")]  # fmt: skip
+    quietly_trained(load_config(project, FOLDER), project, RunDirectory(project.runs / "one"))
+    (folder / "good" / "r0.txt").write_text("another")
+    assert load_config(project, FOLDER).data.files[0].checksum != found.files[0].checksum
+
+
+def test_folders_of_splits_are_the_splits(project):
+    folder_of_texts(project.root / "mails/train", 40)
+    folder_of_texts(project.root / "mails/test", 10, start=100)
+    found = load_config(project, FOLDER).data
+    fetch(found, project=project)
+    assert prepare(found, project=project)["counts"]["test"]["total"] == 20
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["data.target=label"], "data.target says nothing; type: data.target=null"),
+        (
+            ["data.path=mails/good"],
+            "4 texts (.txt), in folders of 0 classes; allowed: a folder for each of two classes",
+        ),
+        (["data.path=nowhere"], "type: data=text data.path=nowhere data.text=<column> data.target=<column>"),
+    ],
+)
+def test_folders_that_do_not_suit_are_one_line(project, words, wrong):
+    folder_of_texts(project.root / "mails", 4)
+    with pytest.raises(ConfigError) as caught:
+        load_config(project, [*FOLDER, *words])
+    assert wrong in str(caught.value)
+
+
+def test_a_text_file_of_another_encoding_is_named(project):
+    folder_of_texts(project.root / "mails", 4)
+    (project.root / "mails/good/r2.txt").write_bytes("süß".encode("latin-1"))
+    found = load_config(project, FOLDER).data
+    fetch(found, project=project)
+    with pytest.raises(DataError, match=r"mails/good/r2\.txt is no UTF-8: byte 2 is 0xfc; save it as UTF-8"):
+        prepare(found, project=project)
+
+
 @pytest.mark.parametrize(
     ("content", "wrong"),
     [

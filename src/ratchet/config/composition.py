@@ -44,7 +44,7 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     plain["trainer"]["sampling"] = config.trainer.sampling  # DVC watches it, and finds no key that is not there
     text = LOCK_HEADER + yaml_text(plain, width=110)
     write_atomically(project.lock, text.encode())
-    _watch(config.data.table.path if config.data.table else None, project)
+    _watch(config.data.table.path if config.data.table and not _folder(config) else None, project)
     if project.watched.parent.is_dir():
         score = task_class(config.task.target or usual_task(config.data.target_kind)).training_metric
         # the folder of data=folder; else one that stage compose depends on anyway
@@ -55,8 +55,8 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
 
 
 def _folder(config: Config) -> Path | None:
-    """The folder of pictures that a person described, as they wrote it."""
-    folder = config.data.folder
+    """The folder of pictures or texts that a person described, as they wrote it."""
+    folder = config.data.table if config.data.files[0].checksum_of == "texts" else config.data.folder
     return Path(folder.path).expanduser() if folder is not None and folder.path else None
 
 

@@ -27,8 +27,8 @@ class RawFile(Section):
 
     name: FileName
     checksum: str = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
-    # content: what is inside a .gz; pictures: those of a folder, in whatever order
-    checksum_of: Literal["file", "content", "pictures"] = "file"
+    # content: what is inside a .gz; pictures, texts: those of a folder, in whatever order
+    checksum_of: Literal["file", "content", "pictures", "texts"] = "file"
     source: str | None = None  # the kind of source that has it; null: any
 
     @model_serializer(mode="wrap")
@@ -221,7 +221,8 @@ class DataConfig(Section):
         said = own.model_dump(exclude_defaults=True)
         if self.table is not None:
             said["target"] = self.table.target if len(self.table.target) > 1 else self.table.target[0]
-        said.pop("tokenizer_checksum", None)
+        of_folder = ("target", "text", "id", "split") if self.files[0].checksum_of == "texts" else ()
+        said = {key: value for key, value in said.items() if key not in {"tokenizer_checksum", *of_folder}}
         if self.name != table_name({"path": own.path}):
             said["name"] = self.name
         # else it may be taken for another

@@ -15,6 +15,7 @@ from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
 from ratchet.names import listed, nearest, short, suggestion
 from ratchet.pictures import Listed, Place, checksum_of, pictures_in, places, stray_picture
+from ratchet.pictures.folders import TEXTS
 from ratchet.project import Project
 
 SAID: Final = ("path", "size", "channels", "ignore")  # in conf/data/folder.yaml
@@ -59,6 +60,38 @@ def completed_folder(data: Mapping[str, Any], *, project: Project) -> dict[str, 
         "files": [{"name": resolved.name, "checksum": f"sha256:{checksum}", "checksum_of": "pictures"}],
         "sources": [{"kind": "folder", "path": str(above)}],
         "reader": READER,
+    }
+
+
+def completed_texts(path: str, table: Mapping[str, Any], *, project: Project) -> dict[str, Any]:
+    """What follows from a folder of texts, a folder for each class in it. Raises OverrideError for another one.
+
+    table: the section data.table, as far as a person says it.
+    """
+    folder = project.root / Path(path).expanduser()
+    found = pictures_in(folder, TEXTS)
+    for name in found:
+        _refuse_undecodable(name, f"{path}: ")
+    of = places(found).values()
+    classes = sorted({place.label for place in of if place.label is not None})
+    if len(classes) < 2:
+        said = f"data.path={path}: {len(found):,} texts (.txt), in folders of {len(classes)} classes"
+        raise OverrideError(
+            f"{said}; allowed: a folder for each of two classes or more", example=["data.path=<folder>"]
+        )
+    splits = any(place.split for place in of)
+    resolved = folder.resolve()
+    above = Path(path).parent if folder.name == resolved.name else resolved.parent
+    checksum = _checksum(folder, found, project)
+    return {
+        "table": {**table, "text": "text", "target": ["label"], "id": "file", **({"split": "split"} if splits else {})},
+        "layout": "text",
+        "shape": None,
+        "target_kind": "class",
+        "classes": classes,
+        "files": [{"name": resolved.name, "checksum": f"sha256:{checksum}", "checksum_of": "texts"}],
+        "sources": [{"kind": "folder", "path": str(above)}],
+        "reader": "ratchet.data.text_folder.read",
     }
 
 

@@ -69,6 +69,16 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
     project = project or Project.find()
     if "target" not in data:
         return folders.completed_folder({**data, "name": table_name(data)}, project=project)
+    if "text" in data and isinstance(data["path"], str) and (project.root / Path(data["path"]).expanduser()).is_dir():
+        idle = [name for name in (*SAID[1:], "text") if data.get(name) not in (None, [], ".")]
+        if idle:
+            told = f"data.path={data['path']} is a folder, whose folders are the classes: data.{idle[0]} says nothing"
+            raise OverrideError(told, instead=[[f"data.{name}=null" for name in idle]])
+        table = {"path": data["path"], **tokens_of(data, project)}
+        found = folders.completed_texts(data["path"], table, project=project)
+        return {**_others(data), **found, "name": table_name(data)}
+    if "text" in data and not (data["text"] and data["target"]):
+        raise texts_asked(data)
     target = data["target"]
     if not isinstance(data["path"], str) or not target:
         raise ConfigError(
@@ -91,30 +101,52 @@ def completed(data: Mapping[str, Any], *, project: Project | None = None) -> dic
         instead = [[assignment("data.path", near)]] if near != data["path"] else []
         said = f"data.path={data['path']}: {told.removeprefix('; ')}"
         raise OverrideError(said, key="data.path", instead=instead, example=["data.path=<file>"])
-    checksum, found = _described(file, table, data.get("target_kind"), project=project)
-    rest = {key: value for key, value in data.items() if key not in {*SAID, *TEXT, "name", "target_kind"}}
+    checksum, target_column = _described(file, table, data.get("target_kind"), project=project)
     return {
-        **rest,
+        **_others(data),
         "name": table_name(data),
         "table": table,
         "layout": "text" if "text" in table else "table",
         "shape": None,
-        "target_kind": found.kind,
-        "classes": list(found.classes),
+        "target_kind": target_column.kind,
+        "classes": list(target_column.classes),
         "files": [{"name": file.name, "checksum": f"sha256:{checksum}", "checksum_of": "file"}],
         "sources": [{"kind": "folder", "path": str(Path(data["path"]).parent)}],
         "reader": READER,
     }
 
 
+def _others(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in {*SAID, *TEXT, "name", "target_kind"}}
+
+
+def texts_asked(data: Mapping[str, Any]) -> OverrideError:
+    """What is said where somebody names no file of texts, or not all that it needs."""
+    from ratchet.config.grammar import assignment
+
+    shown_as = {"path": "<file>", "text": "<column>", "target": "<column>"}
+    words = [
+        f"data.{name}={what}" if data[name] in (None, "???") else assignment(f"data.{name}", data[name])
+        for name, what in shown_as.items()
+    ]
+    said = "texts need their file, their column and the column to predict; or a folder, in it one for each class"
+    return OverrideError(said, example=["data=text", *words])
+
+
 def _text(data: Mapping[str, Any], project: Project) -> dict[str, Any]:
     """What the section data.table says of texts: their column, and how they are cut into tokens."""
-    column, folder = data["text"], data.get("tokenizer")
+    column = data["text"]
     targets = data["target"] if isinstance(data["target"], list) else [data["target"]]
     if not isinstance(column, str) or column in targets:
         said = f"data.text={column}: allowed: the name of a column, and not of data.target"
         raise OverrideError(said, example=["data.text=<column>"])
-    section = {key: data[key] for key in TEXT if key in data}
+    return {"text": column, **tokens_of(data, project)}
+
+
+def tokens_of(data: Mapping[str, Any], project: Project) -> dict[str, Any]:
+    """What the section data.table says of tokens."""
+    folder = data.get("tokenizer")
+    section = {key: data[key] for key in TEXT[1:] if key in data}
     if folder is not None:
         where = project.root / Path(str(folder)).expanduser()
         section["tokenizer_checksum"] = tokenizer_checksum(where, said=f"data.tokenizer={folder}")

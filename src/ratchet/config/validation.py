@@ -16,7 +16,7 @@ from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import OverrideError
 from ratchet.config.rules import example_at, keys_at, meant_at, rule_at
 from ratchet.config.schema import Config
-from ratchet.config.tables import is_described, to_describe, where_completed
+from ratchet.config.tables import is_described, texts_asked, to_describe, where_completed
 from ratchet.config.tree import exists, paths, value_at
 from ratchet.errors import ConfigError
 from ratchet.names import nearest, suggestion
@@ -37,15 +37,8 @@ def validate(plain: Any, *, usual: Callable[[], dict[str, Any]] = dict) -> Confi
             raise OverrideError(said, example=["data=folder", "data.path=<folder>"])
         if key == "model.path":
             raise OverrideError(f"{key} has no value yet: the folder of an encoder", example=["model.path=<folder>"])
-        if key in {"data.path", "data.text", "data.target"} and "text" in plain["data"]:
-            said = f"{key} has no value yet: texts need their file, their column and the column to predict"
-            shown_as = {"path": "<file>", "text": "<column>", "target": "<column>"}
-            known = {name: plain["data"][name] for name in shown_as}
-            words = [
-                f"data.{name}={shown_as[name]}" if value == "???" else assignment(f"data.{name}", value)
-                for name, value in known.items()
-            ]
-            raise OverrideError(said, example=["data=text", *words])
+        if key == "data.path" and "text" in plain["data"]:
+            raise texts_asked(plain["data"])
         if key in {"data.path", "data.target"}:
             path, target = (
                 None if plain["data"][name] == "???" else plain["data"][name] for name in ("path", "target")

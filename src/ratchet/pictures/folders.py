@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+TEXTS: Final = (".txt",)
 SPLIT_NAMES: Final = {
     "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
     "confirm": "confirm", "test": "test", "testing": "test",
@@ -34,15 +35,17 @@ def holds_pictures(folder: Path) -> bool:
     return folder.is_dir() and any(is_a_picture(each.name) for each in (*folder.glob("*"), *folder.glob("*/*")))
 
 
-def pictures_in(folder: Path) -> Listed:
-    """Every picture at any depth of a folder, by name, in the order of their names; hidden ones are none.
+def pictures_in(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> Listed:
+    """Every picture, or file whose name ends so, at any depth of a folder, in the order of names; hidden ones are none.
 
     Links are followed, but for those that lead in a circle. Raises OSError for a folder that cannot be read.
     """
-    return dict(sorted(_walk(folder, "", frozenset())))
+    return dict(sorted(_walk(folder, "", frozenset(), suffixes)))
 
 
-def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(
+    folder: Path, prefix: str, above: frozenset[tuple[int, int]], suffixes: tuple[str, ...]
+) -> Iterator[tuple[str, os.stat_result]]:
     own = folder.stat()
     if (own.st_dev, own.st_ino) in above:
         return
@@ -51,8 +54,10 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Itera
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", above | {(own.st_dev, own.st_ino)})
-            elif is_a_picture(entry.name) and entry.is_file():
+                yield from _walk(
+                    folder / entry.name, f"{prefix}{entry.name}/", above | {(own.st_dev, own.st_ino)}, suffixes
+                )
+            elif entry.name.lower().endswith(suffixes) and entry.is_file():
                 yield prefix + entry.name, entry.stat()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ratchet.config.data_sections import RawFile
-from ratchet.data.checksums import absence
+from ratchet.data.checksums import FOLDERS, absence
 from ratchet.pictures import pictures_in
 
 _TIMEOUT = 600.0  # seconds for the whole of one command
@@ -60,7 +60,8 @@ def copy_files(files: Sequence[RawFile], *, origin: Path, into: Path) -> None:
     """Copy `files` from the folder `origin`; SourceUnavailableError where one is not there, or is no file."""
     require_files(files, origin=origin, otherwise=f"{origin} has no")
     for file in files:
-        within = pictures_in(origin / file.name) if file.checksum_of == "pictures" else [""]
+        ends = FOLDERS.get(file.checksum_of)
+        within = pictures_in(origin / file.name, ends) if ends else [""]
         for name in within:
             target = into / file.name / name
             target.parent.mkdir(parents=True, exist_ok=True)
