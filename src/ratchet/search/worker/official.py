@@ -11,25 +11,20 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import optuna
 from hydra.core.override_parser.types import ValueType
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import Field, PositiveInt
 
 from ratchet.config.grammar import parse_override, to_override_value
 from ratchet.errors import ConfigError, first_line
-from ratchet.files import write_atomically
 from ratchet.metrics import Direction
 from ratchet.search.space.settings import Read, Section, SweepSettings, validated
 from ratchet.search.space.space import Dimension
-from ratchet.search.worker.results import overrides_of, rank
-from ratchet.search.worker.worker import Worker
 
-RESULTS = "optimization_results.yaml"
 _HYDRAS = {"defaults", "_target_", "_recursive_", "_convert_", "sweeps", "nested", "keep_returns"}
 _TPE = {  # hydra/sweeper/sampler=tpe as the official plugin stores it, where it is installed beside
     "_target_": "optuna.samplers.TPESampler", "n_startup_trials": 10, "n_ei_candidates": 24, "multivariate": False,
@@ -337,26 +332,3 @@ def in_official_words(said: str, given: Mapping[str, Any]) -> str:
     for ours, theirs in words.items():
         said = re.sub(rf"(?<![a-z./]){re.escape(ours)}", theirs, said)
     return said
-
-
-def save_results(worker: Worker, directory: Path) -> None:
-    """Write `optimization_results.yaml` as the official plugin does, where any trial has a value."""
-    (study,) = worker.studies
-    ranked = rank(study.study, study.plan)
-    if not ranked:
-        return
-    best = ranked[0]
-    told: dict[str, Any] = {"name": "optuna", "best_params": _params(best, study.plan), "best_value": best.values[0]}
-    if len(study.plan.objectives) > 1:
-        front = study.study.best_trials
-        told = {
-            "name": "optuna",
-            "solutions": [{"params": _params(t, study.plan), "values": list(t.values)} for t in front],
-        }
-    write_atomically(directory / RESULTS, OmegaConf.to_yaml(OmegaConf.create(told)).encode())
-
-
-def _params(trial: optuna.trial.FrozenTrial, plan: Any) -> dict[str, Any]:
-    """The parameters of a trial by the keys of the config, with the config's values."""
-    own = [parse_override(text) for text in overrides_of(trial, plan) if text not in plan.fixed]
-    return {override.get_key_element(): override.value() for override in own}

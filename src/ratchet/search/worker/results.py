@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import optuna
+from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
-from ratchet.config.grammar import to_override_value
+from ratchet.config.grammar import parse_override, to_override_value
 from ratchet.config.hints import to_type
 from ratchet.csv_files import csv_text
 from ratchet.files import shown, write_atomically
@@ -148,6 +150,23 @@ def overrides_of(trial: FrozenTrial, plan: StudyPlan) -> list[str]:
         for name, value in trial.params.items()
     )
     return in_full(plan.fixed, list(own))
+
+
+def save_as_plugin(study: optuna.Study, plan: StudyPlan, directory: Path) -> None:
+    """Write optimization_results.yaml as Hydra's own Optuna sweeper does, where any trial has a value."""
+    if not (ranked := rank(study, plan)):
+        return
+    told: dict[str, Any] = {"best_params": _params(ranked[0], plan), "best_value": ranked[0].values[0]}
+    if len(plan.objectives) > 1:
+        told = {"solutions": [{"params": _params(t, plan), "values": list(t.values)} for t in study.best_trials]}
+    text = OmegaConf.to_yaml(OmegaConf.create({"name": "optuna", **told}))
+    write_atomically(directory / "optimization_results.yaml", text.encode())
+
+
+def _params(trial: FrozenTrial, plan: StudyPlan) -> dict[str, Any]:
+    """The parameters of a trial by the keys of the config, with the config's values."""
+    own = [parse_override(text) for text in overrides_of(trial, plan) if text not in plan.fixed]
+    return {override.get_key_element(): override.value() for override in own}
 
 
 def has_failed(trial: FrozenTrial) -> bool:

@@ -258,7 +258,8 @@ def _sweep(
         report(worker, facts)
     else:
         if asked.is_official:
-            official.save_results(worker, sweep.directory)
+            (study,) = worker.studies
+            results.save_as_plugin(study.study, study.plan, sweep.directory)
         _exit_as_hydra_would(worker, most=asked.max_failure_rate)
     return [Returns([worker.returns[key] for key in sorted(worker.returns)])]
 
