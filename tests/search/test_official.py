@@ -15,13 +15,14 @@ import yaml
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from hydra_plugins.ratchet_sweeper.sweeper import SAMPLERS
+from hydra_plugins.ratchet_sweeper.sweeper import SAMPLERS, settings_of
 from ratchet import report
 from ratchet.compat.hydra import VERSION_BASE
 from ratchet.errors import ConfigError
@@ -45,8 +46,7 @@ def translated(*settings: str, typed: Sequence[str] = (), launcher: str = "basic
         loader = GlobalHydra.instance().config_loader()
         overrides = ["hydra/sweeper=ratchet", *settings]
         master = loader.load_configuration("sphere", overrides, run_mode=RunMode.MULTIRUN)
-    given: Any = OmegaConf.to_container(master.hydra.sweeper, resolve=True)
-    return translate(given, typed, launcher=launcher, master=master)
+    return translate(settings_of(master.hydra.sweeper), typed, launcher=launcher, master=master)
 
 
 def test_a_file_for_the_official_plugin_is_one_search() -> None:
@@ -76,6 +76,51 @@ def test_without_any_of_its_settings_a_comma_means_each() -> None:
 def test_sweeps_of_ones_own_are_all_there_is() -> None:
     found = translated(*UNSET, "+hydra.sweeper.sweeps.mine.n_trials=3", typed=["x=interval(0,1)"])
     assert list(found.sweeps) == ["mine"]
+
+
+def test_what_the_environment_has_is_read_as_if_it_was_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"NAMED": "mine", "COUNT": "7", "MOST": "3.5"}.items():
+        monkeypatch.setenv(name, value)
+    found = translated(
+        "hydra.sweeper.study_name=${oc.env:NAMED}", "hydra.sweeper.n_trials=${oc.env:COUNT}",
+        "hydra.sweeper.sampler.seed=${oc.env:COUNT}", "hydra.sweeper.storage=${oc.env:NAMED}.log",
+        "hydra.sweeper.params={x:'interval(0, ${oc.env:MOST})'}",
+    ).sweeps["search"]  # fmt: skip
+    assert (found.study, found.n_trials, found.seed) == ("mine", 7, 7)
+    assert (found.space["x"], found.storage) == ("interval(0, 3.5)", "${oc.env:NAMED}.log")
+
+
+def test_own_sweeps_from_the_environment_but_for_their_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAMED", "mine")
+    given = "{study:'${oc.env:NAMED}',storage:'${oc.env:NAMED}'}"
+    found = translated(*UNSET, f"+hydra.sweeper.sweeps.one={given}").sweeps["one"]
+    assert (found.study, found.storage) == ("mine", "${oc.env:NAMED}")
+
+
+def test_what_version_1_3_stores_with_its_sampler_counts_as_not_set() -> None:
+    stored = "consider_prior:true,prior_weight:1.0,consider_magic_clip:true,consider_endpoints:false"
+    stored += ",n_startup_trials:10,n_ei_candidates:24,multivariate:false,warn_independent_sampling:true"
+    sampler = f"hydra.sweeper.sampler={{{stored}}}"
+    assert not translated(*UNSET, sampler, typed=["x=1,2"]).is_official
+    assert list(translated(*UNSET, sampler, "+hydra.sweeper.sweeps.mine.n_trials=3").sweeps) == ["mine"]
+    assert translated(*UNSET, sampler, "hydra.sweeper.sampler.multivariate=true", typed=["x=1,2"]).is_official
+
+
+@pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - {"motpe"}))
+def test_an_option_file_of_ones_own(sampler: str, tmp_path: Path) -> None:
+    target = "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper.OptunaSweeper"
+    own = tmp_path / "hydra" / "sweeper" / "mine.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(f"defaults: [{{sampler: {sampler}}}]\n_target_: {target}\nn_jobs: 1\n")
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(APPS / "conf"), **VERSION_BASE):
+        loader = GlobalHydra.instance().config_loader()
+        overrides = [f"hydra.searchpath=[{tmp_path}]", "hydra/sweeper=mine", f"hydra/sweeper/sampler={sampler}"]
+        master = loader.load_configuration("sphere", overrides, run_mode=RunMode.MULTIRUN)
+    instantiate(master.hydra.sweeper)  # as Hydra does
+    found = settings_of(master.hydra.sweeper)
+    assert (found["nested"], found["keep_returns"], found["n_jobs"]) == (False, True, 1)
+    assert found["pruner"] == {"_target_": "optuna.pruners.MedianPruner"}
 
 
 @pytest.mark.parametrize(

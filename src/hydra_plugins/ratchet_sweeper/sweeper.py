@@ -44,7 +44,7 @@ SAMPLERS = {  # hydra/sweeper/sampler: Optuna's class, and what a file for any v
     "constraints_func reference_points dividing_parameter",
     "motpe": "MOTPESampler consider_prior prior_weight consider_magic_clip consider_endpoints n_startup_trials "
     "n_ehvi_candidates",
-    "grid": "GridSampler _partial_",
+    "grid": "GridSampler",
     "gp": "GPSampler independent_sampler n_startup_trials deterministic_objective constraints_func "
     "warn_independent_sampling",
     "qmc": "QMCSampler qmc_type scramble independent_sampler warn_asynchronous_seeding warn_independent_sampling",
@@ -73,7 +73,7 @@ IS_ALONE = not _is_installed(OFFICIAL)
 _store("hydra/sweeper", "ratchet", NODE)
 for _name, _said in SAMPLERS.items() if IS_ALONE else ():  # else these are the official plugin's
     _kind, *_keys = _said.split()
-    _node = {"_target_": f"optuna.samplers.{_kind}", **dict.fromkeys(["seed", *_keys])}  # null: Optuna's default
+    _node = {"_target_": f"optuna.samplers.{_kind}", "_partial_": True, **dict.fromkeys(["seed", *_keys])}
     _store("hydra/sweeper/sampler", _name, _node)
 
 
@@ -88,23 +88,34 @@ class RatchetSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         _require_ours()
-        from ratchet.config.environment import plain_with_references
         from ratchet.search.space.plan import FACTS, TaskFacts
         from ratchet.search.worker.sweeper import sweep_under_hydra
 
         assert self.config is not None
-        node = self.config.hydra.sweeper
-        by_reference = plain_with_references(node)  # what holds a password is never resolved into a record
-        kept = {key: by_reference[key] for key in ("sweeps", "storage")}
-        settings: Any = OmegaConf.to_container(node, resolve=True)
         return sweep_under_hydra(
             arguments,
-            settings={**settings, **kept},
+            settings=settings_of(self.config.hydra.sweeper),
             task=self.task_function,
             context=self.hydra_context,
             master=self.config,
             facts=FACTS.get() or TaskFacts(),
         )
+
+
+def settings_of(node: DictConfig) -> dict[str, Any]:
+    """The settings of `hydra.sweeper`, resolved but for storages: their passwords are never part of a record.
+
+    A file of somebody's own has not all of the keys of NODE.
+    """
+    from ratchet.config.environment import plain_with_references
+
+    resolved: Any = OmegaConf.to_container(node, resolve=True)
+    by_reference = plain_with_references(node)
+    settings = {**NODE, **resolved, "storage": by_reference.get("storage")}
+    for name, sweep in (settings["sweeps"] or {}).items():
+        if isinstance(sweep, dict) and "storage" in sweep:
+            sweep["storage"] = by_reference["sweeps"][name]["storage"]
+    return settings
 
 
 def _require_ours() -> None:

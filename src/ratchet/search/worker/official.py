@@ -9,6 +9,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -26,9 +27,14 @@ from ratchet.search.space.settings import Read, Section, SweepSettings, validate
 from ratchet.search.space.space import Dimension
 
 _HYDRAS = {"defaults", "_target_", "_recursive_", "_convert_", "sweeps", "nested", "keep_returns"}
+_NUMERIC = {"n_trials", "n_jobs", "max_failure_rate", "search_space", "sampler", "pruner"}  # they have numbers
 _TPE = {  # hydra/sweeper/sampler=tpe as the official plugin stores it, where it is installed beside
     "_target_": "optuna.samplers.TPESampler", "n_startup_trials": 10, "n_ei_candidates": 24, "multivariate": False,
     "group": False, "constant_liar": False,
+}  # fmt: skip
+_UNSAID = {  # what version 1.3 stores with its samplers and 1.4 does not: Optuna's defaults, some of them deprecated
+    "consider_prior": True, "prior_weight": 1.0, "consider_magic_clip": True, "consider_endpoints": False,
+    "warn_independent_sampling": True,
 }  # fmt: skip
 _MADE_BY_PLUGIN = re.compile(r"hydra_plugins\.hydra_optuna_sweeper\.\w+\.create_(nsgaii+)_sampler")
 _OF_MOTPE = re.compile(r".*(MOTPESampler|raise_motpe_removed)")
@@ -138,7 +144,9 @@ def translate(given: Mapping[str, Any], arguments: Sequence[str], *, launcher: s
     Without `sweeps` or any of the official plugin's settings it is what a comma or an interval on the command line
     mean; with one of them the command line means what it means there: all that is swept is one search.
     """
-    official = _read(Official, {key: value for key, value in given.items() if key not in _HYDRAS}, "hydra.sweeper")
+    said = {key: value for key, value in given.items() if key not in _HYDRAS}
+    said |= _with_numbers({key: said[key] for key in _NUMERIC & said.keys()})
+    official = _read(Official, said, "hydra.sweeper")
     sampler, notes = _sampler(official.sampler)
     told = [
         key for key in Official.model_fields if key not in {"sampler", "pruner"} and getattr(official, key) is not None
@@ -173,6 +181,16 @@ def translate(given: Mapping[str, Any], arguments: Sequence[str], *, launcher: s
         settings = settings.model_copy(update={"pruner": None})
     _check(settings, custom, official)
     return Translated({"search": settings}, fixed, custom, official.max_failure_rate, is_official=True, notes=notes)
+
+
+def _with_numbers(given: Any) -> Any:
+    """The same, with numbers where the environment had their text."""
+    if isinstance(given, Mapping):
+        return {key: _with_numbers(value) for key, value in given.items()}
+    for kind in (int, float) if isinstance(given, str) else ():
+        with suppress(ValueError):
+            return kind(given)
+    return given
 
 
 def _read(of: type[Read], given: Any, prefix: str) -> Read:
@@ -250,7 +268,11 @@ def _sampler(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         )
     if found := _MADE_BY_PLUGIN.fullmatch(target):
         target = f"optuna.samplers.{found[1].upper()}Sampler"
-    told = {key: value for key, value in given.items() if key not in {"_target_", "_partial_"} and value is not None}
+    told = {
+        key: value
+        for key, value in given.items()
+        if key not in {"_target_", "_partial_"} and value is not None and value != _UNSAID.get(key)
+    }
     kind = getattr(optuna.samplers, target.rpartition(".")[2], None)
     known = set(inspect.signature(kind).parameters) if kind is not None else set(told)
     dropped = [key for key in told if key not in known | {"seed"}]
