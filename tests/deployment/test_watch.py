@@ -236,6 +236,31 @@ def test_labels_are_joined_to_rows_that_are_not_compared_and_those_before_since_
     assert sum(map(len, pieces)) == 30
 
 
+def test_what_a_request_took_does_not_go_by_its_rows_and_refusals_and_repeated_rows_are_told(exported, tmp_path):
+    """Of a tenth of the rows: ninety requests of one row, of which nine are kept, one of a hundred, ten of them."""
+    directory, folder = exported("binary"), tmp_path / "kept"
+    keeper = keeper_of({"keep": str(folder)}, ExportedModel.load(directory)).start()
+    http = client(directory, keeper)
+    rows = rows_of(orders(19))
+    assert http.post("/predict", json={"rows": []}).status_code == 422
+    assert http.post("/predict", json={"rows": [{**rows[0], "at": "soon"}]}).status_code == 422
+    assert http.post("/predict", json={"rows": rows}).status_code == 200
+    keeper.close()
+    sha256 = ExportedModel.load(directory).manifest["checkpoint"]["sha256"]
+    kept = read_kept(folder, model=sha256, since=None)
+    assert kept.notes == ("requests that serve refused: 2",)
+    large = np.arange(19) < 10
+    frame = kept.frame.assign(
+        answer=np.where(large, "large-", "small") + kept.frame["answer"].to_numpy() * ~large,
+        of_rows=np.where(large, 100, 1), milliseconds=np.where(large, 900.0, 1.0),
+    )  # fmt: skip
+    model = ExportedModel.load(directory)
+    reference = replace(read_reference(directory, model), repeated=7)
+    found = watch(replace(kept, frame=frame), model, Reference.from_json(reference.as_json()))
+    assert found.milliseconds == {"50": 1.0, "95": 1.0, "99": 900.0}
+    assert any(note.startswith("the reference is without 7 rows that prepare took out") for note in found.notes)
+
+
 @pytest.mark.parametrize(("classes", "label"), [(["0", "1"], "1.0"), (["true", "false"], "True"), (["7", "8"], "007")])
 def test_labels_are_classes_however_they_are_written(tmp_path, classes, label):
     kept = Kept(pd.DataFrame({"answer": ["a"], "id": [None]}), ())
@@ -304,9 +329,9 @@ def test_after_a_failure_it_is_tried_again_and_the_rows_between_are_counted(tmp_
     with monkeypatch.context() as broken:
         broken.setattr(pq, "write_table", lambda *_: 1 / 0)
         keeper.keep([[1.0]] * 3, answers_to([0] * 3), milliseconds=1.0)
-        until(lambda: keeper._dropped == 3)
+        until(lambda: keeper._since["dropped"] == 3)
     keeper.keep([[1.0]] * 4, answers_to([0] * 4), milliseconds=1.0)  # not yet
-    assert keeper._dropped == 7
+    assert keeper._since["dropped"] == 7
     keeper._until = 0.0
     for number in (1, 2):
         keeper.keep([[1.0]] * 5, answers_to([0] * 5), milliseconds=1.0)

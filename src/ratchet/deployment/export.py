@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -251,7 +251,9 @@ def _reference(path: Path, predictor: Predictor, data: PreparedData) -> dict[str
     if target.kind == "class":
         truth = [target.names[k] for k in truth]
     answers, x = model.said(some(test.x)), some(data.split("train").x)
-    return Reference.of(x, answers, truth, transform=transform, target=target).as_json()
+    repeated = sum(each["removed"] for each in data.card["findings"] if each["reason"] == "duplicate")
+    found = Reference.of(x, answers, truth, transform=transform, target=target)
+    return replace(found, repeated=repeated).as_json()
 
 
 def _description(predictor: Predictor) -> dict[str, Any]:

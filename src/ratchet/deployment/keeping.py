@@ -10,6 +10,7 @@ import secrets
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ SCHEMA = (
     ("answer", "string"), ("id", "string"), ("at", "timestamp[us, tz=UTC]"), ("model", "string"), ("row", "string"),
     ("said", "string"), ("milliseconds", "float32"), ("of_rows", "int32"), ("memory_mb", "float32"),
 )  # fmt: skip
-DROPPED = b"dropped"  # in a file's metadata: how many rows were not kept since the one before
+DROPPED, REFUSED = "dropped", "refused"  # in a file's metadata: rows not kept, requests refused, since the one before
 _ROWS = 1000  # of a file
 _FEW = 100  # of a file: the next one may wait twice as long, ten minutes at last
 _SECONDS = 10.0  # after which fewer than a file's rows are written
@@ -51,7 +52,7 @@ class Keeper:
     _queue: queue.SimpleQueue[list[dict[str, Any]] | None] = field(default_factory=queue.SimpleQueue)
     _waiting: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _dropped: int = 0  # rows that were not kept since the last file
+    _since: Counter[str] = field(default_factory=Counter)  # the last file, by DROPPED and REFUSED
     _failing: bool = False
     _until: float = 0.0  # by time.monotonic: nothing is kept before
     _quiet: int = 0  # files in a row that few rows came for
@@ -91,7 +92,7 @@ class Keeper:
             found.append({**of, **each})
         if found:
             self._queue.put(found)
-        self._lose(len(chosen) - len(found))
+        self.count(DROPPED, len(chosen) - len(found))
         if len(found) < len(chosen) and not self._told and not self._failing:
             self._told = True
             self._warn("rows come faster than they can be written: some are not kept")
@@ -135,11 +136,12 @@ class Keeper:
             if not self._failing:
                 self._warn(f"requests are no longer kept ({error}); free some space: it is tried again each minute")
             self._failing, self._until = True, time.monotonic() + _AGAIN
-            self._lose(len(rows))
+            self.count(DROPPED, len(rows))
 
-    def _lose(self, rows: int) -> None:
+    def count(self, what: str, number: int = 1) -> None:
+        """Of what is no row: the next file tells it."""
         with self._lock:
-            self._dropped += rows
+            self._since[what] += number
 
     def _write(self, found: Sequence[dict[str, Any]]) -> None:
         import pyarrow as pa
@@ -147,14 +149,18 @@ class Keeper:
 
         memory = _memory()
         rows = [{**each, "model": self.model, "memory_mb": memory} for each in found]
-        lost = self._dropped
-        types = pa.schema([pa.field(name, _type(pa, kind)) for name, kind in SCHEMA], {DROPPED: str(lost)})
+        since = dict(self._since)
+        types = pa.schema(
+            [pa.field(name, _type(pa, kind)) for name, kind in SCHEMA],
+            {what: str(number) for what, number in since.items()},
+        )
         name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}-{len(rows)}.parquet"
         temporary = self.folder / f".{name}.{os.getpid()}"
         try:
             pq.write_table(pa.Table.from_pylist(rows, schema=types), temporary)
             temporary.replace(self.folder / name)
-            self._lose(-lost)
+            for what, number in since.items():
+                self.count(what, -number)
         finally:
             temporary.unlink(missing_ok=True)
         self._make_room()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ import numpy as np
 
 from ratchet.config.grammar import assignment
 from ratchet.config.hints import to_type
-from ratchet.deployment.keeping import DROPPED, PREFIX, SCHEMA
+from ratchet.deployment.keeping import DROPPED, PREFIX, REFUSED, SCHEMA
 from ratchet.errors import ConfigError, DataError, first_line
 from ratchet.files import not_a_directory, not_a_file, shown
 from ratchet.names import listed, short, suggestion
@@ -70,7 +71,7 @@ def read_kept(folder: Path, *, model: str, since: datetime | None) -> Kept:
     begin = to_type("python", "src/serve.py", assignment("keep", str(folder)))
     if wrong := not_a_directory(folder):
         raise DataError(f"requests={folder} {wrong}; type: {begin}, which keeps them there")
-    found, notes, earlier, whole, others, lost = [], list[str](), set[str](), 0, 0, 0
+    found, notes, earlier, whole, others, counts = [], list[str](), set[str](), 0, 0, Counter[str]()
     names = [name for name, _ in SCHEMA]
     for path in sorted(folder.glob(f"{PREFIX}*.parquet")):
         try:
@@ -78,7 +79,8 @@ def read_kept(folder: Path, *, model: str, since: datetime | None) -> Kept:
                 if missing := [name for name in names if name not in file.schema_arrow.names]:
                     raise ValueError(f"it has no column {missing[0]}")
                 part = file.read(columns=[name for name in names if name != "row"]).to_pandas()
-                dropped = int((file.schema_arrow.metadata or {}).get(DROPPED, 0))
+                beside = file.schema_arrow.metadata or {}
+                since_before = {what: int(beside.get(what.encode(), 0)) for what in (DROPPED, REFUSED)}
         except (OSError, ValueError) as error:  # those of pyarrow are ValueErrors
             notes.append(f"{shown(path)} cannot be read ({first_line(error)})")
             continue
@@ -89,7 +91,7 @@ def read_kept(folder: Path, *, model: str, since: datetime | None) -> Kept:
         earlier |= {*ours["answer"][~late], *ours["id"][~late].dropna()}
         if late.any():
             found.append(ours[late])
-            lost += dropped
+            counts.update(since_before)
     if others:
         notes.append(f"left out, as another model answered them: {others:,} of {whole:,} rows")
     if not found:
@@ -99,8 +101,12 @@ def read_kept(folder: Path, *, model: str, since: datetime | None) -> Kept:
     frame = pd.concat(found, ignore_index=True)
     if len(frame) > MOST:
         notes.append(f"{MOST:,} of {len(frame):,} rows are compared, evenly taken; quality and latency are of all")
-    if lost:
-        notes.append(f"rows that serve answered and could not keep: {lost:,}")
+    for what, told in (
+        (DROPPED, "rows that serve answered and could not keep"),
+        (REFUSED, "requests that serve refused"),
+    ):
+        if counts[what]:
+            notes.append(f"{told}: {counts[what]:,}")
     if datetime.now(UTC) - (newest := frame["at"].max()) > _OLD:
         notes.append(f"nothing was kept since {newest:%Y-%m-%d %H:%M} UTC: does serve still run with keep={folder}?")
     return Kept(frame, tuple(notes), frozenset(earlier))

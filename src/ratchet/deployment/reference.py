@@ -23,7 +23,8 @@ class Reference:
     """Samples of columns from the training split; of predictions, and how right they were, from the test split.
 
     right: of classes, how many of `told` predictions were right. errors: of numbers, their sizes, sorted.
-    Each sample is sorted by itself, so no row can be put together again.
+    repeated: rows that prepare took out, as the same came before. Each sample is sorted by itself, so no row can be put
+    together again.
     """
 
     columns: tuple[Sample, ...]
@@ -31,12 +32,14 @@ class Reference:
     told: int
     right: int | None
     errors: tuple[float, ...] | None
+    repeated: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Plain lists and scalars."""
         return {
             "columns": {"from": "train", "samples": [each.as_json() for each in self.columns]},
             "predictions": {"from": "test", "samples": [each.as_json() for each in self.predictions]},
+            "repeated": self.repeated,
             "quality": {"from": "test", "told": self.told, "right": self.right, "errors": self.errors},
         }
 
@@ -48,7 +51,7 @@ class Reference:
         )
         quality = content["quality"]
         errors = None if quality["errors"] is None else tuple(quality["errors"])
-        return cls(columns, predictions, quality["told"], quality["right"], errors)
+        return cls(columns, predictions, quality["told"], quality["right"], errors, content.get("repeated", 0))
 
     @classmethod
     def of(

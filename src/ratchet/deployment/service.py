@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ratchet.deployment.exported import ExportedModel
-from ratchet.deployment.keeping import Keeper
+from ratchet.deployment.keeping import REFUSED, Keeper
 from ratchet.errors import DataError
 
 if TYPE_CHECKING:
@@ -47,11 +47,16 @@ def application(model: ExportedModel, keeper: Keeper | None = None) -> "FastAPI"
     def answer(content: Any, status: int = 200) -> Response:  # ASCII: a lone surrogate cannot be encoded otherwise
         return Response(json.dumps(content), status_code=status, media_type="application/json")
 
+    def refused(*detail: dict[str, Any]) -> Response:
+        if keeper is not None:
+            keeper.count(REFUSED)
+        return answer({"detail": detail}, 422)
+
     def invalid(_: Request, error: RequestValidationError) -> Response:
-        return answer({"detail": [refusal(list(each["loc"]), each["msg"]) for each in error.errors()]}, 422)
+        return refused(*(refusal(list(each["loc"]), each["msg"]) for each in error.errors()))
 
     def too_deep(_: Request, __: Exception) -> Response:
-        return answer({"detail": [refusal(["body"], "it is nested too deeply")]}, 422)
+        return refused(refusal(["body"], "it is nested too deeply"))
 
     def predict(body: body_type) -> Response:
         rows = [row.model_dump(by_alias=True) if isinstance(row, BaseModel) else row for row in body.rows]  # type: ignore[attr-defined]
@@ -62,7 +67,7 @@ def application(model: ExportedModel, keeper: Keeper | None = None) -> "FastAPI"
                 keeper.keep(rows, answers, milliseconds=1000 * (time.perf_counter() - began))
             return answer({"predictions": answers})
         except DataError as error:
-            return answer({"detail": [refusal(["body", "rows"], str(error))]}, 422)
+            return refused(refusal(["body", "rows"], str(error)))
 
     def health() -> Mapping[str, Any]:
         return {"status": "ok", **{name: model.manifest[name] for name in ("run", "data", "checkpoint")}}

@@ -21,6 +21,7 @@ from ratchet.evidence.intervals import t_interval
 from ratchet.files import shown
 
 ALPHA = 0.05  # the chance that a check finds something where nothing has changed
+_PERCENT = (50, 95, 99)  # of requests
 
 
 @dataclass(frozen=True)
@@ -114,12 +115,15 @@ def watch(
         found.append(Finding("answer", quality.metric, "quality", f"{quality.before:.4g}", f"{quality.value:.4g}", None,
                              corrected[-1], worse))  # fmt: skip
     frame = kept.frame
-    by_request = frame.groupby(frame["answer"].str.rpartition("-")[0])["milliseconds"].first()
+    share = 1 / frame["of_rows"].to_numpy()  # of its request: of a large one more rows are kept, by chance too
+    times = np.percentile(frame["milliseconds"], _PERCENT, weights=share, method="inverted_cdf")
+    requests = frame["answer"].str.rpartition("-")[0].nunique()
+    told = _told(without, len(answers), reference.repeated)
     return Watched(
-        len(frame), len(by_request), str(frame["at"].min()), str(frame["at"].max()), alpha,
+        len(frame), requests, str(frame["at"].min()), str(frame["at"].max()), alpha,
         tuple(sorted(found, key=lambda each: (each.p, -(each.stability or 0)))), quality,
-        {str(q): round(float(np.percentile(by_request, q)), 3) for q in (50, 95, 99)},
-        round(float(frame["memory_mb"].max()), 1), (*kept.notes, *_told(without, len(answers)), *notes), pairs,
+        {str(q): round(float(time), 3) for q, time in zip(_PERCENT, times, strict=True)},
+        round(float(frame["memory_mb"].max()), 1), (*kept.notes, *told, *notes), pairs,
     )  # fmt: skip
 
 
@@ -136,12 +140,14 @@ def _columns(kept: Kept, model: ExportedModel) -> tuple[list[Sample], dict[str, 
     return [reduce(add, each) for each in zip(*parts, strict=True)], dict(zip(names, without.tolist(), strict=True))
 
 
-def _told(without: Mapping[str, int], rows: int) -> Iterator[str]:
+def _told(without: Mapping[str, int], rows: int, repeated: int) -> Iterator[str]:
     if missing := [name for name, lacking in without.items() if lacking == rows]:
         yield f"not compared, as it was not kept: {', '.join(missing)}"
     for name, lacking in without.items():
         if 0 < lacking < rows:
             yield f"{name} is compared without the {lacking:,} rows that were kept without it"
+    if repeated:
+        yield f"the reference is without {repeated:,} rows that prepare took out, as the same came before"
     if rows < FEWEST:
         yield f"too few rows to tell anything: nothing is tested below {FEWEST}"
 
