@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -446,6 +447,16 @@ def test_a_reference_that_was_changed_is_not_used(exported, tmp_path):
     with pytest.raises(RatchetError, match=r"reference\.json is not what export wrote: it was changed"):
         main(["requests=a", f"model={tmp_path}/export"])
     manifest = json.loads((tmp_path / "export/manifest.json").read_text())
+    content = json.loads((tmp_path / "export/reference.json").read_text())
+    del content["repeated"]
+    (tmp_path / "export/reference.json").write_text(json.dumps(content))
+    sha256 = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    changed = {**manifest, "files": {**manifest["files"], "reference.json": sha256}}
+    (tmp_path / "export/manifest.json").write_text(json.dumps(changed))
+    with pytest.raises(
+        RatchetError, match=r"reference\.json is of another kind: an older version exported it; type: python"
+    ):
+        main(["requests=a", f"model={tmp_path}/export"])
     del manifest["files"]["reference.json"]
     (tmp_path / "export/manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(RatchetError, match=r"has no reference\.json: an older version exported it; type: python"):

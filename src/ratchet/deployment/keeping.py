@@ -29,9 +29,7 @@ _FEW = 100  # of a file: the next one may wait twice as long, ten minutes at las
 _SECONDS = 10.0  # after which fewer than a file's rows are written
 _AGAIN = 60.0  # seconds until it is tried again after a failure
 _STALE = 3600.0  # seconds after which no one writes an unfinished file any more
-_WAITING = (
-    2**26
-)  # bytes that may wait for the disk, a quarter of which is written at once; what comes beyond is not kept
+_WAITING = 2**26  # bytes that may wait for the disk; a quarter is written at once, what comes beyond is not kept
 
 
 @dataclass
@@ -150,10 +148,8 @@ class Keeper:
         memory = _memory()
         rows = [{**each, "model": self.model, "memory_mb": memory} for each in found]
         since = dict(self._since)
-        types = pa.schema(
-            [pa.field(name, _type(pa, kind)) for name, kind in SCHEMA],
-            {what: str(number) for what, number in since.items()},
-        )
+        beside = {what: str(number) for what, number in since.items()}
+        types = pa.schema([pa.field(name, _type(pa, kind)) for name, kind in SCHEMA], beside)
         name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}-{len(rows)}.parquet"
         temporary = self.folder / f".{name}.{os.getpid()}"
         try:

@@ -79,6 +79,7 @@ def read_kept(folder: Path, *, model: str, since: datetime | None) -> Kept:
                 if missing := [name for name in names if name not in file.schema_arrow.names]:
                     raise ValueError(f"it has no column {missing[0]}")
                 part = file.read(columns=[name for name in names if name != "row"]).to_pandas()
+                part["at"] = pd.to_datetime(part["at"], utc=True)
                 beside = file.schema_arrow.metadata or {}
                 since_before = {what: int(beside.get(what.encode(), 0)) for what in (DROPPED, REFUSED)}
         except (OSError, ValueError) as error:  # those of pyarrow are ValueErrors

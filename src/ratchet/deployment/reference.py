@@ -51,7 +51,7 @@ class Reference:
         )
         quality = content["quality"]
         errors = None if quality["errors"] is None else tuple(quality["errors"])
-        return cls(columns, predictions, quality["told"], quality["right"], errors, content.get("repeated", 0))
+        return cls(columns, predictions, quality["told"], quality["right"], errors, content["repeated"])
 
     @classmethod
     def of(

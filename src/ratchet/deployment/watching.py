@@ -85,7 +85,12 @@ def read_reference(directory: Path, model: ExportedModel) -> Reference:
         content = (directory / REFERENCE).read_bytes()
         if sha256_of(content) != model.manifest["files"][REFERENCE]:
             raise RatchetError(f"{shown(directory / REFERENCE)} is not what export wrote: it was changed; {hint}")
-        return Reference.from_json(json.loads(content))
+        found = json.loads(content)
+        if "repeated" not in found:  # it has rounded numbers, which are none of a request's
+            raise RatchetError(
+                f"{shown(directory / REFERENCE)} is of another kind: an older version exported it; {hint}"
+            )
+        return Reference.from_json(found)
     except (OSError, FileError, ValueError, KeyError, TypeError) as error:
         raise RatchetError(f"{shown(directory / REFERENCE)} cannot be read ({first_line(error)}); {hint}") from error
 
@@ -165,7 +170,7 @@ def _quality(kept: Kept, labels: Sequence[Any] | None, reference: Reference) -> 
         return Quality("accuracy", told, right / told, *share_interval(right, told), before[0] / before[1]), p
     errors, old = np.abs([one - other for one, other in met]), np.array(reference.errors)
     interval = t_interval(errors)
-    p = larger(old, errors) if len(errors) >= FEWEST else None
+    p = larger(old, errors) if min(len(old), len(errors)) >= FEWEST else None
     return Quality("mean error", len(met), interval.mean, interval.low, interval.high, float(old.mean())), p
 
 
