@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.errors import HydraException
+from optuna.trial import TrialState
 
 from ratchet.errors import ConfigError
 from ratchet.search.space.plan import TaskFacts, combinations, in_full, plan_studies
+from ratchet.search.space.preflight import preflight
 from ratchet.search.space.settings import SweepSettings
+from ratchet.search.worker.dry_run import tell_plan
+from search.applications import trials
+from search.conftest import Bench, load
 from search.zoo import SPACES
 
 MODELS = {"model": {**SPACES, "mlp": {"model.width": "choice(1,2)"}}}
@@ -214,3 +221,45 @@ def test_what_cannot_be_planned_is_said_in_one_line(zoo, said: str) -> None:
 
 def test_the_trial_s_own_values_win_over_what_is_fixed() -> None:
     assert in_full(["a=1", "b=2"], ["b=3"], ["c=4"]) == ["a=1", "b=3", "c=4"]
+
+
+@pytest.fixture
+def needing(tmp_path: Path) -> Bench:
+    """A plain application whose model has to be named, and whose database may be."""
+    for name, text in {
+        "config.yaml": "defaults: [_self_, {model: '???'}, {override hydra/job_logging: none}]\nlr: 0.1\n",
+        "model/a.yaml": "width: 1\n", "model/b.yaml": "width: 2\n",
+        "db/c.yaml": "timeout: 1\n", "db/d.yaml": "timeout: 2\n",
+    }.items():  # fmt: skip
+        (tmp_path / "conf" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "conf" / name).write_text(text)
+    return Bench(load(tmp_path / "conf", "config"), tmp_path, lambda config: float(config.lr))
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"model": "choice(a,b)", "lr": "interval(0,1)"},
+        {"lr": "interval(0,1)", "model": "choice(a,b)", "model.width": "choice(1,2)"},
+        {"model": "choice(a,b)", "db.timeout": "choice(10,20)", "+db": "choice(c,d)"},
+    ],
+)
+def test_a_parameter_may_need_another_to_compose(space: dict[str, str], needing: Bench) -> None:
+    plan = needing.plan(space=space, n_trials=2)
+    preflight(plan, composer=needing.loaded.composer, facts=needing.facts)
+    tell_plan(plan, composer=needing.loaded.composer, facts=needing.facts)
+    assert plan.baseline is None
+    needing.run(plan)
+    found = trials(plan.directory)
+    assert [trial.state for trial in found] == [TrialState.COMPLETE] * 2
+
+
+@pytest.mark.parametrize("space", [{"model": "choice(a,c)"}, {"model": "choice(a,b)", "db.timeout": "choice(10,20)"}])
+def test_what_composes_with_no_other_is_refused(space: dict[str, str], needing: Bench) -> None:
+    with pytest.raises((ConfigError, HydraException), match=r"(Could not find 'model/c'|override 'db\.timeout')"):
+        preflight(needing.plan(space=space), composer=needing.loaded.composer, facts=needing.facts)
+
+
+def test_a_study_begins_with_the_config_as_it_is_where_that_composes(needing: Bench) -> None:
+    plan = needing.plan("model=b", space={"lr": "interval(0,1)"})
+    assert plan.baseline == {"lr": 0.1}

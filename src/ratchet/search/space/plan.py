@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,9 @@ from signal import Signals
 from typing import Any, get_args
 
 from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from optuna import Trial
 
 from ratchet.config.grammar import parse_override, written_values
@@ -170,7 +172,9 @@ def _search(
     facts: TaskFacts,
 ) -> tuple[StudyPlan, list[str]]:
     """A study that samples its trials; or with the grid sampler runs each cell of its space."""
-    chosen = composer.choices(cell)
+    others = first_values([Dimension.parse(*each) for each in settings.space.items()] + [*intervals.values()], facts)
+    told = composable(composer, cell, others)
+    chosen = composer.choices(told)
     typed = {text.partition("=")[0] for text in cell}
     typed = typed if facts.typed is None else typed & facts.typed
     space, notes = _space(settings, intervals, typed, chosen)
@@ -180,11 +184,12 @@ def _search(
             f"allowed: {_first_key(settings)} and others of sweeps/{sweep}.yaml; leave out what fixes them"
         )
     fixed = _without_other_options(cell, space, typed)
-    base = composer.compose(fixed)
+    base = composer.compose([*(text for text in told if text not in cell), *fixed])
     settings = _with_objectives(settings, base, facts)
     notes += check_sampler(settings, space, objectives=len(settings.objectives))
     cells = _cells_of(space, chosen) if is_grid(settings) else ()
-    baseline, said = _baseline(space, chosen, base) if settings.champion_first and not cells else (None, [])
+    has_baseline = settings.champion_first and not cells and len(told) == len(cell)
+    baseline, said = _baseline(space, chosen, base) if has_baseline else (None, [])
     called = facts.called(task_config(base)) if facts.called else {}
     named = [text for text in fixed if text.partition("=")[0] in typed - {"data", "model"}]
     plan = StudyPlan(
@@ -306,6 +311,22 @@ def in_full(fixed: Sequence[str], *own: Sequence[str]) -> list[str]:
     added = [text for overrides in own for text in overrides]
     keys = {text.partition("=")[0] for text in added}
     return [*(text for text in fixed if text.partition("=")[0] not in keys), *added]
+
+
+def first_values(dimensions: Iterable[Dimension], facts: TaskFacts) -> list[str]:
+    """An override of each parameter of a plain task, where one may need another to compose: an option of its group."""
+    return [dimension.override(dimension.ends()[0]) for dimension in dimensions] if facts.is_plain else []
+
+
+def composable(composer: Composer, overrides: Sequence[str], others: Sequence[str]) -> list[str]:
+    """The overrides, or where they do not compose without others, these too. Raises what Hydra raises of all."""
+    try:
+        composer.task(overrides)
+        return [*overrides]
+    except (HydraException, OmegaConfBaseException):
+        wider = in_full(others, overrides)
+        composer.task(wider)
+        return wider
 
 
 def _choices_in(settings: SweepSettings, chosen: Mapping[str, str]) -> str:

@@ -14,17 +14,18 @@ from omegaconf.errors import OmegaConfBaseException
 from ratchet.errors import ConfigError, first_line
 from ratchet.search.processes.slots import Slot, cores, make_slots
 from ratchet.search.space.composer import Composer
-from ratchet.search.space.plan import StudyPlan, TaskFacts, in_full
+from ratchet.search.space.plan import StudyPlan, TaskFacts, composable, first_values, in_full
 
 MOST_BUILT = 64  # combinations of all studies of a command that are built ahead; a model takes some milliseconds
 
 
 def preflight(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     """Compose every option of every choice, and both ends of every interval. Raises ConfigError for a mistake."""
+    others = first_values(plan.space.common, facts)
     for overrides in corners(plan):
         own = [text for text in overrides if text not in plan.fixed]
         try:
-            told = in_full(plan.fixed, overrides)
+            told = composable(composer, in_full(plan.fixed, overrides), others)
             config = composer.task(told)
             if facts.check is not None:
                 facts.check(config, told)

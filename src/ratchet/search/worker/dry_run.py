@@ -9,7 +9,7 @@ from pathlib import Path
 from ratchet.files import shown
 from ratchet.redaction import redacted
 from ratchet.search.space.composer import Composer
-from ratchet.search.space.plan import StudyPlan, TaskFacts, in_full
+from ratchet.search.space.plan import StudyPlan, TaskFacts, composable, first_values, in_full
 from ratchet.search.space.preflight import corners, lease
 from ratchet.search.space.warm_start import proposals, told
 from ratchet.search.storage.ledger import is_over
@@ -22,7 +22,8 @@ def tell_plan(plan: StudyPlan, *, composer: Composer, facts: TaskFacts) -> None:
     settings = plan.settings
     trainings = plan.n_trials * settings.repeats + settings.recheck.top * settings.recheck.seeds
     print(f"study {plan.name}: {plan.n_trials} trials, {trainings} trainings at most; in {shown(plan.directory)}")
-    first = composer.task(in_full(plan.fixed, corners(plan)[0]))
+    others = first_values(plan.space.common, facts)
+    first = composer.task(composable(composer, in_full(plan.fixed, corners(plan)[0]), others))
     if facts.trainings is not None:
         print(f"  each training: {facts.trainings(first)}")
     slots, note = lease([plan], composer=composer, facts=facts)
