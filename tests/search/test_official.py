@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -27,9 +28,12 @@ from ratchet import report
 from ratchet.compat.hydra import VERSION_BASE
 from ratchet.errors import ConfigError
 from ratchet.search.processes.channel import TrialContext, enter_trial
+from ratchet.search.space.plan import TaskFacts
 from ratchet.search.space.samplers import build_pruner, build_sampler
+from ratchet.search.space.settings import SweepSettings
 from ratchet.search.space.space import Dimension
-from ratchet.search.worker.official import Translated, translate
+from ratchet.search.worker.official import CustomSpace, Translated, translate
+from ratchet.search.worker.sweeper import Sweep
 from search.applications import end, start, trials
 
 APPS = Path(__file__).parent / "apps"
@@ -218,6 +222,19 @@ def test_n_jobs_are_workers_of_a_launcher() -> None:
     assert (settings.n_jobs, settings.n_workers) == (1, 3)
 
 
+@pytest.mark.parametrize(("left", "placed"), [(20, 20), (100, 64), (0, 1)])
+def test_a_launcher_places_no_more_workers_than_trials_are_left(
+    left: int, placed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges: list[range] = []
+    monkeypatch.setattr(Sweep, "_place", lambda _, task, numbers: ranges.append(numbers))  # noqa: ARG005
+    task: Any = SimpleNamespace(plans=[SimpleNamespace(settings=SweepSettings(n_workers=64))])
+    observer: Any = SimpleNamespace(left=left, finished=0, is_done=not left, ended_by=None)
+    sweep = Sweep({}, [], Path(), nested=False, task=len, context=None, master=OmegaConf.create(), facts=TaskFacts())
+    sweep._launch(task, observer)
+    assert sum(map(len, ranges)) == placed
+
+
 @pytest.mark.parametrize(
     ("given", "metrics"),
     [
@@ -237,6 +254,31 @@ def test_storages_as_hydra_would_build_them() -> None:
     assert translated(f"hydra.sweeper.storage={journal}").sweeps["search"].storage == "a.log"
     database = "{_target_: optuna.storages.RDBStorage, url: 'sqlite:///a.db'}"
     assert translated(f"hydra.sweeper.storage={database}").sweeps["search"].storage == "sqlite:///a.db"
+
+
+@pytest.mark.parametrize(
+    ("storage", "left_out"),
+    [
+        ("{_target_:RDBStorage,url:'sqlite:///a.db',heartbeat_interval:60,engine_kwargs:{a:1}}",
+         ["storage.heartbeat_interval", "storage.engine_kwargs"]),
+        ("{_target_:JournalStorage,log_storage:{_target_:any,file_path:a.log,lock_obj:{_target_:Lock}}}",
+         ["storage.log_storage.lock_obj"]),
+    ],
+)  # fmt: skip
+def test_what_a_storage_is_built_with_is_told_to_be_left_out(storage: str, left_out: list[str]) -> None:
+    notes = translated(f"hydra.sweeper.storage={storage}").notes
+    assert [note.split()[0] for note in notes if "is left out" in note] == [f"hydra.sweeper.{key}" for key in left_out]
+
+
+def test_a_custom_search_space_sees_what_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def suggest(_: Any, trial: optuna.Trial) -> None:
+        trial.suggest_float("x", 0, float(trial.user_attrs["reach"]))
+
+    monkeypatch.setattr(CustomSpace, "load", lambda _: suggest)
+    trial = optuna.create_study().ask()
+    (override,) = CustomSpace("a.b", OmegaConf.create())(trial, ["reach=0.5", "name='a b'", "+layers=[1,2]"])
+    assert override.startswith("x=0.")
+    assert trial.user_attrs == {"reach": 0.5, "name": "a b", "+layers": [1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -303,6 +345,13 @@ def test_the_official_example_runs_as_it_stands(tmp_path: Path) -> None:
     best = min(found, key=lambda trial: trial.value or 0.0)
     assert told == {"name": "optuna", "best_params": dict(best.params), "best_value": best.value}
     assert "printed 3" in (tmp_path / "3" / "output.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_typed_search_without_any_setting_is_written_too(tmp_path: Path) -> None:
+    run(tmp_path, *UNSET, "x=interval(0,1)")
+    told = yaml.safe_load((tmp_path / "optimization_results.yaml").read_text())
+    assert told["best_params"].keys() == {"x"}
 
 
 @pytest.mark.slow

@@ -104,6 +104,8 @@ class CustomSpace:
     def __call__(self, trial: optuna.Trial, fixed: Sequence[str]) -> list[str]:
         """Return what it suggests as overrides. Raises ConfigError for what is fixed already."""
         before = set(trial.params)
+        for override in map(parse_override, fixed):
+            trial.set_user_attr(override.get_key_element(), override.value())  # as the official plugin has them
         self.load()(self.master, trial)
         found = {name: value for name, value in trial.params.items() if name not in before}
         if double := {text.partition("=")[0] for text in fixed} & found.keys():
@@ -173,7 +175,7 @@ def translate(given: Mapping[str, Any], arguments: Sequence[str], *, launcher: s
     settings = _settings({
         **common, "space": space, "sampler": sampler, "seed": seed or 0, "champion_first": False,
         "objectives": _objectives(official.direction), "study": official.study_name,
-        "storage": _storage(official.storage),
+        "storage": _storage(official.storage, notes),
         **({} if official.n_trials is None else {"n_trials": official.n_trials}),
     })  # fmt: skip
     notes += _differing(official, seed, varies=bool(space or custom))
@@ -291,7 +293,8 @@ def _workers(n_jobs: int | None, launcher: str, notes: list[str]) -> dict[str, A
             )
         return {"n_jobs": n_jobs}
     notes.append(
-        f"hydra.sweeper.n_jobs={n_jobs}: {launcher} places so many workers; each runs trials until none is left"
+        f"hydra.sweeper.n_jobs={n_jobs}: {launcher} places so many workers, or as many as trials are left; "
+        "each runs trials until there are none"
     )
     return {"n_jobs": 1, "n_workers": n_jobs}
 
@@ -304,14 +307,19 @@ def _objectives(direction: Direction | list[Direction] | dict[str, Direction] | 
     return [{"metric": name, "direction": each} for name, each in zip(names, several, strict=True)]
 
 
-def _storage(given: str | Mapping[str, Any] | None) -> str | None:
+def _storage(given: str | Mapping[str, Any] | None, notes: list[str]) -> str | None:
     """A URL or the path of a journal, of what Hydra would build too. Raises ConfigError for other storages."""
     if given is None or isinstance(given, str):
         return given
     backend = given.get("log_storage")
-    for found in (given.get("url"), backend.get("file_path") if isinstance(backend, Mapping) else None):
-        if isinstance(found, str):
-            return found
+    file = backend if isinstance(backend, Mapping) else {}
+    for found, said, key in ((given, "storage", "url"), (file, "storage.log_storage", "file_path")):
+        if isinstance(found.get(key), str):
+            dropped = [each for each in found if not (each == key or each.startswith("_"))]
+            notes += [
+                f"hydra.sweeper.{said}.{each} is left out: a storage is opened by its {key} alone" for each in dropped
+            ]
+            return str(found[key])
     raise ConfigError(
         f"hydra.sweeper.storage is {given.get('_target_')}; allowed: an Optuna URL, RDBStorage with a url, "
         "JournalStorage of a file; type: hydra.sweeper.storage=sqlite:///study.db"

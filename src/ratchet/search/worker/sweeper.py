@@ -93,7 +93,8 @@ class Sweep:
             return task.work(composer, live=True, opened=lambda: self._keep_config(plans))
         observer = task.worker(composer, slots=[], live=False)  # it makes the studies, once
         self._keep_config(plans)
-        observer.announce(f"{wanted} worker{'s' if wanted > 1 else ''} by {self.launcher}")
+        wanted = _useful_workers(plans, observer)
+        observer.announce(f"{wanted} worker{'' if wanted == 1 else 's'} by {self.launcher}")
         with RemoteInterrupts(observer) as interrupts:
             self._launch(replace(task, interrupts_attribute=interrupts.attribute), observer)
         observer.export()
@@ -111,8 +112,9 @@ class Sweep:
 
         Where one was lost, and others with it or not, as many are placed again, if any trial was finished since.
         """
-        wanted, placed = task.plans[0].settings.n_workers, 0
+        placed = 0
         while True:
+            wanted = _useful_workers(task.plans, observer)
             before, missing = observer.finished, wanted if not placed else wanted - observer.others()
             if missing > 0:
                 error = self._place(task, range(placed, placed + missing))
@@ -145,6 +147,12 @@ class Sweep:
             if job.status == JobStatus.FAILED:
                 raise job._return_value
         return None
+
+
+def _useful_workers(plans: Sequence[StudyPlan], observer: Worker) -> int:
+    """How many workers to place: one without a trial would hold its machine."""
+    settings = plans[0].settings
+    return min(settings.n_workers, max(1, observer.left, settings.recheck.top * settings.recheck.seeds))
 
 
 class Returns(Sequence[JobReturn]):
@@ -257,8 +265,8 @@ def _sweep(
     if not sweep.keep_returns:
         report(worker, facts)
     else:
-        if asked.is_official:
-            (study,) = worker.studies
+        study = worker.studies[0]
+        if asked.is_official or (len(worker.studies) == 1 and not study.plan.cells):
             results.save_as_plugin(study.study, study.plan, sweep.directory)
         _exit_as_hydra_would(worker, most=asked.max_failure_rate)
     return [Returns([worker.returns[key] for key in sorted(worker.returns)])]

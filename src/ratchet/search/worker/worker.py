@@ -100,9 +100,14 @@ class Worker:
         return sum(study.ledger.finished() for study in self.studies)
 
     @property
+    def left(self) -> int:
+        """How many trials of all studies are left."""
+        return sum(max(0, study.plan.n_trials - study.ledger.finished()) for study in self.studies)
+
+    @property
     def is_done(self) -> bool:
         """Whether no study has a trial left."""
-        return all(study.ledger.finished() >= study.plan.n_trials for study in self.studies)
+        return self.left == 0
 
     @property
     def is_starting(self) -> bool:
