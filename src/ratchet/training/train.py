@@ -17,22 +17,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers.logger import Logger
 
 from ratchet.config.composition import config_hash
-from ratchet.config.grammar import assignment, shown
+from ratchet.config.grammar import assignment
 from ratchet.config.hints import named, to_type
-from ratchet.config.non_numeric_settings import is_non_numeric, only_non_numeric, without_non_numeric
+from ratchet.config.non_numeric_settings import only_non_numeric, without_non_numeric
 from ratchet.config.schema import Config
-from ratchet.config.tree import leaves
 from ratchet.data.card import imbalance
 from ratchet.data.prepared import PreparedData
 from ratchet.errors import (
-    CheckpointError,
     OutOfMemoryError,
     RatchetError,
     TrainingError,
@@ -47,20 +45,18 @@ from ratchet.project import Project
 from ratchet.redaction import redacted
 from ratchet.runs import provenance
 from ratchet.runs.directory import RunDirectory
-from ratchet.runs.record import Result, RunRecord, Status, read_config
+from ratchet.runs.record import Result, RunRecord, Status
 from ratchet.terminal.command import signals_later
 from ratchet.tracking.identity import SweepAgent
 from ratchet.tracking.loggers import build_loggers, finish_loggers, tracks_in_wandb
-from ratchet.training.checkpoint import read_checkpoint, require_same_data, require_same_model
 from ratchet.training.datamodule import PreparedDataModule
 from ratchet.training.fit import Fit
 from ratchet.training.module import TaskModule
 from ratchet.training.own_data import OwnData
 from ratchet.training.predictions import write_out_of_fold
+from ratchet.training.resuming import is_over, note_the_end, reached_by, refuse_changes, restored
 from ratchet.training.trainer import Report
 from ratchet.yaml_files import yaml_text
-
-RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "trainer.threads")  # what the rest of a run may have otherwise
 
 
 def train(
@@ -107,12 +103,12 @@ def _train(
     study: str | None, trial: int | None, wandb_id: str | None, agent: SweepAgent | None,
 ) -> RunRecord:  # fmt: skip
     config, run = fit.config, fit.run
-    reached = _reached(fit) if resume else None
+    reached = reached_by(fit) if resume else None
     if resume:
-        _refuse_changes(config, run=run)
+        refuse_changes(config, run=run)
     before = RunRecord.read(run) if resume and run.record.is_file() else None
-    if before and reached and _is_over(before, reached, config=config):
-        _note_the_end(reached, config, run=run)
+    if before and reached and is_over(before, reached, config=config):
+        note_the_end(reached, config, run=run)
         return before
     if not resume:
         shutil.rmtree(run.evaluation, ignore_errors=True)  # it is of the weights that are about to be replaced
@@ -136,7 +132,7 @@ def _train(
             parameters=agent.parameters if agent else None, keeps_curves=for_dvc,
         )  # fmt: skip
         began = _note_time(record, "setup", since=began)
-        with explained(config), _restored(run) if resume else nullcontext():
+        with explained(config), restored(run) if resume else nullcontext():
             trainer = fit.trainer(loggers, report=report)
             record.host["device"] = provenance.device(trainer.strategy.root_device)
             record.write(run)
@@ -226,24 +222,6 @@ def _another(run: RunDirectory) -> str:
     return next(name for name in names if not Path(name).exists())
 
 
-def _refuse_changes(config: Config, *, run: RunDirectory) -> None:
-    """Raises CheckpointError for settings that the rest of a run cannot take up, or that would make two runs of one.
-
-    Its optimizer, schedule and callbacks come out of the checkpoint with the values that they began with.
-    """
-    had, wanted = (dict(leaves(each.plain())) for each in (read_config(run), config))
-    changed = [
-        key for key in {**had, **wanted}
-        if had.get(key) != wanted.get(key) and not is_non_numeric(key) and key not in RESUMABLE
-    ]  # fmt: skip
-    if changed:
-        told = ", ".join(f"{key}={shown(wanted.get(key))} (it has {shown(had.get(key))})" for key in changed)
-        raise CheckpointError(
-            f"a resumed run keeps its settings, and here is {told}; allowed: {', '.join(RESUMABLE)} and what changes "
-            f"no number; type: {to_type('python', 'src/train.py', named('resume', os.path.relpath(run.path)))}"
-        )
-
-
 def _write_config(config: Config, *, run: RunDirectory, record: RunRecord, for_dvc: bool) -> None:
     """Write config.yaml. Where DVC tracks it, it holds only what decides the numbers; the record has the rest."""
     plain = config.plain()
@@ -251,54 +229,6 @@ def _write_config(config: Config, *, run: RunDirectory, record: RunRecord, for_d
         record.inert, plain = only_non_numeric(plain), without_non_numeric(plain)
         run.result.unlink(missing_ok=True)  # until there is another
     write_atomically(run.config, yaml_text(plain).encode())
-
-
-class _Reached(NamedTuple):
-    """How far a run's last checkpoint is."""
-
-    epochs: int
-    steps: int
-
-
-def _reached(fit: Fit) -> _Reached:
-    """What the last checkpoint has behind it, once it is known to be of this model."""
-    try:
-        contents = read_checkpoint(fit.run.last_checkpoint)
-    except CheckpointError as error:
-        raise CheckpointError(f"cannot resume: {error}") from error
-    require_same_model(contents, fit.identity, fit.run.last_checkpoint)
-    require_same_data(contents, fit.data.data_hash, fit.run.last_checkpoint)
-    try:
-        epochs = int(contents["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"])
-    except (LookupError, TypeError, ValueError) as error:
-        raise _not_resumable(fit.run, error) from error
-    return _Reached(epochs, int(contents["global_step"]))
-
-
-def _not_resumable(run: RunDirectory, error: BaseException) -> CheckpointError:
-    said = " ".join(str(error).split())[:120]
-    return CheckpointError(
-        f"{run.last_checkpoint} is damaged or of another version ({type(error).__name__}: {said}); "
-        "type: the same without resume=, to train anew"
-    )
-
-
-def _is_over(before: RunRecord, reached: _Reached, *, config: Config) -> bool:
-    """Whether resuming would train nothing. A run that was killed in its last breath is still to be completed."""
-    limits = ((config.trainer.max_epochs, reached.epochs), (config.trainer.max_steps, reached.steps))
-    if before.status != "completed":
-        return any(limit is not None and done > limit for limit, done in limits)
-    same = before.config_hash == config_hash(config)  # it may have stopped early
-    return same or any(limit is not None and done >= limit for limit, done in limits)
-
-
-def _note_the_end(reached: _Reached, config: Config, *, run: RunDirectory) -> None:
-    limits = ((config.trainer.max_epochs, reached.epochs, "epochs"), (config.trainer.max_steps, reached.steps, "steps"))
-    more = [f"trainer.max_{unit}={2 * done}" for limit, done, unit in limits if limit is not None and done >= limit]
-    again = to_type("python", "src/train.py", named("resume", os.path.relpath(run.path)), *more)
-    way = f"to go on, type: {again}" if more else "it stopped early; type: its first command, with more patience"
-    said = f"note: nothing is left to do after {reached.epochs} epochs ({reached.steps} steps); {way}"
-    print(said, file=sys.stderr)
 
 
 def _begin(fit: Fit, *, project: Project, command: Sequence[str], before: RunRecord | None) -> RunRecord:
@@ -367,19 +297,6 @@ def _require_a_number(fit: Fit) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@contextmanager
-def _restored(run: RunDirectory) -> Iterator[None]:
-    """What Lightning raises while it restores a checkpoint, as a fault of the checkpoint."""
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        restores = any(Path(frame.filename).name == "checkpoint_connector.py" for frame in frames)
-        if restores and ran_out(error) is None and all(frame.name != "dump_checkpoint" for frame in frames):
-            raise _not_resumable(run, error) from error
-        raise
 
 
 @contextmanager
