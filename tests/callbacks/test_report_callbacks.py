@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from ratchet.callbacks import report_metric
 from ratchet.callbacks.keras import ReportCallback as KerasReport
 from ratchet.errors import ConfigError, TrialPruned
 from ratchet.search.processes.channel import TrialContext, Verdict, enter_trial
@@ -38,8 +43,56 @@ def test_a_loop_as_of_keras(heard: Heard) -> None:
     with pytest.raises(TrialPruned):
         callback.on_epoch_end(1, {"loss": 0.5})
     assert heard == [(1, 1.0), (2, 0.5)]
-    with pytest.raises(ConfigError, match=r"monitor=loss was not logged; .*allowed: accuracy"):
-        callback.on_epoch_end(2, {"accuracy": 0.5})
+
+
+def test_keras_validates_in_some_epochs_and_complains_in_the_end(heard: Heard) -> None:
+    callback = KerasReport("val_loss")
+    for epoch in range(4):
+        callback.on_epoch_end(epoch, {"loss": 1.0, **({"val_loss": 0.5} if epoch % 2 else {})})
+    callback.on_train_end()
+    assert heard == [(2, 0.5), (4, 0.5)]
+    callback = KerasReport("accuracy")
+    callback.on_epoch_end(0, {"loss": 1.0})
+    with pytest.raises(ConfigError, match=r"monitor=accuracy was not logged; .*allowed: loss"):
+        callback.on_train_end()
+
+
+def test_outside_of_a_search_a_callback_does_nothing() -> None:
+    report_metric({"accuracy": 0.5}, "loss", 1)
+    callback = KerasReport("accuracy")
+    callback.on_epoch_end(0, {"loss": 1.0})
+    callback.on_train_end()
+
+
+def test_lightning_by_the_name_that_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lightning").mkdir()
+    (tmp_path / "lightning" / "__init__.py").touch()
+    (tmp_path / "lightning" / "pytorch.py").write_text("class Callback: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with patch.dict(sys.modules, {"pytorch_lightning": None}):
+        sys.modules.pop("ratchet.callbacks.lightning", None)
+        found = importlib.import_module("ratchet.callbacks.lightning")
+        assert found.ReportCallback.__mro__[1].__module__ == "lightning.pytorch"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_transformers_reports_while_it_trains(heard: Heard) -> None:
+    pytest.importorskip("transformers")
+    from ratchet.callbacks.transformers import ReportCallback
+
+    callback, state = ReportCallback("loss"), SimpleNamespace(global_step=3)
+    callback.on_evaluate(None, state, None, metrics={"eval_loss": 3.0})
+    callback.on_train_begin(None, state, None)
+    callback.on_evaluate(None, state, None, metrics={"eval_loss": 2.0})
+    callback.on_train_end(None, state, None)
+    callback.on_evaluate(None, state, None, metrics={"eval_loss": 1.0})
+    assert heard == [(3, 2.0)]
+    callback.on_train_begin(None, state, None)
+    with pytest.raises(ConfigError, match="nothing was evaluated"):
+        callback.on_train_end(None, state, None)
+    enter_trial(None)
+    callback.on_train_end(None, state, None)
 
 
 @pytest.fixture

@@ -14,11 +14,18 @@ except ImportError:
 
 
 class ReportCallback(Callback):  # type: ignore[misc]
-    """Reports the metric `monitor` after each epoch."""
+    """Reports the metric `monitor` after each epoch that has it: some are without validation."""
 
     def __init__(self, monitor: str) -> None:
         super().__init__()
         self.monitor = monitor
+        self._seen: dict[str, Any] = {}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        report_metric(logs or {}, self.monitor, epoch + 1)
+        self._seen |= logs or {}
+        if logs and self.monitor in logs:
+            report_metric(logs, self.monitor, epoch + 1)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        if self._seen and self.monitor not in self._seen:
+            report_metric(self._seen, self.monitor, 0)  # it says what there is

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from ratchet.callbacks import report_metric
 
-if TYPE_CHECKING or "lightning.pytorch" not in sys.modules:
+if TYPE_CHECKING:
     from pytorch_lightning import Callback
-else:
+elif "lightning.pytorch" in sys.modules:
     from lightning.pytorch import Callback
+else:
+    try:
+        from pytorch_lightning import Callback
+    except ImportError:
+        from lightning.pytorch import Callback
 
 
 class ReportCallback(Callback):
