@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 PACKAGE = SOURCE / "ratchet"
 FLOORS = [
     {"csv_files", "dotted", "errors", "files", "metrics", "names", "project", "redaction", "yaml_files"},
-    {"callbacks", "compat", "evidence", "pages"},
+    {"compat", "evidence", "pages"},
     {"tasks"},
     {"pictures", "tables", "texts"},
     {"config"},
@@ -26,7 +26,7 @@ FLOORS = [
     {"evaluation"},
     {"deployment"},
     {"search"},
-    {"comparison"},
+    {"callbacks", "comparison"},
     {"promotion"},
     {"commands"},
 ]
