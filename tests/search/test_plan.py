@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from optuna.trial import TrialState
 
@@ -15,6 +17,7 @@ from ratchet.search.space.plan import TaskFacts, combinations, in_full, plan_stu
 from ratchet.search.space.preflight import preflight
 from ratchet.search.space.settings import SweepSettings
 from ratchet.search.worker.dry_run import tell_plan
+from ratchet.search.worker.sweeper import Sweep, WorkerTask
 from search.applications import trials
 from search.conftest import Bench, load
 from search.zoo import SPACES
@@ -252,6 +255,22 @@ def test_a_parameter_may_need_another_to_compose(space: dict[str, str], needing:
     needing.run(plan)
     found = trials(plan.directory)
     assert [trial.state for trial in found] == [TrialState.COMPLETE] * 2
+
+
+@pytest.mark.parametrize(("typed", "space"), [([], {"model": "choice(a,b)"}), (["model=b,a"], {})])
+def test_the_job_of_a_worker_composes_too(
+    typed: list[str], space: dict[str, str], needing: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[list[str]] = []
+    launcher = SimpleNamespace(launch=lambda found, **_: jobs.extend(found) or [])
+    monkeypatch.setattr(Plugins, "instantiate_launcher", lambda *_, **__: launcher)
+    sweep = Sweep(
+        {}, [], needing.directory, nested=False, task=len, context=needing.loaded.context,
+        master=needing.loaded.master, facts=needing.facts,
+    )  # fmt: skip
+    sweep._place(WorkerTask(sweep, tuple(needing.plans(*typed, space=space))), range(1))
+    assert len(jobs) == 1
+    needing.loaded.composer.compose(jobs[0])
 
 
 @pytest.mark.parametrize("space", [{"model": "choice(a,c)"}, {"model": "choice(a,b)", "db.timeout": "choice(10,20)"}])

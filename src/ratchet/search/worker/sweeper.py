@@ -26,8 +26,8 @@ from ratchet.search.processes.executors import ForkedExecutor
 from ratchet.search.processes.server import SERVER
 from ratchet.search.processes.slots import Slot
 from ratchet.search.space.composer import Composer
-from ratchet.search.space.plan import StudyPlan, TaskFacts, plan_studies
-from ratchet.search.space.preflight import build_ahead, lease, make_ready, preflight, resolutions
+from ratchet.search.space.plan import StudyPlan, TaskFacts, composable, first_values, in_full, plan_studies
+from ratchet.search.space.preflight import build_ahead, corners, lease, make_ready, preflight, resolutions
 from ratchet.search.space.settings import SweepSettings
 from ratchet.search.storage.ledger import is_over
 from ratchet.search.worker import official, results
@@ -137,8 +137,11 @@ class Sweep:
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=self.context, task_function=task, config=self.master
         )
-        base = os.path.relpath(task.plans[0].directory / "workers", self.directory)
-        jobs = [[f"hydra.sweep.subdir={to_override_value(f'{base}/{k}')}"] for k in numbers]
+        plan = task.plans[0]
+        base = os.path.relpath(plan.directory / "workers", self.directory)
+        others = in_full(first_values(plan.space.common, self.facts), plan.fixed, corners(plan)[0])
+        needed = composable(Composer(self.context.config_loader, self.master), (), others)  # such as a mandatory group
+        jobs = [[*needed, f"hydra.sweep.subdir={to_override_value(f'{base}/{k}')}"] for k in numbers]
         try:
             returned = launcher.launch(jobs, initial_job_idx=numbers.start)
         except Exception as error:  # noqa: BLE001 - every launcher has its own
