@@ -58,11 +58,6 @@ class Project:
         return self.root / ".dvc" / "watched.yaml"
 
     @property
-    def watched_table(self) -> Path:
-        """A link to the file of data=table. The stage compose depends on conf/, so an edit of the file is noticed."""
-        return self.conf / "data" / "table.link"
-
-    @property
     def cache(self) -> Path | None:
         """What can be made again lies in DVC's folder of such; None where there is no pipeline."""
         return self.root / ".dvc" / "tmp" if (self.root / ".dvc").is_dir() else None

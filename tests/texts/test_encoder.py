@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from ratchet.config.composition import load_config
+from ratchet.config.composition import compose, config_hash, load_config
 from ratchet.data.fetch import fetch
 from ratchet.data.prepare import prepare
 from ratchet.errors import ConfigError
-from ratchet.models import Encoder
+from ratchet.models import Encoder, build_model
 from ratchet.project import Project
+from ratchet.promotion.gate_runs import seedless_hash
 from ratchet.runs.directory import RunDirectory
 from ratchet.texts import TextTransform
 from ratchet.texts.tokens import vocabulary_of
@@ -134,19 +135,56 @@ def test_a_text_longer_than_the_positions_is_refused(saved: Path) -> None:
         built(saved, input_shape=(256,))
 
 
+def words(project: Project, saved: Path) -> list[str]:
+    shutil.copytree(saved, project.root / "tiny")
+    lines = [f"{'the film was a ' * (k % 5)}{['good', 'bad'][k % 2]} plot n{k},{k % 2}" for k in range(80)]
+    (project.root / "reviews.csv").write_text("\n".join(["body,label", *lines]))
+    return ["params=null", "logger=csv", "trainer.max_epochs=1", "trainer.progress=none", "data=text",
+            "data.path=reviews.csv", "data.text=body", "data.target=label", "data.max_length=40",
+            "data.prepare.duplicates=keep", "data.tokenizer=tiny", "model=encoder", "model.path=tiny"]  # fmt: skip
+
+
+def test_other_weights_are_another_config_and_are_watched(project: Project, saved: Path) -> None:
+    asked = words(project, saved)
+    first = compose(project, asked)
+    assert "weights_checksum" in project.lock.read_text()
+    links = {link.name: link.resolve().name for link in (project.conf / "data").glob("*.link")}
+    assert links == {
+        "table.link": "reviews.csv", "tokenizer.link": "tokenizer.json", "weights.config.json.link": "config.json",
+        "weights.model.safetensors.link": "model.safetensors",
+    }  # fmt: skip
+    assert all(link.exists() for link in (project.conf / "data").glob("*.link"))
+    weights = project.root / "tiny" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
+    second = load_config(project, asked)
+    assert config_hash(second) != config_hash(first)
+    assert seedless_hash(second) != seedless_hash(first)
+    known = vocabulary_of(project.root / "tiny")
+    with pytest.raises(ConfigError, match="its files are not those of the config any more"):
+        build_model(first.model, input_shape=(32,), n_outputs=2, text=known)
+    build_model(second.model, input_shape=(32,), n_outputs=2, text=known)
+    compose(project, ["params=null"])
+    assert not list((project.conf / "data").glob("*.link"))
+
+
+def test_a_tokenizer_is_read_once_while_it_stays_the_same(project: Project, saved: Path, monkeypatch) -> None:
+    asked = words(project, saved)
+    first = load_config(project, asked)
+    with monkeypatch.context() as patched:
+        patched.setattr("ratchet.texts.tokens._read", None)
+        assert load_config(project, asked) == first
+    file = project.root / "tiny" / "tokenizer.json"
+    file.write_text(file.read_text().replace('"plot"', '"story"'))
+    changed = load_config(project, asked)
+    assert changed.data.table is not None
+    assert first.data.table is not None
+    assert changed.data.table.tokenizer_checksum != first.data.table.tokenizer_checksum
+
+
 @pytest.mark.parametrize("extra", ["model.layers=2", "model.lora=2"])
 def test_a_checkpoint_needs_the_folder_no_more(project: Project, saved: Path, extra: str) -> None:
     weights = project.root / "tiny"
-    shutil.copytree(saved, weights)
-    lines = [f"{'the film was a ' * (k % 5)}{['good', 'bad'][k % 2]} plot n{k},{k % 2}" for k in range(80)]
-    (project.root / "reviews.csv").write_text("\n".join(["body,label", *lines]))
-    asked = load_config(
-        project,
-        ["params=null", "logger=csv", "trainer.max_epochs=1", "trainer.progress=none", "data=text",
-         "data.path=reviews.csv", "data.text=body", "data.target=label", "data.max_length=40",
-         "data.prepare.duplicates=keep",
-         "data.tokenizer=tiny", "model=encoder", "model.path=tiny", extra],
-    )  # fmt: skip
+    asked = load_config(project, [*words(project, saved), extra])
     fetch(asked.data, project=project)
     prepare(asked.data, project=project)
     run = RunDirectory(project.runs / "one")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ratchet.config.checksums import weight_files
 from ratchet.config.non_numeric_settings import without_non_numeric
 from ratchet.config.request import Request
 from ratchet.config.schema import Config
@@ -15,6 +16,7 @@ from ratchet.errors import ConfigError
 from ratchet.files import write_atomically
 from ratchet.project import Project
 from ratchet.tasks.build import task_class, usual_task
+from ratchet.texts import TOKENIZER
 from ratchet.yaml_files import yaml_text
 
 LOCK_HEADER = "# conf/ + params.yaml, composed and resolved by `dvc repro`. Do not edit: edit those.\n"
@@ -44,7 +46,7 @@ def compose(project: Project, overrides: Sequence[str] = ()) -> Config:
     plain["trainer"]["sampling"] = config.trainer.sampling  # DVC watches it, and finds no key that is not there
     text = LOCK_HEADER + yaml_text(plain, width=110)
     write_atomically(project.lock, text.encode())
-    _watch(config.data.table.path if config.data.table and not _folder(config) else None, project)
+    _watch(config, project)
     if project.watched.parent.is_dir():
         score = task_class(config.task.target or usual_task(config.data.target_kind)).training_metric
         # the folder of data=folder; else one that stage compose depends on anyway
@@ -60,19 +62,26 @@ def _folder(config: Config) -> Path | None:
     return Path(folder.path).expanduser() if folder is not None and folder.path else None
 
 
-def _watch(table: str | None, project: Project) -> None:
-    """Point the link in conf/ at a person's table, relative where its path is; without a table there is no link.
+def _watch(config: Config, project: Project) -> None:
+    """Point links in conf/data at a person's table, tokenizer and weights, relative where the paths are; no others.
 
-    DVC takes the checksums of what a stage depends on when the stage has run: of the file that it was run for.
+    DVC takes the checksums of what a stage depends on when the stage has run: of the files that it was run for.
     """
-    link = project.watched_table
-    if table is None:
-        link.unlink(missing_ok=True)
-        return
-    target = Path(table if Path(table).is_absolute() else os.path.relpath(project.root / table, link.parent))
-    if not link.is_symlink() or link.readlink() != target:
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
+    table, folder = config.data.table, project.conf / "data"
+    wanted = {"table": table.path} if table and table.path and not _folder(config) else {}
+    if table and table.tokenizer:
+        wanted["tokenizer"] = str(Path(table.tokenizer).expanduser() / TOKENIZER)
+    path = Path(str(config.model.arguments.get("path"))).expanduser()
+    files = weight_files(config.model.arguments, project)
+    links = {folder / f"{name}.link": target for name, target in wanted.items()}
+    links |= {folder / f"weights.{file.name}.link": str(path / file.name) for file in files}
+    for link in {*folder.glob("*.link")} - {*links}:
+        link.unlink()
+    for link, named in links.items():
+        target = Path(named if Path(named).is_absolute() else os.path.relpath(project.root / named, link.parent))
+        if not link.is_symlink() or link.readlink() != target:
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
 
 
 def config_hash(config: Config) -> str:

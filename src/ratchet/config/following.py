@@ -10,11 +10,13 @@ from pydantic import (
     ValidationError,
 )
 
+from ratchet.config.checksums import weights_checksum
 from ratchet.config.hints import OverrideError
 from ratchet.config.modules import is_lightning_module
 from ratchet.config.sections import MetricConfig
 from ratchet.config.tables import completed, is_described
 from ratchet.metrics import METRICS, Metric, declare
+from ratchet.project import Project
 from ratchet.tasks.base import TargetKind
 from ratchet.tasks.build import task_class, usual_task
 
@@ -38,6 +40,10 @@ def with_what_follows(given: Any) -> Any:
     if not isinstance(given, dict) or not isinstance(data := given.get("data"), dict):
         return given
     model = given.get("model")
+    if isinstance(model, dict) and not model.get("weights_checksum"):
+        checksum = weights_checksum(model, Project.find()) if "path" in model else None
+        model = {**model, "weights_checksum": checksum} if checksum else model
+        given = {**given, "model": model}
     if isinstance(model, dict) and is_lightning_module(model.get("_target_")):
         given = {**given, **IDLE, **_objective_of(model, given.get("objective"))}
     elif isinstance(model, dict) and all(given.get(name, "") is None for name in IDLE):

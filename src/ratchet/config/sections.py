@@ -26,6 +26,12 @@ class ModelConfig(WithArguments):
 
     name: FileName
     target: str = Field(alias="_target_")
+    weights_checksum: str | None = None  # of a pretrained network's files in the folder `path`, sha256
+
+    @model_serializer(mode="wrap")
+    def _no_weights_of_fresh_ones(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = serialize(self)
+        return found if self.weights_checksum else {k: v for k, v in found.items() if k != "weights_checksum"}
 
     @property
     def is_lightning(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,10 +12,10 @@ from warnings import catch_warnings
 from omegaconf import OmegaConf
 
 from ratchet.config import folders
+from ratchet.config.checksums import noted, sha256_of
 from ratchet.config.environment import Reference
 from ratchet.config.hints import OverrideError, to_type
 from ratchet.errors import ConfigError, DataError
-from ratchet.files import write_atomically
 from ratchet.names import listed, nearest, short
 from ratchet.project import Project
 from ratchet.tables import (
@@ -29,7 +27,7 @@ from ratchet.tables import (
     columns_of,
     describe_target_column,
 )
-from ratchet.texts import tokenizer_checksum
+from ratchet.texts import TOKENIZER, tokenizer_checksum
 
 SAID: Final = (
     "path",
@@ -149,7 +147,10 @@ def tokens_of(data: Mapping[str, Any], project: Project) -> dict[str, Any]:
     section = {key: data[key] for key in TEXT[1:] if key in data}
     if folder is not None:
         where = project.root / Path(str(folder)).expanduser()
-        section["tokenizer_checksum"] = tokenizer_checksum(where, said=f"data.tokenizer={folder}")
+        section["tokenizer_checksum"] = noted(
+            [where / TOKENIZER], "tokenizer",
+            lambda: {"checksum": tokenizer_checksum(where, said=f"data.tokenizer={folder}")}, project=project,
+        )["checksum"]  # fmt: skip
     return section
 
 
@@ -278,29 +279,20 @@ def _overrides(setting: Setting, table: Mapping[str, Any]) -> Iterator[str]:
 
 def _described(file: Path, table: Mapping[str, Any], kind: Any, *, project: Project) -> tuple[str, TargetColumn]:
     """The file's sha256 and its target's description; kept beside the data for as long as the file stays the same."""
-    settings = settings_of(table)
-    status = file.stat() if file.is_file() else None
-    stamp = [str(file), kind, dict(table), [status.st_size, status.st_mtime_ns, status.st_ino] if status else None]
-    key = hashlib.sha256(json.dumps(stamp, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    note = project.root / "data" / ".tables" / f"{key}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(note.read_text(encoding="utf-8"))
-        return kept["checksum"], TargetColumn(kept["kind"], tuple(kept["classes"]))
+    found = noted([file], [kind, dict(table)], lambda: _read_now(file, table, kind), project=project)
+    return found["checksum"], TargetColumn(found["kind"], tuple(found["classes"]))
+
+
+def _read_now(file: Path, table: Mapping[str, Any], kind: Any) -> dict[str, Any]:
     try:
-        found = describe_target_column(file, settings, asked=kind)
+        found = describe_target_column(file, settings_of(table), asked=kind)
     except NoColumnError as error:
         other = [] if error.column in (*table["target"], table.get("text")) else [None]
         instead = [_with_another(table, error.column, near) for near in [*error.nearest, *other]]
         raise OverrideError(str(error), instead=instead, otherwise="type: data.target=<column>") from error
     except TableError as error:
         raise DataError(as_typed(error.said, table)) from error
-    with file.open("rb") as stream:
-        checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-    with suppress(OSError):  # nothing is lost but time
-        note.parent.mkdir(parents=True, exist_ok=True)
-        content = {"checksum": checksum, "kind": found.kind, "classes": list(found.classes)}
-        write_atomically(note, json.dumps(content).encode())
-    return checksum, found
+    return {"checksum": sha256_of(file), "kind": found.kind, "classes": list(found.classes)}
 
 
 def _with_another(table: Mapping[str, Any], column: str, name: str | None) -> list[str]:

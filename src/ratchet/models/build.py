@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from torch import nn
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on
 
+from ratchet.config.checksums import weights_checksum
 from ratchet.config.grammar import assignment, shown
 from ratchet.config.hints import OverrideError
 from ratchet.config.modules import is_lightning_module
@@ -22,6 +23,7 @@ from ratchet.config.targets import built, check, names_a_class
 from ratchet.dotted import named_by
 from ratchet.errors import TO_SEE, ConfigError, OutOfMemoryError, RatchetError, failure, first_line, own_code, ran_out
 from ratchet.names import nearest, suggestion
+from ratchet.project import Project
 from ratchet.texts import TextInput
 
 # What a network is told by the data. n_classes is another word for n_outputs; who takes no numbers is not told them.
@@ -52,6 +54,11 @@ def build_model(
     network = model_class(config.target)
     refuse_layout(network, config, "text" if text else "table" if len(input_shape) == 1 else "image")
     settings = checked_settings(network, config)
+    if config.weights_checksum and not (text and text.architecture):  # else they are those of a checkpoint
+        now = weights_checksum(config.arguments, Project.find())
+        if now not in {None, config.weights_checksum}:
+            said = f"model.path={config.arguments.get('path')}: its files are not those of the config any more"
+            raise ConfigError(f"{said}; put them back, or train anew")
     try:
         takes = inspect.signature(network).parameters
         told: dict[str, Any] = {"n_classes" if "n_classes" in takes else "n_outputs": n_outputs}

@@ -82,7 +82,7 @@ def write_for(target: Config, *, project: Project, header: Sequence[str] = ()) -
     found = digests(project, ["params.yaml", f"conf/tuned/{name}"])
     with tempfile.TemporaryDirectory() as scratch:
         copy = Project(Path(scratch))
-        shutil.copytree(project.conf, copy.conf)
+        shutil.copytree(project.conf, copy.conf, symlinks=True)
         tuned_file(copy, name).unlink(missing_ok=True)
         chosen = _options(target, conf=project.conf)
         base = load_config(copy, _overrides(target, chosen, conf=project.conf))
@@ -162,7 +162,7 @@ def _values(
     tuned: dict[str, Any] = {}
     inline: dict[str, Any] = {}
     for key, value in _assignments(base.plain(), target.plain()):
-        if _is_left_alone(key):
+        if _is_left_alone(key) or key == "model.weights_checksum":  # it follows from the files
             continue
         group = key.partition(".")[0]
         if group in chosen and chosen[group] != usual.get(group):
