@@ -13,14 +13,17 @@ import torch
 from ratchet.config.composition import compose, config_hash, load_config
 from ratchet.data.fetch import fetch
 from ratchet.data.prepare import prepare
-from ratchet.errors import ConfigError
+from ratchet.errors import ConfigError, DataError
 from ratchet.models import Encoder, build_model
 from ratchet.project import Project
-from ratchet.promotion.gate_runs import seedless_hash
+from ratchet.promotion.gate_runs import Configuration, seedless_hash
 from ratchet.runs.directory import RunDirectory
-from ratchet.texts import TextTransform
+from ratchet.runs.provenance import versions
+from ratchet.texts import TextInput, TextTransform
 from ratchet.texts.tokens import vocabulary_of
 from ratchet.training.checkpoint import load_model
+from ratchet.training.module import TaskModule
+from ratchet.training.tasks import network_for, task_for
 from ratchet.training.train import train
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad", "film", "the", "a", "was", "plot"]
@@ -124,14 +127,14 @@ def test_folders_that_do_not_suit_are_one_line(saved: Path, tmp_path: Path, what
     folder = spoilt(saved, tmp_path / "other", what)
     known = vocabulary_of(saved)
     assert known is not None
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises((ConfigError, DataError)) as caught:
         Encoder(input_shape=(32,), n_outputs=2, path=str(folder), vocabulary=known.vocabulary, digest=known.digest)
     assert wrong in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_text_longer_than_the_positions_is_refused(saved: Path) -> None:
-    with pytest.raises(ConfigError, match=r"has 40 positions; type: data\.max_length=40"):
+    with pytest.raises(DataError, match=r"has 40 positions; type: data\.max_length=40"):
         built(saved, input_shape=(256,))
 
 
@@ -194,3 +197,87 @@ def test_a_checkpoint_needs_the_folder_no_more(project: Project, saved: Path, ex
     model, _ = load_model(run)
     state = torch.load(run.best_checkpoint, weights_only=True)["state_dict"]
     assert all((state[f"network.{name}"] == value).all() for name, value in model.state_dict().items())
+
+
+def test_an_encoder_without_a_tokenizer_is_refused(saved: Path, tmp_path: Path) -> None:
+    folder, known = tmp_path / "bare", vocabulary_of(saved)
+    shutil.copytree(saved, folder)
+    (folder / "tokenizer.json").unlink()
+    assert known is not None
+    with pytest.raises(ConfigError, match=r"has no tokenizer\.json, so no tokens are the encoder's"):
+        Encoder(input_shape=(32,), n_outputs=2, path=str(folder), **known.as_json())
+
+
+def of_kind(saved: Path, folder: Path, kind: str, **settings) -> Path:
+    with warnings.catch_warnings(action="ignore"):
+        import transformers
+
+        sizes = {"vocab_size": len(WORDS), "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
+        config = getattr(transformers, f"{kind}Config")(**sizes, num_hidden_layers=3, **settings)
+        getattr(transformers, f"{kind}Model")(config).save_pretrained(folder)
+    shutil.copy(saved / "tokenizer.json", folder)
+    return folder
+
+
+def test_positions_begin_behind_that_of_padding(saved: Path, tmp_path: Path) -> None:
+    folder = of_kind(saved, tmp_path / "roberta", "Roberta", max_position_embeddings=34, pad_token_id=1)
+    with pytest.raises(DataError, match=r"has 32 positions; type: data\.max_length=32"):
+        built(folder, input_shape=(33,))
+    assert built(folder)(torch.full((1, 32), 4)).shape == (1, 2)
+
+
+def test_layers_of_several_kinds_are_cut_and_built_again(saved: Path, tmp_path: Path) -> None:
+    folder = of_kind(saved, tmp_path / "modern", "ModernBert", max_position_embeddings=40, pad_token_id=0,
+                     bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3)  # fmt: skip
+    short = built(folder, layers=1)
+    assert len(json.loads(short.architecture)["layer_types"]) == 1
+    again = built(folder, architecture=short.architecture)
+    again.load_state_dict(short.state_dict())
+
+
+def test_hints_name_the_keys_of_named_data(project: Project, saved: Path) -> None:
+    asked = load_config(project, words(project, saved))
+    assert asked.data.table is not None
+    table = asked.data.table.model_copy(update={"path": None})
+    named = asked.model_copy(update={"data": asked.data.model_copy(update={"table": table})})
+    known = vocabulary_of(saved)
+    for config, key in ((asked, "type: data"), (named, r"type: \+\+data\.table")):
+        task = task_for(config, config.data.target)
+        with pytest.raises(ConfigError, match=rf"{key}\.max_length=40"):
+            network_for(config, task, shape=(256,), text=known)
+        with pytest.raises(ConfigError, match=rf"{key}\.tokenizer=tiny"):
+            network_for(config, task, shape=(32,), text=TextInput(5, "another"))
+
+
+def test_penalties_are_on_what_is_trained(project: Project, saved: Path) -> None:
+    config = load_config(project, [*words(project, saved), "model.frozen=true"])
+    task = task_for(config, config.data.target)
+    network = network_for(config, task, shape=(32,), text=vocabulary_of(saved))
+    module = TaskModule(network, config, task=task, loss=torch.nn.CrossEntropyLoss())
+    assert [tuple(each.shape) for each in module._weights] == [(2, 16)]
+
+
+def test_scores_of_texts_are_kept_apart_by_their_libraries(project: Project, saved: Path, monkeypatch) -> None:
+    of_texts, others = load_config(project, words(project, saved)), load_config(project, ["params=null"])
+
+    def keys() -> list[str]:
+        return [Configuration.of("", each, data_hash="x", project=project).key for each in (of_texts, others)]
+
+    before = keys()
+    found = versions()
+    assert {"tokenizers", "transformers"} <= found.keys()
+    monkeypatch.setattr("ratchet.promotion.gate_runs.versions", lambda: found | {"transformers": "0"})
+    after = keys()
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
+def test_the_unknown_token_of_a_unigram_tokenizer(tmp_path: Path) -> None:
+    import tokenizers as t
+
+    scores = [("<pad>", 0.0), ("<unk>", 0.0), ("good", -1.0)]
+    t.Tokenizer(t.models.Unigram(scores, unk_id=1)).save(str(tmp_path / "tokenizer.json"))
+    transform = TextTransform.of_folder("body", tmp_path, max_length=8)
+    assert transform.unknown == 1
+    texts, _ = transform.apply(["", "good"] * 1000)
+    assert (texts.values.tolist(), len(texts)) == ([1, 2] * 1000, 2000)

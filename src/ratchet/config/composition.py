@@ -69,7 +69,7 @@ def _watch(config: Config, project: Project) -> None:
     """
     table, folder = config.data.table, project.conf / "data"
     wanted = {"table": table.path} if table and table.path and not _folder(config) else {}
-    if table and table.tokenizer:
+    if table and table.path and table.tokenizer:
         wanted["tokenizer"] = str(Path(table.tokenizer).expanduser() / TOKENIZER)
     path = Path(str(config.model.arguments.get("path"))).expanduser()
     files = weight_files(config.model.arguments, project)

@@ -13,10 +13,12 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from ratchet.config.base import Probability
-from ratchet.errors import ConfigError, first_line
+from ratchet.errors import ConfigError, RatchetError, first_line
 from ratchet.models.texts import mean_over
 from ratchet.names import to_install
 from ratchet.project import Project
+from ratchet.tables import Setting, TableError
+from ratchet.texts import TOKENIZER
 from ratchet.texts.tokens import vocabulary_of
 
 _UNUSED = ("pooler", "position_ids")  # parts of a name: weights that this network does without
@@ -54,13 +56,13 @@ class Encoder(nn.Module):
         else:
             encoder = _empty(architecture)
         self.architecture = json.dumps(encoder.config.to_dict(), default=str)
+        if architecture is None:
+            _require_rebuildable(self.architecture, path)
         self.first, self.frozen = readout == "first", frozen
-        most = getattr(encoder.config, "max_position_embeddings", None)
+        most = _positions(encoder)
         if most is not None and input_shape[0] > most:
-            raise ConfigError(
-                f"data.max_length={input_shape[0]}: the encoder of {path} has {most} positions; "
-                f"type: data.max_length={most}"
-            )
+            said = f"data.max_length={input_shape[0]}: the encoder of {path} has {most} positions; type: "
+            raise TableError(said, Setting("max_length", most))
         self.padding = encoder.config.pad_token_id or 0
         encoder.requires_grad_(not frozen)
         self.encoder = _with_adapters(encoder, lora) if lora else encoder
@@ -112,11 +114,14 @@ def _read(folder: Path, path: str, layers: int | None, vocabulary: int, digest: 
         _require_same_tokens(folder, path, config, vocabulary, digest)
         if layers is not None:
             config.num_hidden_layers = layers
+            for name in ("layer_types", "mlp_layer_types"):
+                if kinds := getattr(config, name, None):
+                    setattr(config, name, kinds[:layers])
         encoder, found = library.AutoModel.from_pretrained(
             folder, config=config, local_files_only=True, trust_remote_code=False, dtype=torch.float32,
             output_loading_info=True,
         )  # fmt: skip
-    except ConfigError:
+    except RatchetError:
         raise
     except Exception as error:  # of many classes: of the library's own, of safetensors', of torch's
         raise ConfigError(
@@ -133,11 +138,33 @@ def _read(folder: Path, path: str, layers: int | None, vocabulary: int, digest: 
 
 def _require_same_tokens(folder: Path, path: str, config: Any, vocabulary: int, digest: str) -> None:
     own = vocabulary_of(folder)
-    if vocabulary > config.vocab_size or (own is not None and own.digest != digest):
+    if own is None:
         raise ConfigError(
-            f"model.path={path}: the tokens of these data are not those of the encoder: {vocabulary:,} here, "
-            f"{config.vocab_size:,} there; type: data.tokenizer={path}"
+            f"model.path={path}: {folder} has no {TOKENIZER}, so no tokens are the encoder's; put it there"
         )
+    if vocabulary > config.vocab_size or own.digest != digest:
+        raise TableError(
+            f"model.path={path}: the tokens of these data are not those of the encoder: {vocabulary:,} here, "
+            f"{config.vocab_size:,} there; type: ", Setting("tokenizer", path)
+        )  # fmt: skip
+
+
+def _positions(encoder: Any) -> int | None:
+    """The tokens that an encoder has positions for: some begin behind that of padding."""
+    tables = [each for name, each in encoder.named_modules() if name.endswith("position_embeddings")]
+    first = max((each.padding_idx + 1 for each in tables if getattr(each, "padding_idx", None) is not None), default=0)
+    most = getattr(encoder.config, "max_position_embeddings", None)
+    return None if most is None else most - first
+
+
+def _require_rebuildable(architecture: str, path: str) -> None:
+    """Raises ConfigError where a checkpoint's reader could not build the encoder again."""
+    try:
+        with torch.device("meta"):
+            _empty(architecture)
+    except Exception as error:  # of many classes
+        said = f"model.path={path}: its config.json builds no encoder without its folder: {first_line(error)[:160]}"
+        raise ConfigError(f"{said}; put another encoder there") from error
 
 
 def _empty(architecture: str) -> Any:

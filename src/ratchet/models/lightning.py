@@ -15,6 +15,7 @@ from ratchet.config.targets import built, refused
 from ratchet.errors import ConfigError, RatchetError
 from ratchet.models.build import checked_settings, model_class
 from ratchet.tasks import Task
+from ratchet.texts import TextInput
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -45,11 +46,12 @@ def build_module(
     input_shape: tuple[int, ...] | None = None,
     n_outputs: int | None = None,
     numbers: Sequence[int] = (),
+    text: TextInput | None = None,
 ) -> pl.LightningModule:
     """The LightningModule that conf/model asks for, with fresh weights from torch's global generator.
 
     Its constructor gets its settings, each `_target_` inside them built (`_partial_: true`: a function of the rest),
-    and of `input_shape`, `numbers` and `n_outputs` (or `n_classes`) those that it names. A running best
+    and of `input_shape`, `numbers`, `vocabulary` and `n_outputs` (or `n_classes`) those that it names. A running best
     (torchmetrics' MaxMetric and MinMetric) becomes part of its state, so that a resumed run knows it. Raises
     ConfigError as check_module does, and for what the constructor refuses.
     """
@@ -58,6 +60,7 @@ def build_module(
     settings = check_module(config)
     found = model_class(config.target)
     told: dict[str, Any] = {"input_shape": input_shape, "n_outputs": n_outputs, "n_classes": n_outputs}
+    told |= text.as_json() if text else {}
     told |= {"numbers": tuple(numbers) if input_shape is not None else None}
     takes = inspect.signature(found).parameters
     arguments: dict[str, Any] = {name: value for name, value in told.items() if name in takes and value is not None}

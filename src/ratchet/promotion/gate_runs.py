@@ -38,6 +38,7 @@ CODE = (
     "src/ratchet/texts",
 )  # fmt: skip
 _KEYED_PACKAGES = ("python", "torch", "pytorch-lightning", "torchmetrics", "numpy")
+_OF_TEXTS = ("tokenizers", "transformers", "peft")
 _PRELOAD = (
     "ratchet.runs.imported_code", "torch._dynamo", "pytorch_lightning", "ratchet.training.train",
     "ratchet.promotion.gate_runs",
@@ -58,7 +59,8 @@ class Configuration:
     @classmethod
     def of(cls, role: str, config: Config, *, data_hash: str, project: Project) -> Configuration:
         """`data_hash`: of the prepared arrays."""
-        decide = {name: version for name, version in versions().items() if name in _KEYED_PACKAGES}
+        keyed = (*_KEYED_PACKAGES, *(_OF_TEXTS if config.data.layout == "text" else ()))
+        decide = {name: version for name, version in versions().items() if name in keyed}
         parts = [seedless_hash(config), data_hash, code_hash(project), decide]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
         name = f"{config.data.name}_{config.model.name}_{key}"

@@ -19,6 +19,9 @@ _PACKAGES = (
     "dvc",
     "wandb",
     "ratchet",
+    "tokenizers",
+    "transformers",
+    "peft",
 )
 
 

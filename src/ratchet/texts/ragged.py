@@ -31,6 +31,13 @@ class Ragged:
         np.cumsum([len(text) for text in texts], out=offsets[1:])
         return cls(np.fromiter(chain.from_iterable(texts), np.int32, count=int(offsets[-1])), offsets, longest)
 
+    @classmethod
+    def of_parts(cls, parts: Sequence[Self]) -> Self:
+        """Texts of several, one after the other."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return cls(np.concatenate([part.values for part in parts]), offsets, parts[0].longest)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -72,5 +79,4 @@ class Ragged:
 
     def joined(self, other: Self) -> Self:
         """Return the texts of both, one after the other: a copy in memory."""
-        offsets = np.concatenate([self.offsets, other.offsets[1:] + self.offsets[-1]])
-        return type(self)(np.concatenate([self.values, other.values]), offsets, self.longest)
+        return type(self).of_parts([self, other])

@@ -124,20 +124,21 @@ class TextTransform:
         """What a network is told of such texts."""
         return _described(self._cutter)
 
-    @property
+    @cached_property
     def unknown(self) -> int | None:
         """The token that stands for what is not in the vocabulary; None where the tokenizer needs none."""
         model = json.loads(self.tokenizer)["model"]
-        return self._cutter.token_to_id(model["unk_token"]) if model.get("unk_token") else None
+        return self._cutter.token_to_id(model["unk_token"]) if model.get("unk_token") else model.get("unk_id")
 
     def apply(self, texts: Sequence[str] | np.ndarray) -> tuple[Ragged, int]:
         """The tokens of texts, and how many texts were cut to max_length. One without any is one unknown token."""
-        found, cut = list[list[int]](), 0
+        parts, cut = [Ragged.of_lists([], self.max_length)], 0
         for start in range(0, len(texts), _AT_ONCE):
             some = self._cutter.encode_batch([clean(text) for text in texts[start : start + _AT_ONCE]])
-            found += [encoding.ids or [self.unknown or 0] for encoding in some]
+            found = [encoding.ids or [self.unknown or 0] for encoding in some]
+            parts.append(Ragged.of_lists(found, self.max_length))
             cut += sum(bool(encoding.overflowing) for encoding in some)
-        return Ragged.of_lists(found, self.max_length), cut
+        return Ragged.of_parts(parts), cut
 
     def words(self, tokens: Iterable[int]) -> str:
         """Tokens as a person reads them."""

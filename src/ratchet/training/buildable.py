@@ -73,7 +73,8 @@ def _error_of(build: Callable[[], Any]) -> str | None:
 def _model(asked: Asked) -> None:
     """Build the network on the meta device, which takes no memory; what cannot be there is built on the processor."""
     config, shape, target, text = asked
-    refuse_layout(model_class(config.model.target), config.model, config.data.layout)
+    if not config.model.is_lightning:
+        refuse_layout(model_class(config.model.target), config.model, config.data.layout)
     if shape is None and not (config.data.module and config.model.is_lightning):
         return
     try:

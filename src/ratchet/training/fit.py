@@ -121,4 +121,6 @@ def _own_module(config: Config, data: PreparedData | OwnData) -> pl.LightningMod
     if isinstance(data, OwnData):
         return build_module(config.model)
     n_outputs = task_for(config, data.target).n_outputs
-    return build_module(config.model, input_shape=tuple(data.shape), n_outputs=n_outputs, numbers=data.numbers)
+    return build_module(
+        config.model, input_shape=tuple(data.shape), n_outputs=n_outputs, numbers=data.numbers, text=data.text
+    )

@@ -42,7 +42,9 @@ class TaskModule(pl.LightningModule):
         self.task = task
         self.criterion = loss
         self.augmentation = Augmentation(config.augmentation, n_classes=len(task.target.names))
-        self._weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+        self._weights = [
+            parameter for parameter in network.parameters() if parameter.ndim > 1 and parameter.requires_grad
+        ]
         self._plateau: Plateau | None = None
         self._plateau_state: dict[str, Any] | None = None
         self._first_step = 0

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ratchet.config.schema import Config
+from ratchet.config.tables import as_typed
+from ratchet.errors import ConfigError
+from ratchet.tables import TableError
 from ratchet.tasks import Target, Task, build_task
 from ratchet.tasks.build import usual_task
 from ratchet.texts import TextInput
@@ -43,11 +46,17 @@ def network_for(
         from ratchet.models import build_model
 
         assert shape is not None, "a network of ours is told the shape"
-        return build_model(config.model, input_shape=shape, n_outputs=task.n_outputs, numbers=numbers, text=text)
+        try:
+            return build_model(config.model, input_shape=shape, n_outputs=task.n_outputs, numbers=numbers, text=text)
+        except TableError as error:
+            table = config.data.table.model_dump() if config.data.table else {}
+            raise ConfigError(as_typed(error.said, table)) from error
     from ratchet.models.lightning import Predicting, build_module
 
     n_outputs = None if shape is None else task.n_outputs
-    return Predicting(build_module(config.model, input_shape=shape, n_outputs=n_outputs, numbers=numbers), task)
+    return Predicting(
+        build_module(config.model, input_shape=shape, n_outputs=n_outputs, numbers=numbers, text=text), task
+    )
 
 
 def loss_for(config: Config, task: Task, y: Tensor) -> nn.Module:
