@@ -128,7 +128,9 @@ class TextTransform:
     def unknown(self) -> int | None:
         """The token that stands for what is not in the vocabulary; None where the tokenizer needs none."""
         model = json.loads(self.tokenizer)["model"]
-        return self._cutter.token_to_id(model["unk_token"]) if model.get("unk_token") else model.get("unk_id")
+        name, number = model.get("unk_token"), model.get("unk_id")
+        found: int | None = self._cutter.token_to_id(name) if name else number
+        return found
 
     def apply(self, texts: Sequence[str] | np.ndarray) -> tuple[Ragged, int]:
         """The tokens of texts, and how many texts were cut to max_length. One without any is one unknown token."""
