@@ -10,19 +10,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
+import torch
 
 from ratchet.commands.sweep import latency
 from ratchet.config.composition import load_config
+from ratchet.config.sections import ModelConfig
 from ratchet.data.fetch import fetch
 from ratchet.data.prepare import prepare
 from ratchet.data.prepared import PreparedData, describe
+from ratchet.data.table_file import texts_of
+from ratchet.data.tokenised import little_known
 from ratchet.deployment.export import export
 from ratchet.deployment.predict import predict
 from ratchet.errors import ConfigError, DataError, RatchetError
 from ratchet.evaluation.evaluate import evaluate
+from ratchet.models.lightning import build_module
 from ratchet.project import Project
 from ratchet.runs.directory import RunDirectory
-from ratchet.texts import Ragged, TextTransform
+from ratchet.tasks import Target
+from ratchet.texts import Ragged, TextInput, TextTransform
 from ratchet.training.buildable import Asked, complaints
 from ratchet.training.train import train
 
@@ -355,3 +362,50 @@ def test_a_table_of_new_texts_without_the_column_is_one_line(project, reviews):
     (project.root / "new.csv").write_text("id,bodi\n1,a lovely film\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"has no column body; its columns: id, bodi"):
         predict(run, str(project.root / "new.csv"), output=project.root / "said.csv", project=project)
+
+
+def test_cells_that_are_no_strings_are_written_as_elsewhere(tmp_path: Path) -> None:
+    cells = [b"s\xc3\xbcperb", 12.0, 1.5, 7, None, True, "a film"]
+    frame = pd.DataFrame({"body": pd.Series(cells, dtype=object)})
+    assert texts_of(frame, "body", "x").tolist() == ["süperb", "12", "1.5", "7", "", "True", "a film"]
+    pd.DataFrame({"body": [b"s\xc3\xbcperb"] * 2}).to_parquet(tmp_path / "x.parquet")
+    assert texts_of(pd.read_parquet(tmp_path / "x.parquet"), "body", "x").tolist() == ["süperb"] * 2
+    for odd in (["two", "texts"], {"a": "text"}, np.array(["two", "texts"])):
+        frame = pd.DataFrame({"body": pd.Series(["film", odd], dtype=object)})
+        with pytest.raises(DataError, match=r"x: column body holds a .*; allowed: texts; write one text"):
+            texts_of(frame, "body", "x")
+
+
+class Told(pl.LightningModule):
+    def __init__(self, vocabulary: int, n_outputs: int, width: int = 4) -> None:
+        super().__init__()
+        self.table, self.out = torch.nn.Embedding(vocabulary, width), torch.nn.Linear(width, n_outputs)
+
+    def forward(self, x):
+        return self.out(self.table(x.clamp_min(0)).mean(dim=1))
+
+    def training_step(self, batch, batch_idx):
+        return torch.nn.functional.cross_entropy(self(batch[0]), batch[1])
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/loss", self.training_step(batch, batch_idx))
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=0.01)
+
+
+def test_a_module_of_ones_own_is_told_the_vocabulary(project, reviews):
+    model = ModelConfig.model_validate({"name": "told", "_target_": f"{__name__}.Told"})
+    text = TextInput(7, "digest")
+    assert build_module(model, input_shape=(5,), n_outputs=2, text=text).table.num_embeddings == 7
+    asked = config(project, "model=text_bag").model_copy(update={"model": model})
+    assert complaints([Asked(asked, (5,), Target("class", ("bad", "good")), text)]) == [None]
+
+
+def test_hints_of_tokens_name_the_keys_of_these_data(project, reviews):
+    table = config(project).data.texts
+    assert table is not None
+    named = table.model_copy(update={"path": None})
+    of_texts = {"unknown": {"train": 0.5}}
+    assert "a larger data.vocabulary" in little_known(of_texts, table)[0]
+    assert "a larger ++data.table.vocabulary" in little_known(of_texts, named)[0]

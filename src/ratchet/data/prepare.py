@@ -122,7 +122,7 @@ def _prepare_into(
         card |= {
             "text": of_texts,
             "transform_sha256": hashlib.sha256((directory / TABLE).read_bytes()).hexdigest(),
-            "warnings": [*_drawn(examples, splits, config), *little_known(of_texts)],
+            "warnings": [*_drawn(examples, splits, config), *little_known(of_texts, config.texts)],
         }
     if kept is not None:
         card["kept_positions"] = kept.tolist()

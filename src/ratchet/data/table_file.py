@@ -47,13 +47,24 @@ def read(directory: Path, config: DataConfig) -> RawExamples:
 
 
 def texts_of(frame: pd.DataFrame, column: str | None, where: str) -> np.ndarray:
-    """(n,) cleaned texts of a column, "" for a gap. Raises DataError where there is no such column."""
+    """(n,) cleaned texts of a column, "" for a gap. Raises DataError for no such column, and a cell that is no text."""
     if column not in frame.columns:
         raise DataError(f"{where} has no column {short(column)}; its columns: {listed(map(short, frame.columns))}")
     cells = frame[column]
     texts = np.empty(len(cells), object)
-    texts[:] = ["" if gap else clean(str(cell)) for cell, gap in zip(cells, cells.isna(), strict=True)]
+    said = f"{where}: column {short(column)}"
+    texts[:] = ["" if gap else clean(_as_text(cell, said)) for cell, gap in zip(cells, cells.isna(), strict=True)]
     return texts
+
+
+def _as_text(cell: Any, said: str) -> str:
+    """A cell as it is written elsewhere: bytes as UTF-8, a whole number without a point."""
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace")
+    if isinstance(cell, list | tuple | dict | set | np.ndarray):
+        kind = type(cell).__name__
+        raise DataError(f"{said} holds a {kind}, {short(str(cell))}; allowed: texts; write one text into each cell")
+    return str(int(cell)) if isinstance(cell, float | np.floating) and float(cell).is_integer() else str(cell)
 
 
 def _origin(frame: pd.DataFrame, path: Path, settings: TableSettings) -> Origin:

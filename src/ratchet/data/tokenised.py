@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from ratchet.config.data_sections import TableConfig
+from ratchet.config.tables import as_typed
 from ratchet.data.examples import SplitName
 from ratchet.data.transform import TABLE
 from ratchet.errors import DataError
+from ratchet.tables import Setting
 from ratchet.texts import Ragged, TextTransform, tokenizer_checksum
 
 _FREQUENT = 30  # tokens named in the card
@@ -34,7 +36,8 @@ def tokenise(
         checksum = tokenizer_checksum(folder, said=f"data.tokenizer={config.tokenizer}")
         if config.tokenizer_checksum not in {None, checksum}:
             raise DataError(f"{folder} was changed just now; type the same again")
-        transform = TextTransform.of_folder(config.text, folder, max_length=config.max_length)
+        longer = as_typed([Setting("max_length", 256)], config.model_dump())
+        transform = TextTransform.of_folder(config.text, folder, max_length=config.max_length, to_type=longer)
     (directory / TABLE).write_text(json.dumps(transform.as_json(), ensure_ascii=False), encoding="utf-8")
     tokens, cut = transform.apply(texts)
     counts = np.bincount(tokens.of(train).values, minlength=transform.input.vocabulary)
@@ -50,14 +53,15 @@ def tokenise(
     }
 
 
-def little_known(of_texts: Mapping[str, Any]) -> list[str]:
+def little_known(of_texts: Mapping[str, Any], config: TableConfig) -> list[str]:
     """What is said where many tokens of train are unknown: too few texts have a word in common."""
     share = of_texts["unknown"]["train"]
     if share < _MANY:
         return []
+    key = "data" if config.path else "++data.table"
     return [
         f"{share:.0%} of the tokens of train are unknown, as words of one text alone are; allowed: more texts, "
-        "a larger data.vocabulary, or data.tokenizer=<folder>"
+        f"a larger {key}.vocabulary, or {key}.tokenizer=<folder>"
     ]
 
 

@@ -90,14 +90,12 @@ class TextTransform:
         return cls(column, max_length, words.to_str())
 
     @classmethod
-    def of_folder(cls, column: str, folder: Path, *, max_length: int) -> Self:
-        """A pretrained tokenizer, with its own marks around a text."""
+    def of_folder(cls, column: str, folder: Path, *, max_length: int, to_type: str = "data.max_length=256") -> Self:
+        """A pretrained tokenizer, with its own marks around a text. to_type: where these leave no place for it."""
         tokenizer = _read(folder / FILE)
         if max_length <= (marks := tokenizer.num_special_tokens_to_add(is_pair=False)):
-            raise DataError(
-                f"data.max_length={max_length}: this tokenizer puts {marks} marks around a text; allowed: more; type: "
-                "data.max_length=256"
-            )
+            said = f"data.max_length={max_length}: this tokenizer puts {marks} marks around a text; allowed: more; "
+            raise DataError(f"{said}type: {to_type}")
         return cls(column, max_length, tokenizer.to_str())
 
     @classmethod
