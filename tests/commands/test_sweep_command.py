@@ -166,7 +166,7 @@ MISTAKES = {
     f"{INTERVAL} sweep/pruner=wilcoxon": "WilcoxonPruner compares repeats of a configuration",
     f"{INTERVAL} sweep/sampler=grid": "has no end of values, and a grid runs each",
     "sweep=nope": "sweep=nope: there is no such sweep; allowed: architecture, full, grid, learning_rate, "
-    "regularization, search, tables; type: sweep=learning_rate",
+    "regularization, search, sentiment, tables; type: sweep=learning_rate",
     "sweep=learning_rat": "sweep=learning_rat: there is no such sweep; nearest: learning_rate",
     "sweep=base": "sweep=base: there is no such sweep",
     "model=cnn,mlp sweep.n_trial=5": "error: sweep.n_trial: there is no such key; nearest: sweep.n_trials; ",
