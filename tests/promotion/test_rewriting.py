@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -58,6 +59,16 @@ def test_what_is_written_composes_to_the_challenger(written: Project, typed: lis
     target = load_config(written, typed)
     writing = write_for(target, project=written)
     writing.put(written)
+    assert config_hash(load_config(written)) == config_hash(target)
+
+
+def test_what_conf_leaves_open_is_written_too(written: Project) -> None:
+    option = (written.conf / "model/mlp.yaml").read_text(encoding="utf-8")
+    open_width = re.sub(r"(?m)^width:.*$", "width: ???", re.sub(r"(?m)^name:.*$", "name: needy", option))
+    assert open_width.count("???") == 1
+    (written.conf / "model/needy.yaml").write_text(open_width, encoding="utf-8")
+    target = load_config(written, ["model=needy", "model.width=48", "optimizer.lr=0.02"])
+    write_for(target, project=written).put(written)
     assert config_hash(load_config(written)) == config_hash(target)
 
 

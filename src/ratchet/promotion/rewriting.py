@@ -85,8 +85,11 @@ def write_for(target: Config, *, project: Project, header: Sequence[str] = ()) -
         shutil.copytree(project.conf, copy.conf, symlinks=True)
         tuned_file(copy, name).unlink(missing_ok=True)
         chosen = _options(target, conf=project.conf)
-        base = load_config(copy, _overrides(target, chosen, conf=project.conf))
+        needed = _needed(target, conf=project.conf)
+        said = [f"model.{key}={to_override_value(value)}" for key, value in needed.items()]
+        base = load_config(copy, [*_overrides(target, chosen, conf=project.conf), *said])
         tuned, inline = _values(target, base, chosen=chosen, conf=project.conf)
+        tuned |= {"model": {**needed, **tuned.get("model", {})}} if needed else {}
         params = _edited(project, target, chosen=chosen, inline=inline, tuned=tuned)
         writing = Writing(params, _as_file(tuned, header) if tuned else None, name, found)
         writing.put(copy)
@@ -112,6 +115,12 @@ def _overrides(target: Config, chosen: Mapping[str, str], *, conf: Path) -> list
         "params=null", f"data={_option_of('data', target, conf)}", *said, f"model={_option_of('model', target, conf)}",
         *picked, f"seed={target.seed}",
     ]  # fmt: skip
+
+
+def _needed(target: Config, *, conf: Path) -> dict[str, Any]:
+    """The settings of the model for which conf/ has no value: ???, and somebody typed one."""
+    option = _section(conf, "model", _option_of("model", target, conf))
+    return {key: target.plain()["model"][key] for key, value in option.items() if value == "???"}
 
 
 def _options(target: Config, *, conf: Path) -> dict[str, str]:
