@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -61,9 +60,8 @@ def override_error(text: str, around: OverrideContext) -> OverrideError | None: 
     if override.is_sweep_override() and not around.multirun:
         return _needs_multirun(text, override, around)
     if override.value_type == ValueType.GLOB_CHOICE_SWEEP and is_group(around.directory, key):
-        names = ",".join(fnmatch.filter(options(around.directory, key), "*"))
-        said = f"{text}: -m cannot count these values; allowed: a list or a range of whole steps"
-        return OverrideError(said, text=text, instead=[[f"{key}={names}"]])
+        said = f"{text}: -m cannot count these values; allowed: a list of {listed(options(around.directory, key))}"
+        return OverrideError(said, text=text, instead=around.usual(key))
     if key.startswith("hydra."):
         return _of_hydra(text, override, around)
     if override.is_force_add() or key.startswith("hydra/"):
