@@ -170,3 +170,33 @@ def test_a_trial_has_the_environment_of_its_worker_not_of_the_server(
     running.end()
     assert isinstance(outcome, Outcome)
     assert outcome.metrics == {"SET_LATER": 7.0, "SLOT": 1.0}
+
+
+def test_a_terminal_s_ctrl_c_that_came_before_it_had_a_session_is_not_its_own() -> None:
+    """A worker that was placed has it blocked, and so has what it forks: there it would wait, and end the trial."""
+    code = """if True:
+        import os, signal
+        from multiprocessing import Pipe
+        from pathlib import Path
+        from ratchet.search.processes.outcomes import Outcome
+        from ratchet.search.processes.trial_process import Job, trial_main
+
+        class Task:
+            def enter(self):
+                pass
+
+            def __call__(self, given):
+                return Outcome("complete", metrics={"value": 1.0})
+
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        os.kill(os.getpid(), signal.SIGINT)
+        ours, theirs = Pipe()
+        job = Job(Task(), None, study="a", number=0, directory=Path("."), captures=False)
+        trial_main(theirs, {}, job.shared(), job.own())
+        print(ours.recv().state)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, start_new_session=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+    )  # fmt: skip
+    assert done.stdout == "complete\n", done.stderr

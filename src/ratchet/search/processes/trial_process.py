@@ -58,6 +58,7 @@ def trial_main(connection: Connection, environment: dict[str, str | None], share
     """Entry point of a forked process. Its environment is the worker's: the server's is from when that began."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C in the terminal is the worker's business
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also one that came before, and waits where it is blocked
     told: list[Verdict] = []  # to stop, and why
 
     def hear(*_: object) -> NoReturn:
